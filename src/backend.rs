@@ -1,0 +1,125 @@
+//! The seam between the library and a driver: one small private trait, and the two rooms behind it.
+//!
+//! Nothing above this file knows which driver a connection has, and nothing here knows of pools,
+//! retries or migrations. The choice of the room is made in one place, [`connector`].
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::deadline::{Budget, Deadline};
+use crate::dialect::Dialect;
+use crate::error::{Error, Result};
+use crate::row::Row;
+use crate::settings::{Settings, Target};
+use crate::sql::Statement;
+
+#[cfg(feature = "odbc")]
+mod odbc;
+#[cfg(feature = "postgres")]
+mod postgres;
+
+/// What becomes of the rows of a statement.
+pub(crate) enum Rows<'a> {
+    /// They are counted by the database and thrown away.
+    Ignore,
+    /// They are kept. The whole result is one step under one deadline.
+    Collect(&'a mut Vec<Row>),
+    /// They are handed over one by one. Each fetch has its own deadline, and the time that the receiver
+    /// takes counts for none. `Ok(false)` ends the statement early.
+    Each(&'a mut dyn FnMut(Row) -> Result<bool>),
+}
+
+/// How a transaction runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Isolation {
+    /// Each statement sees what was committed before it began.
+    ReadCommitted,
+    /// The whole transaction sees one state of the rows that it has read.
+    RepeatableRead,
+    /// As if transactions ran one after the other.
+    Serializable,
+}
+
+impl Isolation {
+    /// The level in the words of the SQL standard.
+    pub(crate) fn sql(self) -> &'static str {
+        match self {
+            Isolation::ReadCommitted => "READ COMMITTED",
+            Isolation::RepeatableRead => "REPEATABLE READ",
+            Isolation::Serializable => "SERIALIZABLE",
+        }
+    }
+}
+
+/// How a transaction begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Begin {
+    pub(crate) isolation: Option<Isolation>,
+    pub(crate) read_only: bool,
+}
+
+/// One connection to a database. Used by one thread at a time.
+///
+/// Every method returns by its deadline + 500 ms, whatever the server does. A connection that was
+/// cancelled, timed out or failed in its transport says so by [`is_broken`](Connection::is_broken), and
+/// is never used again.
+pub(crate) trait Connection: Send {
+    /// Which SQL the server at the other end speaks.
+    fn dialect(&self) -> Dialect;
+
+    /// Runs one statement and hands its rows over. Returns how many rows it returned or changed.
+    fn run(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64>;
+
+    /// Runs one text without parameters that may hold several statements, and drops their rows.
+    fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()>;
+
+    /// Opens a transaction.
+    fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()>;
+
+    /// Commits. `Ok` means that the server has committed; a connection that breaks after the request was
+    /// sent gives [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    fn commit(&mut self, deadline: Deadline) -> Result<()>;
+
+    /// Rolls back.
+    fn rollback(&mut self, deadline: Deadline) -> Result<()>;
+
+    /// Asks the server for a sign of life.
+    fn ping(&mut self, deadline: Deadline) -> Result<()>;
+
+    /// Makes the session as good as new, or breaks the connection where that cannot be done.
+    fn reset(&mut self, deadline: Deadline) -> Result<()>;
+
+    /// Whether the connection must be thrown away.
+    fn is_broken(&self) -> bool;
+}
+
+/// Opens connections to one database.
+pub(crate) trait Connector: Send + Sync {
+    /// Opens one connection. Names are resolved, and every byte up to the end of the login is exchanged,
+    /// before `deadline`.
+    fn connect(&self, deadline: Deadline) -> Result<Box<dyn Connection>>;
+}
+
+/// The connector for these settings.
+///
+/// # Errors
+///
+/// `Config`, when the backend that the settings name was not compiled in, or refuses them.
+pub(crate) fn connector(settings: &Settings) -> Result<Arc<dyn Connector>> {
+    match settings.target() {
+        #[cfg(feature = "postgres")]
+        Target::Postgres(target) => Ok(Arc::new(postgres::PostgresConnector::new(target, settings)?)),
+        #[cfg(feature = "odbc")]
+        Target::Odbc(target) => Ok(Arc::new(odbc::OdbcConnector::new(target, settings)?)),
+        #[allow(unreachable_patterns, reason = "reached when a backend is left out of the build")]
+        other => Err(Error::config(format!("this build of batchdb has no backend for {}", other.describe()))
+            .with_hint("enable the feature `postgres` or `odbc` of the crate")),
+    }
+}
+
+/// The deadline of one step of `budget` that starts now.
+#[allow(dead_code, reason = "used by the backends that are compiled in")]
+pub(crate) fn step(budget: Budget) -> Deadline {
+    budget.step(Instant::now())
+}

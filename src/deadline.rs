@@ -1,0 +1,120 @@
+//! Time as a budget: a limit becomes a point in time at the front door and only shrinks on its way down.
+
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Phase, Result};
+
+/// A point in time after which a call must have returned, and the limit that it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Deadline {
+    at: Option<Instant>,
+    limit: Duration,
+}
+
+impl Deadline {
+    /// No limit at all.
+    pub(crate) const NONE: Deadline = Deadline { at: None, limit: Duration::MAX };
+
+    /// The point `limit` from `now`; a limit too long to be a point in time is none.
+    pub(crate) fn after(now: Instant, limit: Duration) -> Deadline {
+        Deadline { at: now.checked_add(limit), limit }
+    }
+
+    pub(crate) fn at(self) -> Option<Instant> {
+        self.at
+    }
+
+    /// The limit that this deadline was made of, for messages.
+    pub(crate) fn limit(self) -> Duration {
+        self.limit
+    }
+
+    /// Whichever of the two comes first.
+    pub(crate) fn earlier(self, other: Deadline) -> Deadline {
+        match (self.at, other.at) {
+            (Some(mine), Some(others)) if others < mine => other,
+            (None, Some(_)) => other,
+            _ => self,
+        }
+    }
+
+    /// The time that is left, `Duration::MAX` when there is no limit.
+    pub(crate) fn left(self, now: Instant) -> Duration {
+        self.at.map_or(Duration::MAX, |at| at.saturating_duration_since(now))
+    }
+
+    /// The time that is left.
+    ///
+    /// # Errors
+    ///
+    /// A timeout that names `phase` and the limit, when nothing is left.
+    pub(crate) fn left_for(self, phase: Phase, now: Instant) -> Result<Duration> {
+        match self.left(now) {
+            Duration::ZERO => Err(self.passed(phase)),
+            left => Ok(left),
+        }
+    }
+
+    /// The error that says that this deadline passed in `phase`.
+    pub(crate) fn passed(self, phase: Phase) -> Error {
+        Error::timeout(phase, self.limit)
+    }
+}
+
+/// The two limits of one call: on each statement or fetch, and on the whole.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    /// The limit on one statement, or on one fetch of a streamed result.
+    pub(crate) each: Duration,
+    /// The limit on the whole call.
+    pub(crate) whole: Deadline,
+}
+
+impl Budget {
+    /// The deadline of a step that starts now.
+    pub(crate) fn step(self, now: Instant) -> Deadline {
+        Deadline::after(now, self.each).earlier(self.whole)
+    }
+
+    /// A budget for a step with a limit of its own, within the same whole.
+    pub(crate) fn with_each(self, each: Duration) -> Budget {
+        Budget { each, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_deadline_shrinks_and_names_its_phase() {
+        let now = Instant::now();
+        let deadline = Deadline::after(now, Duration::from_secs(2));
+        assert_eq!(deadline.left(now + Duration::from_secs(1)), Duration::from_secs(1));
+        let error = deadline.left_for(Phase::Fetch, now + Duration::from_secs(2)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Fetch));
+        assert!(error.to_string().contains("2s"), "{error}");
+    }
+
+    #[test]
+    fn the_earlier_deadline_wins_and_no_limit_never_does() {
+        let now = Instant::now();
+        let (short, long) =
+            (Deadline::after(now, Duration::from_secs(1)), Deadline::after(now, Duration::from_secs(9)));
+        assert_eq!(short.earlier(long), short);
+        assert_eq!(long.earlier(short), short);
+        assert_eq!(Deadline::NONE.earlier(long), long);
+        assert_eq!(long.earlier(Deadline::NONE), long);
+        assert_eq!(Deadline::after(now, Duration::MAX).left(now), Duration::MAX);
+    }
+
+    #[test]
+    fn a_step_ends_with_the_whole() {
+        let now = Instant::now();
+        let budget =
+            Budget { each: Duration::from_secs(30), whole: Deadline::after(now, Duration::from_secs(5)) };
+        assert_eq!(budget.step(now).left(now), Duration::from_secs(5));
+        assert_eq!(budget.with_each(Duration::from_secs(1)).step(now).left(now), Duration::from_secs(1));
+    }
+}

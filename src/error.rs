@@ -1,0 +1,430 @@
+//! The one error of the crate: a kind to act on, a sentence to read, a source to dig in.
+//!
+//! `Display` says what our layer knows and never a value of the caller's or a secret. The driver's own
+//! text, which may quote values, is the [`source`](std::error::Error::source) and nothing else, so that
+//! no chain printer shows it twice and no log line shows it at all.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The result of every call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Where a call was when its time ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Waiting for a free connection of the pool.
+    Checkout,
+    /// Looking up the server's name.
+    Resolve,
+    /// Opening the connection: TCP, TLS and login.
+    Connect,
+    /// Testing a connection that sat idle.
+    Ping,
+    /// Running a statement and reading its result.
+    Query,
+    /// Waiting for the next rows of a streamed result.
+    Fetch,
+    /// Committing a transaction.
+    Commit,
+    /// Rolling a transaction back.
+    Rollback,
+    /// Cleaning a session before the next borrower gets it.
+    Reset,
+    /// Closing a connection or a pool.
+    Close,
+    /// Waiting for a lock that another program holds, such as the lock of the migrations.
+    Lock,
+    /// A task of a fan-out, over all the calls that it makes.
+    Task,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Checkout => "checkout",
+            Phase::Resolve => "name resolution",
+            Phase::Connect => "connect",
+            Phase::Ping => "ping",
+            Phase::Query => "query",
+            Phase::Fetch => "fetch",
+            Phase::Commit => "commit",
+            Phase::Rollback => "rollback",
+            Phase::Reset => "reset",
+            Phase::Close => "close",
+            Phase::Lock => "lock",
+            Phase::Task => "task",
+        })
+    }
+}
+
+/// What went wrong, as far as a program has to know in order to act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting is missing or wrong. Nothing was connected.
+    Config,
+    /// The server cannot be reached, or the connection broke before the statement was sent.
+    Connect,
+    /// The server refused the credentials. Never retried: repeated attempts lock accounts.
+    Auth,
+    /// No connection of the pool became free within `POOL_TIMEOUT`.
+    Checkout,
+    /// A time limit passed in the phase that is named.
+    Timeout(Phase),
+    /// A unique, foreign key, check or not-null constraint refused the data.
+    Constraint,
+    /// The server undid the work for the sake of another transaction: deadlock, serialization failure.
+    Conflict,
+    /// The statement is wrong: its grammar, or a table or column that does not exist.
+    Syntax,
+    /// The server does not allow this user to do this.
+    Permission,
+    /// A write was asked of a database that is read-only.
+    ReadOnly,
+    /// The parameters do not fit the statement. Nothing was sent.
+    Params,
+    /// A query that must return one row returned none or several.
+    RowCount,
+    /// A value cannot be given as the type that was asked for, or cannot be carried exactly.
+    Decode,
+    /// The server could not take a value: out of range, too long, not of the type.
+    Data,
+    /// A migration file is wrong, was changed, or failed.
+    Migration,
+    /// The server is short of something for now: connections, memory, throughput.
+    Throttled,
+    /// The connection broke when a write may already have happened. Never retried by itself.
+    OutcomeUnknown,
+    /// The statement was cancelled.
+    Cancelled,
+    /// The pool or the manager was closed.
+    Closed,
+    /// The call is not possible here: inside an async runtime, a nested fan-out, transaction control by text.
+    Usage,
+    /// The file system or another part of the machine failed.
+    Io,
+    /// Any other answer of the database.
+    Database,
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ErrorKind::Timeout(phase) => write!(f, "Timeout({phase})"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+/// What is known about a failed call's effect: whether it may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Effect {
+    /// The statement never reached the server.
+    NotSent,
+    /// The server surely undid it.
+    RolledBack,
+    /// As `RolledBack`, and the server asks for a pause.
+    Throttled,
+    /// It may have happened.
+    Unknown,
+    /// Trying again would give the same answer, or must not be done.
+    Final,
+}
+
+/// The error of every call of this crate. One word wide, cheap to clone.
+///
+/// `Display` names the database, the operation and what happened, without values and without the
+/// driver's text. [`report`](Error::report) gives the whole chain in one line.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    effect: Effect,
+    message: Cow<'static, str>,
+    hint: Option<Cow<'static, str>>,
+    database: Option<Arc<str>>,
+    operation: Option<&'static str>,
+    sqlstate: Option<Box<str>>,
+    native_code: Option<i32>,
+    object: Object,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// The names that a server gives with a refusal. Names, never values.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Object {
+    pub(crate) table: Option<Box<str>>,
+    pub(crate) column: Option<Box<str>>,
+    pub(crate) constraint: Option<Box<str>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Error {
+        Error(Arc::new(Inner {
+            kind,
+            effect: Effect::Final,
+            message: message.into(),
+            hint: None,
+            database: None,
+            operation: None,
+            sqlstate: None,
+            native_code: None,
+            object: Object::default(),
+            source: None,
+        }))
+    }
+
+    pub(crate) fn config(message: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(ErrorKind::Config, message)
+    }
+
+    pub(crate) fn params(message: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(ErrorKind::Params, message)
+    }
+
+    pub(crate) fn decode(message: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(ErrorKind::Decode, message)
+    }
+
+    pub(crate) fn usage(message: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(ErrorKind::Usage, message)
+    }
+
+    pub(crate) fn migration(message: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(ErrorKind::Migration, message)
+    }
+
+    /// A limit passed; the text names the phase and the limit.
+    pub(crate) fn timeout(phase: Phase, limit: Duration) -> Error {
+        let error = Error::new(
+            ErrorKind::Timeout(phase),
+            format!("the limit of {limit:?} passed in the phase `{phase}`"),
+        );
+        match phase {
+            Phase::Checkout | Phase::Resolve | Phase::Connect | Phase::Ping | Phase::Lock => {
+                error.with_effect(Effect::NotSent)
+            }
+            _ => error.with_effect(Effect::Unknown),
+        }
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Error {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    pub(crate) fn with_kind(self, kind: ErrorKind) -> Error {
+        self.edit(|inner| inner.kind = kind)
+    }
+
+    pub(crate) fn with_effect(self, effect: Effect) -> Error {
+        self.edit(|inner| inner.effect = effect)
+    }
+
+    pub(crate) fn with_hint(self, hint: impl Into<Cow<'static, str>>) -> Error {
+        self.edit(|inner| inner.hint = Some(hint.into()))
+    }
+
+    pub(crate) fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Error {
+        self.edit(|inner| inner.source = Some(Arc::new(source)))
+    }
+
+    pub(crate) fn with_codes(self, sqlstate: Option<&str>, native_code: Option<i32>) -> Error {
+        self.edit(|inner| {
+            inner.sqlstate = sqlstate.map(Box::from);
+            inner.native_code = native_code;
+        })
+    }
+
+    pub(crate) fn with_object(self, object: Object) -> Error {
+        self.edit(|inner| inner.object = object)
+    }
+
+    /// Puts words in front of the message: the place in the input at which it went wrong.
+    pub(crate) fn at(self, place: impl fmt::Display) -> Error {
+        self.edit(|inner| inner.message = format!("{place}: {}", inner.message).into())
+    }
+
+    /// Names the database, unless a lower layer has done so.
+    pub(crate) fn in_database(self, name: &Arc<str>) -> Error {
+        if self.0.database.is_some() {
+            return self;
+        }
+        self.edit(|inner| inner.database = Some(Arc::clone(name)))
+    }
+
+    /// Names the operation, unless a lower layer has done so.
+    pub(crate) fn during(self, operation: &'static str) -> Error {
+        if self.0.operation.is_some() {
+            return self;
+        }
+        self.edit(|inner| inner.operation = Some(operation))
+    }
+
+    pub(crate) fn effect(&self) -> Effect {
+        self.0.effect
+    }
+
+    /// What went wrong, in one word a program can match on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether the same call may succeed if it is simply made again, and cannot be applied twice by that.
+    ///
+    /// False for everything whose outcome is not known: see [`ErrorKind::OutcomeUnknown`].
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self.0.effect, Effect::NotSent | Effect::RolledBack | Effect::Throttled)
+    }
+
+    /// The five characters of SQLSTATE, where the database gave them.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.0.sqlstate.as_deref()
+    }
+
+    /// The driver's own number, such as SQL Server's 1205. `None` for PostgreSQL, which has none.
+    #[must_use]
+    pub fn native_code(&self) -> Option<i32> {
+        self.0.native_code
+    }
+
+    /// The name of the database, as [`DatabaseManager::new`](crate::DatabaseManager::new) was given it.
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        self.0.database.as_deref()
+    }
+
+    /// The call that failed, such as `execute_query`.
+    #[must_use]
+    pub fn operation(&self) -> Option<&str> {
+        self.0.operation
+    }
+
+    /// The constraint that refused the data, where the database names it.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        self.0.object.constraint.as_deref()
+    }
+
+    /// The table that the error is about, where the database names it.
+    #[must_use]
+    pub fn table(&self) -> Option<&str> {
+        self.0.object.table.as_deref()
+    }
+
+    /// The column that the error is about, where the database names it.
+    #[must_use]
+    pub fn column(&self) -> Option<&str> {
+        self.0.object.column.as_deref()
+    }
+
+    /// The whole chain in one line: this layer, then the driver's text.
+    ///
+    /// The driver's text may quote values of your data. Log it only where that is allowed.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(inner) = cause {
+            text.push_str(": ");
+            text.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(database) = &inner.database {
+            write!(f, "{database}: ")?;
+        }
+        if let Some(operation) = inner.operation {
+            write!(f, "{operation} failed: ")?;
+        }
+        f.write_str(&inner.message)?;
+        let object = &inner.object;
+        for (what, name) in
+            [("constraint", &object.constraint), ("table", &object.table), ("column", &object.column)]
+        {
+            if let Some(name) = name {
+                write!(f, ", {what} \"{name}\"")?;
+            }
+        }
+        match (&inner.sqlstate, inner.native_code) {
+            (Some(state), Some(code)) => write!(f, " [SQLSTATE {state}, native code {code}]")?,
+            (Some(state), None) => write!(f, " [SQLSTATE {state}]")?,
+            (None, Some(code)) => write!(f, " [native code {code}]")?,
+            (None, None) => (),
+        }
+        if let Some(hint) = &inner.hint {
+            write!(f, " ({hint})")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    /// The same words as `Display`, with the kind: a failed `unwrap` in a job's log must say as much as
+    /// an error that was handled, and no more.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {self}", self.0.kind)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        std::io::Error::other(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_word() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn display_says_our_layer_and_report_the_chain() {
+        let error = Error::new(ErrorKind::Constraint, "the data was refused")
+            .with_codes(Some("23505"), None)
+            .with_hint("look for the duplicate")
+            .with_source(std::io::Error::other("Key (id)=(7) exists"))
+            .during("execute")
+            .in_database(&Arc::from("rpa_db"));
+        assert_eq!(
+            error.to_string(),
+            "rpa_db: execute failed: the data was refused [SQLSTATE 23505] (look for the duplicate)"
+        );
+        assert!(!format!("{error:?}").contains("(7)"));
+        assert!(error.report().ends_with(": Key (id)=(7) exists"));
+    }
+
+    #[test]
+    fn the_innermost_layer_names_database_and_operation() {
+        let error = Error::config("x").in_database(&Arc::from("a")).in_database(&Arc::from("b"));
+        assert_eq!(error.database(), Some("a"));
+        assert_eq!(error.clone().during("one").during("two").operation(), Some("one"));
+    }
+}

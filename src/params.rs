@@ -1,0 +1,228 @@
+//! Named parameters.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::row::Row;
+use crate::value::Value;
+
+/// The values of a statement's `:name` parameters.
+///
+/// Made by [`params!`](crate::params!), which is strict: a name that is given and not used is an error,
+/// as is one that is used and not given. A whole record ([`record`], a [`Row`], a map) may carry more
+/// than the statement uses.
+///
+/// `Debug` prints the names and the kinds of the values, never the values.
+#[derive(Clone, Default, PartialEq)]
+pub struct Params {
+    entries: Vec<(Box<str>, Value)>,
+    lenient: bool,
+}
+
+impl Params {
+    /// No parameters, to be filled with [`set`](Params::set).
+    #[must_use]
+    pub fn new() -> Params {
+        Params::default()
+    }
+
+    /// Adds one parameter, or replaces the value that the name had.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl Into<Value>) -> Params {
+        let value = value.into();
+        match self.entries.iter_mut().find(|(known, _)| **known == *name) {
+            Some(entry) => entry.1 = value,
+            None => self.entries.push((name.into(), value)),
+        }
+        self
+    }
+
+    /// Allows names that the statement does not use.
+    #[must_use]
+    pub fn lenient(mut self) -> Params {
+        self.lenient = true;
+        self
+    }
+
+    /// The value of `name`, where it is given.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.entries.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
+    }
+
+    /// The names, in the order in which they were given.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|(name, _)| &**name)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether names that the statement does not use are allowed.
+    pub(crate) fn is_lenient(&self) -> bool {
+        self.lenient
+    }
+
+    fn from_pairs(pairs: impl Iterator<Item = (Box<str>, Value)>) -> Params {
+        Params { entries: pairs.collect(), lenient: true }
+    }
+}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.entries.iter().map(|(name, value)| (name, value))).finish()
+    }
+}
+
+/// What may be given as the parameters of a statement.
+///
+/// [`params!`](crate::params!) and `()` are strict. A [`Row`], a map and a serde struct by [`record`]
+/// are whole records: the statement takes from them what it names.
+pub trait IntoParams {
+    /// The parameters.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Params`](crate::ErrorKind::Params) when the record has no field names, or a row two
+    /// columns of one name.
+    fn into_params(self) -> Result<Params>;
+}
+
+impl IntoParams for Params {
+    fn into_params(self) -> Result<Params> {
+        Ok(self)
+    }
+}
+
+impl IntoParams for &Params {
+    fn into_params(self) -> Result<Params> {
+        Ok(self.clone())
+    }
+}
+
+impl IntoParams for Result<Params> {
+    fn into_params(self) -> Result<Params> {
+        self
+    }
+}
+
+impl IntoParams for () {
+    fn into_params(self) -> Result<Params> {
+        Ok(Params::new())
+    }
+}
+
+impl IntoParams for Row {
+    fn into_params(self) -> Result<Params> {
+        Ok(Params::from_pairs(self.into_pairs()?.map(|(name, value)| (name.into(), value))))
+    }
+}
+
+impl IntoParams for &Row {
+    fn into_params(self) -> Result<Params> {
+        self.clone().into_params()
+    }
+}
+
+impl<V: Into<Value>> IntoParams for HashMap<String, V> {
+    fn into_params(self) -> Result<Params> {
+        Ok(Params::from_pairs(self.into_iter().map(|(name, value)| (name.into(), value.into()))))
+    }
+}
+
+impl<V: Into<Value>> IntoParams for BTreeMap<String, V> {
+    fn into_params(self) -> Result<Params> {
+        Ok(Params::from_pairs(self.into_iter().map(|(name, value)| (name.into(), value.into()))))
+    }
+}
+
+impl<V: Into<Value>, const N: usize> IntoParams for [(&str, V); N] {
+    fn into_params(self) -> Result<Params> {
+        Ok(self.into_iter().fold(Params::new(), |params, (name, value)| params.set(name, value)))
+    }
+}
+
+/// The fields of a serializable record as parameters; more than the statement uses is allowed.
+///
+/// A field that is itself a map or a struct becomes JSON. Types that serde knows only as text (dates,
+/// UUIDs, decimals) travel as text, and the server reads them as the type of the column.
+///
+/// # Errors
+///
+/// [`ErrorKind::Params`](crate::ErrorKind::Params) when the record is not a map or a struct.
+///
+/// ```
+/// use batchdb::record;
+///
+/// #[derive(serde::Serialize)]
+/// struct Survey { survey_id: i64, status: &'static str }
+///
+/// let params = record(&Survey { survey_id: 7, status: "completed" })?;
+/// assert_eq!(params.names().collect::<Vec<_>>(), ["survey_id", "status"]);
+/// # Ok::<(), batchdb::Error>(())
+/// ```
+pub fn record(fields: &impl Serialize) -> Result<Params> {
+    let json = serde_json::to_value(fields).map_err(|error| {
+        Error::params("the record cannot be turned into named parameters").with_source(error)
+    })?;
+    match json {
+        serde_json::Value::Object(map) => Ok(Params::from_pairs(
+            map.into_iter().map(|(name, value)| (name.into(), Value::from_json(value))),
+        )),
+        _ => Err(Error::params("a record must be a struct or a map, whose field names are the parameters")),
+    }
+}
+
+/// Named parameters: `params! { id: 7, status: "done" }`. Strict in both directions.
+///
+/// ```
+/// use batchdb::params;
+///
+/// let status = "done";
+/// let params = params! { id: 7, status: status, note: None::<String> };
+/// assert_eq!(params.names().collect::<Vec<_>>(), ["id", "status", "note"]);
+/// ```
+#[macro_export]
+macro_rules! params {
+    () => { $crate::Params::new() };
+    ($($name:ident : $value:expr),+ $(,)?) => {
+        $crate::Params::new()$(.set(stringify!($name), $value))+
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_names_and_kinds_only() {
+        let shown = format!("{:?}", params! { password: "hunter2", n: 3 });
+        assert_eq!(shown, "{\"password\": <text>, \"n\": <integer>}");
+    }
+
+    #[test]
+    fn a_second_value_replaces_the_first() {
+        assert_eq!(params! { a: 1, a: 2 }, params! { a: 2 });
+    }
+
+    #[test]
+    fn records_keep_field_names_and_refuse_other_shapes() {
+        #[derive(Serialize)]
+        struct Record {
+            id: i32,
+            tags: Vec<&'static str>,
+            data: BTreeMap<&'static str, i32>,
+        }
+        let params = record(&Record { id: 1, tags: vec!["a"], data: [("x", 1)].into() }).unwrap();
+        assert!(params.is_lenient());
+        assert_eq!(params.get("tags"), Some(&Value::List(vec![Value::from("a")])));
+        assert_eq!(params.get("data"), Some(&Value::Json(serde_json::json!({"x": 1}))));
+        assert!(record(&[1, 2]).is_err());
+    }
+}

@@ -1,0 +1,191 @@
+//! One SQL value, owned, the same for every database.
+
+mod convert;
+mod json;
+
+pub use convert::FromValue;
+pub(crate) use json::from_pairs;
+
+use bigdecimal::BigDecimal;
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};
+use uuid::Uuid;
+
+/// One SQL value.
+///
+/// Both databases give the same variant for the same kind of thing, whatever its width: every integer
+/// is an [`Int`](Value::Int), `numeric` and `decimal` keep every digit, nothing passes through a float.
+///
+/// `Debug` prints the kind of the value and not the value, so that a row may be logged by mistake
+/// without publishing anybody's data. Use [`to_json`](Value::to_json) to see what is inside.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// SQL `NULL`.
+    Null,
+    /// `boolean`, `bit`.
+    Bool(bool),
+    /// Every integer type, SQL Server's unsigned `tinyint` included.
+    Int(i64),
+    /// `real` and `double precision`. A `real` widens exactly.
+    Float(f64),
+    /// `numeric`, `decimal`, `money`: exact, of any size.
+    Decimal(BigDecimal),
+    /// Every text type.
+    Text(String),
+    /// `bytea`, `varbinary`, `blob`.
+    Bytes(Vec<u8>),
+    /// `date`.
+    Date(NaiveDate),
+    /// `time` without zone.
+    Time(NaiveTime),
+    /// `timestamp`, `datetime`, `datetime2`: a date and a time without zone.
+    Timestamp(NaiveDateTime),
+    /// `timestamptz` (given in UTC) and `datetimeoffset` (with its offset): a point in time.
+    TimestampTz(DateTime<FixedOffset>),
+    /// `uuid`, `uniqueidentifier`.
+    Uuid(Uuid),
+    /// `json`, `jsonb`.
+    Json(serde_json::Value),
+    /// A PostgreSQL array, and the list of an `IN (:ids)`.
+    List(Vec<Value>),
+}
+
+impl Value {
+    /// Whether this is SQL `NULL`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
+    /// The name of the kind, for messages: `text`, `integer`, `timestamp with time zone`, …
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Int(_) => "integer",
+            Value::Float(_) => "float",
+            Value::Decimal(_) => "decimal",
+            Value::Text(_) => "text",
+            Value::Bytes(_) => "bytes",
+            Value::Date(_) => "date",
+            Value::Time(_) => "time",
+            Value::Timestamp(_) => "timestamp",
+            Value::TimestampTz(_) => "timestamp with time zone",
+            Value::Uuid(_) => "uuid",
+            Value::Json(_) => "json",
+            Value::List(_) => "list",
+        }
+    }
+
+    /// The text, where the value is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The integer, where the value is one.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        match self {
+            Value::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Value::Null => f.write_str("null"),
+            Value::List(items) => write!(f, "<list of {}>", items.len()),
+            other => write!(f, "<{}>", other.kind()),
+        }
+    }
+}
+
+macro_rules! value_from {
+    ($($source:ty => $make:expr),+ $(,)?) => { $(
+        impl From<$source> for Value {
+            fn from(value: $source) -> Value {
+                #[allow(clippy::redundant_closure_call, reason = "the macro takes paths and closures alike")]
+                ($make)(value)
+            }
+        }
+
+        impl From<Vec<$source>> for Value {
+            fn from(values: Vec<$source>) -> Value {
+                Value::List(values.into_iter().map(Value::from).collect())
+            }
+        }
+    )+ };
+}
+
+value_from! {
+    bool => Value::Bool,
+    i8 => |n| Value::Int(i64::from(n)),
+    i16 => |n| Value::Int(i64::from(n)),
+    i32 => |n| Value::Int(i64::from(n)),
+    i64 => Value::Int,
+    u16 => |n| Value::Int(i64::from(n)),
+    u32 => |n| Value::Int(i64::from(n)),
+    f32 => |n| Value::Float(f64::from(n)),
+    f64 => Value::Float,
+    BigDecimal => Value::Decimal,
+    String => Value::Text,
+    &str => |text: &str| Value::Text(text.to_owned()),
+    Vec<u8> => Value::Bytes,
+    NaiveDate => Value::Date,
+    NaiveTime => Value::Time,
+    NaiveDateTime => Value::Timestamp,
+    DateTime<FixedOffset> => Value::TimestampTz,
+    DateTime<chrono::Utc> => |at: DateTime<chrono::Utc>| Value::TimestampTz(at.fixed_offset()),
+    Uuid => Value::Uuid,
+    serde_json::Value => Value::Json,
+}
+
+/// A `u64` beyond `i64::MAX` and a `usize` become exact decimals: no integer type of a database holds them.
+impl From<u64> for Value {
+    fn from(number: u64) -> Value {
+        i64::try_from(number).map_or_else(|_| Value::Decimal(BigDecimal::from(number)), Value::Int)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(number: usize) -> Value {
+        Value::from(number as u64)
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(bytes: &[u8]) -> Value {
+        Value::Bytes(bytes.to_vec())
+    }
+}
+
+impl From<&String> for Value {
+    fn from(text: &String) -> Value {
+        Value::Text(text.clone())
+    }
+}
+
+impl From<&Value> for Value {
+    fn from(value: &Value) -> Value {
+        value.clone()
+    }
+}
+
+impl From<Vec<Value>> for Value {
+    fn from(values: Vec<Value>) -> Value {
+        Value::List(values)
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Value {
+        value.map_or(Value::Null, Into::into)
+    }
+}

@@ -1,0 +1,276 @@
+//! Values as JSON, and serde in both directions.
+
+use bigdecimal::BigDecimal;
+use chrono::SecondsFormat;
+use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
+use serde::ser::{Serialize, Serializer};
+
+use super::{FromValue, Value};
+use crate::error::{Error, Result};
+
+impl Value {
+    /// The value as JSON.
+    ///
+    /// Decimals, dates, times and UUIDs are strings, so that no reader rounds them; bytes are a string
+    /// of hexadecimal digits; a float that JSON cannot spell (`NaN`, infinity) is a string.
+    ///
+    /// ```
+    /// use batchdb::Value;
+    ///
+    /// assert_eq!(Value::from(4_i64).to_json(), serde_json::json!(4));
+    /// assert_eq!(Value::from(vec![1_i64, 2]).to_json(), serde_json::json!([1, 2]));
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(flag) => (*flag).into(),
+            Value::Int(number) => (*number).into(),
+            Value::Float(number) => serde_json::Number::from_f64(*number)
+                .map_or_else(|| number.to_string().into(), serde_json::Value::Number),
+            Value::Json(json) => json.clone(),
+            Value::List(items) => items.iter().map(Value::to_json).collect(),
+            other => other.spelling().unwrap_or_default().into(),
+        }
+    }
+
+    /// The standard text of the kinds that have one and are not text already.
+    pub(crate) fn spelling(&self) -> Option<String> {
+        Some(match self {
+            Value::Text(text) => text.clone(),
+            Value::Decimal(number) => number.to_plain_string(),
+            Value::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            Value::Date(date) => date.to_string(),
+            Value::Time(time) => time.to_string(),
+            Value::Timestamp(at) => at.format("%Y-%m-%dT%H:%M:%S%.f").to_string(),
+            Value::TimestampTz(at) => at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+            Value::Uuid(id) => id.to_string(),
+            _ => return None,
+        })
+    }
+
+    /// Any serializable thing as a value: a list stays a list, a map becomes JSON.
+    pub(crate) fn from_json(json: serde_json::Value) -> Value {
+        match json {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::Bool(flag) => Value::Bool(flag),
+            serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+                (Some(number), _) => Value::Int(number),
+                (None, Some(number)) => Value::Decimal(BigDecimal::from(number)),
+                _ => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            serde_json::Value::String(text) => Value::Text(text),
+            serde_json::Value::Array(items) => Value::List(items.into_iter().map(Value::from_json).collect()),
+            map @ serde_json::Value::Object(_) => Value::Json(map),
+        }
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Null => serializer.serialize_none(),
+            Value::Bool(flag) => serializer.serialize_bool(*flag),
+            Value::Int(number) => serializer.serialize_i64(*number),
+            Value::Float(number) if number.is_finite() => serializer.serialize_f64(*number),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Json(json) => json.serialize(serializer),
+            Value::List(items) => items.serialize(serializer),
+            other => other.to_json().serialize(serializer),
+        }
+    }
+}
+
+impl de::Error for Error {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        // serde's own messages quote the value that did not fit, and a value must not reach a log line.
+        let text = message.to_string();
+        let shape = text.split_once(" `").or_else(|| text.split_once(" \"")).map(|(head, _)| head.to_owned());
+        match text.split_once(", expected ") {
+            Some((_, expected)) => Error::decode(format!(
+                "{} found where {expected} was expected",
+                shape.unwrap_or_else(|| "another value".to_owned())
+            )),
+            None => Error::decode(text),
+        }
+    }
+}
+
+/// A value as a source for serde. Numbers are checked by [`FromValue`] before a visitor sees them.
+pub(crate) struct ValueDeserializer<'a>(pub(crate) &'a Value);
+
+macro_rules! checked_numbers {
+    ($($method:ident => $visit:ident: $number:ty),+ $(,)?) => { $(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            visitor.$visit(<$number>::from_value(self.0)?)
+        }
+    )+ };
+}
+
+impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.0 {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(flag) => visitor.visit_bool(*flag),
+            Value::Int(number) => visitor.visit_i64(*number),
+            Value::Float(number) => visitor.visit_f64(*number),
+            Value::Text(text) => visitor.visit_str(text),
+            Value::Bytes(bytes) => visitor.visit_bytes(bytes),
+            Value::Json(json) => {
+                json.clone().into_deserializer().deserialize_any(visitor).map_err(Error::from_serde_json)
+            }
+            Value::List(items) => {
+                visitor.visit_seq(SeqDeserializer::new(items.iter().map(ValueDeserializer)))
+            }
+            other => visitor.visit_string(other.spelling().unwrap_or_default()),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        match self.0 {
+            Value::Text(text) => {
+                let source: de::value::StrDeserializer<'_, Error> = text.as_str().into_deserializer();
+                source.deserialize_enum(name, variants, visitor)
+            }
+            Value::Json(json) => json
+                .clone()
+                .into_deserializer()
+                .deserialize_enum(name, variants, visitor)
+                .map_err(Error::from_serde_json),
+            other => Err(Error::decode(format!("a value of type {} cannot be read as {name}", other.kind()))),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        visitor.visit_byte_buf(Vec::<u8>::from_value(self.0)?)
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        visitor.visit_byte_buf(Vec::<u8>::from_value(self.0)?)
+    }
+
+    /// Text that holds JSON may be read as a struct or a map: SQLite has no JSON type.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        let json = serde_json::Value::from_value(self.0)?;
+        json.into_deserializer().deserialize_struct(name, fields, visitor).map_err(Error::from_serde_json)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        let json = serde_json::Value::from_value(self.0)?;
+        json.into_deserializer().deserialize_map(visitor).map_err(Error::from_serde_json)
+    }
+
+    checked_numbers! {
+        deserialize_bool => visit_bool: bool,
+        deserialize_i8 => visit_i8: i8,
+        deserialize_i16 => visit_i16: i16,
+        deserialize_i32 => visit_i32: i32,
+        deserialize_i64 => visit_i64: i64,
+        deserialize_i128 => visit_i128: i128,
+        deserialize_u8 => visit_u8: u8,
+        deserialize_u16 => visit_u16: u16,
+        deserialize_u32 => visit_u32: u32,
+        deserialize_u64 => visit_u64: u64,
+        deserialize_u128 => visit_u128: u128,
+        deserialize_f32 => visit_f32: f32,
+        deserialize_f64 => visit_f64: f64,
+    }
+
+    serde::forward_to_deserialize_any! {
+        char str string unit unit_struct seq tuple tuple_struct identifier ignored_any
+    }
+}
+
+impl<'de> IntoDeserializer<'de, Error> for ValueDeserializer<'_> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl Error {
+    fn from_serde_json(error: serde_json::Error) -> Error {
+        Error::decode("the JSON does not have the shape that was asked for").with_source(error)
+    }
+}
+
+/// Reads a struct or a map from names and values.
+pub(crate) fn from_pairs<'a, T: DeserializeOwned>(
+    pairs: impl Iterator<Item = (&'a str, &'a Value)>,
+) -> Result<T> {
+    T::deserialize(MapDeserializer::new(pairs.map(|(name, value)| (name, ValueDeserializer(value)))))
+}
+
+/// Reads one value.
+pub(crate) fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T> {
+    Deserialize::deserialize(ValueDeserializer(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Survey {
+        id: u32,
+        score: Option<BigDecimal>,
+        note: String,
+    }
+
+    fn read(id: Value, score: Value) -> Result<Survey> {
+        from_pairs([("id", &id), ("score", &score), ("note", &Value::from("x"))].into_iter())
+    }
+
+    #[test]
+    fn structs_are_read_exactly() {
+        let survey = read(Value::Int(7), Value::Decimal("4.20".parse().unwrap())).unwrap();
+        assert_eq!(survey, Survey { id: 7, score: Some("4.20".parse().unwrap()), note: "x".into() });
+        assert_eq!(read(Value::Int(7), Value::Null).unwrap().score, None);
+        assert!(read(Value::Int(-7), Value::Null).is_err());
+        assert!(read(Value::Null, Value::Null).is_err());
+    }
+
+    #[test]
+    fn messages_of_serde_lose_the_value() {
+        let error = read(Value::from("hunter2"), Value::Null).unwrap_err();
+        assert!(!error.report().contains("hunter2"), "{}", error.report());
+        let error = from_value::<bool>(&Value::from("hunter2")).unwrap_err();
+        assert!(!error.report().contains("hunter2"), "{}", error.report());
+        let error = from_value::<Vec<i64>>(&Value::from("hunter2")).unwrap_err();
+        assert!(!error.report().contains("hunter2"), "{}", error.report());
+    }
+
+    #[test]
+    fn json_keeps_digits() {
+        let digits = "123456789012345678901234567890.123456789";
+        assert_eq!(Value::Decimal(digits.parse().unwrap()).to_json(), digits);
+        assert_eq!(Value::Float(f64::INFINITY).to_json(), "inf");
+        assert_eq!(
+            Value::from_json(serde_json::json!([1, "a", null])).to_json(),
+            serde_json::json!([1, "a", null])
+        );
+    }
+}
