@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[derive(Clone)]
 pub(crate) struct Secret(String);
 impl Secret {
     pub(crate) fn new(text: impl Into<String>) -> Secret {
@@ -52,6 +53,7 @@ impl Target {
         todo!()
     }
 }
+#[derive(Clone, Copy)]
 pub(crate) enum SslMode {
     Disable,
     Prefer,
@@ -59,6 +61,7 @@ pub(crate) enum SslMode {
     VerifyCa,
     VerifyFull,
 }
+#[derive(Clone)]
 pub(crate) struct PostgresTarget {
     /// Tried in this order. A path that begins with `/` is the folder of a Unix socket.
     pub(crate) hosts: Vec<(String, u16)>,
