@@ -6,10 +6,13 @@ mod context;
 mod deadline;
 mod dialect;
 mod error;
+mod log_line;
+mod logging;
 mod params;
 mod row;
 mod settings;
 mod sql;
+mod tasks;
 mod value;
 
 pub use crate::{
@@ -17,7 +20,12 @@ pub use crate::{
     context::with_flow,
     dialect::Dialect,
     error::{Error, ErrorKind, Phase, Result},
+    logging::{init_logging, init_logging_json},
     params::{IntoParams, Params, record},
     row::{ColumnIndex, Row},
+    tasks::{
+        MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, ThreeStages, TwoStages,
+        map_tasks, stage,
+    },
     value::{FromValue, Value},
 };
