@@ -10,6 +10,8 @@ mod params;
 mod row;
 mod settings;
 mod sql;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod value;
 
 pub use crate::{

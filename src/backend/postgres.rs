@@ -1,6 +1,19 @@
 //! skeleton
+use crate::{
+    backend::{Connection, Connector},
+    deadline::Deadline,
+    error::Result,
+    settings::{PostgresTarget, Settings},
+};
 use std::sync::Arc;
-use crate::{backend::{Connection, Connector}, deadline::Deadline, error::Result, settings::{PostgresTarget, Settings}};
 pub(super) struct PostgresConnector;
-impl PostgresConnector { pub(super) fn new(_target: &PostgresTarget, _settings: &Settings) -> Result<Self> { Ok(Self) } }
-impl Connector for PostgresConnector { fn connect(&self, _: Deadline) -> Result<Box<dyn Connection>> { todo!() } }
+impl PostgresConnector {
+    pub(super) fn new(_target: &PostgresTarget, _settings: &Settings) -> Result<Self> {
+        Ok(Self)
+    }
+}
+impl Connector for PostgresConnector {
+    fn connect(&self, _: Deadline) -> Result<Box<dyn Connection>> {
+        todo!()
+    }
+}
