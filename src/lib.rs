@@ -6,18 +6,14 @@ mod context;
 mod deadline;
 mod dialect;
 mod error;
+mod log_line;
+mod logging;
+mod manager;
 mod params;
+mod pool;
 mod row;
+mod session;
 mod settings;
 mod sql;
-mod value;
-
-pub use crate::{
-    backend::Isolation,
-    context::with_flow,
-    dialect::Dialect,
-    error::{Error, ErrorKind, Phase, Result},
-    params::{IntoParams, Params, record},
-    row::{ColumnIndex, Row},
-    value::{FromValue, Value},
-};
+#[cfg(feature = "testing")]
+pub mod testing;
