@@ -17,3 +17,25 @@ mod settings;
 mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tasks;
+mod transaction;
+mod value;
+
+pub use crate::{
+    backend::Isolation,
+    context::with_flow,
+    dialect::Dialect,
+    error::{Error, ErrorKind, Phase, Result},
+    logging::{init_logging, init_logging_json},
+    manager::{DatabaseManager, TimedQuery},
+    params::{IntoParams, Params, record},
+    pool::PoolStatus,
+    row::{ColumnIndex, Row},
+    session::Session,
+    tasks::{
+        MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, ThreeStages, TwoStages,
+        map_tasks, stage,
+    },
+    transaction::{Transaction, TransactionOptions},
+    value::{FromValue, Value},
+};

@@ -367,7 +367,7 @@ impl DatabaseManager {
 
     /// Which SQL the server speaks; asks the server where the settings do not tell.
     pub(crate) fn dialect(&self) -> Result<Dialect> {
-        self.session_without_hook(Session::dialect)
+        self.session_without_hook(|session| session.dialect())
     }
 
     /// The name for error messages.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use log::Level;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{Begin, Rows};
@@ -86,7 +87,8 @@ impl<'a> Session<'a> {
     /// Names the database and the operation in an error, and logs the call.
     fn end<T: Into<u64> + Copy>(&self, operation: &'static str, started: Instant, outcome: Result<T>) -> Result<T> {
         let outcome = outcome.map_err(|error| error.during(operation).in_database(&self.settings.database));
-        log_line::operation(&self.settings.database, operation, started.elapsed(), outcome.as_ref().map(|n| (*n).into()));
+        let told = outcome.as_ref().map(|count| Some((*count).into()));
+        log_line::operation(Level::Debug, &self.settings.database, operation, started.elapsed(), told);
         outcome
     }
 

@@ -14,6 +14,7 @@ impl Secret {
     }
 }
 
+impl std::fmt::Debug for Settings { fn fmt(&self, f: &mut std::fmt::Formatter<'_'>) -> std::fmt::Result { f.write_str("Settings") } }
 /// Checked settings of one database.
 pub struct Settings {
     pub(crate) database: Arc<str>,
@@ -34,7 +35,9 @@ pub struct Settings {
     pub(crate) migration_timeout: Duration,
     pub(crate) migrate_on_start: MigrateOnStart,
 }
-impl Settings {
+#[derive(Clone,PartialEq,Eq,Hash,Debug)]
+pub(crate) struct Fingerprint(u64);
+impl Settings { pub(crate) fn fingerprint(&self)->Fingerprint{todo!()}
     pub(crate) fn target(&self) -> &Target {
         &self.target
     }
