@@ -137,7 +137,7 @@ fn status(session: &mut Session<'_>, settings: &Settings) -> Result<MigrationSta
     let rows = History::locate(session)?.read(session)?;
     if let Err(problems) = plan::plan(&folder.scripts, &rows) {
         for problem in problems {
-            log::warn!(database = &*settings.database; "{}: {problem}", settings.database);
+            log::warn!(database:% = settings.database; "{}: {problem}", settings.database);
         }
     }
     Ok(MigrationStatus::of(&folder.scripts, &rows))
@@ -146,26 +146,16 @@ fn status(session: &mut Session<'_>, settings: &Settings) -> Result<MigrationSta
 fn run(session: &mut Session<'_>, settings: &Settings) -> Result<MigrationReport> {
     let began = Instant::now();
     let deadline = Deadline::after(began, settings.migration_timeout).earlier(context::deadline());
-    session.set_limit(deadline.left(began));
-    let database = &*settings.database;
-    let folder = read_folder(settings)?;
-    let history = History::locate(session)?;
-    let rows = history.read(session)?;
-    let mut run = Run { database, deadline, history: &history, applied: Vec::new() };
-    let rows = if check(&folder, &rows, &history)?.pending().next().is_none() {
-        rows
-    } else {
-        lock::hold(session, &history, deadline, |session| run.apply_pending(session, &folder))?;
-        history.read(session)?
-    };
-    let report = MigrationReport {
-        applied: run.applied,
-        current_version: plan::newest(&rows).map(Applied::name),
-        duration: began.elapsed(),
-    };
+    let usual = session.set_limit(deadline.left(began));
+    let report = run_until(deadline, session, settings);
+    session.set_limit(usual);
+    let report = MigrationReport { duration: began.elapsed(), ..report? };
     log::info!(
-        database, applied = report.applied.len(), duration_ms = millis(report.duration);
-        "{database}: {} migrations applied in {:?}; the version is {}",
+        database:% = settings.database,
+        applied = report.applied.len(),
+        duration_ms = millis(report.duration);
+        "{}: {} migrations applied in {:?}; the version is {}",
+        settings.database,
         report.applied.len(),
         report.duration,
         report.current_version.as_deref().unwrap_or("none")
@@ -173,11 +163,29 @@ fn run(session: &mut Session<'_>, settings: &Settings) -> Result<MigrationReport
     Ok(report)
 }
 
+fn run_until(deadline: Deadline, session: &mut Session<'_>, settings: &Settings) -> Result<MigrationReport> {
+    let folder = read_folder(settings)?;
+    let history = History::locate(session)?;
+    let rows = history.read(session)?;
+    let mut run = Run { database: &settings.database, deadline, history: &history, applied: Vec::new() };
+    let rows = if check(&folder, &rows, &history)?.pending().next().is_none() {
+        rows
+    } else {
+        lock::hold(session, &history, deadline, |session| run.apply_pending(session, &folder))?;
+        history.read(session)?
+    };
+    Ok(MigrationReport {
+        applied: run.applied,
+        current_version: plan::newest(&rows).map(Applied::name),
+        duration: Duration::ZERO,
+    })
+}
+
 fn read_folder(settings: &Settings) -> Result<Folder> {
     let folder = files::read(&settings.migrations_dir)?;
     if !folder.found {
         log::info!(
-            database = &*settings.database;
+            database:% = settings.database;
             "{}: no migrations, because there is no folder \"{}\"",
             settings.database,
             settings.migrations_dir.display()
@@ -196,9 +204,8 @@ fn check<'f>(folder: &'f Folder, rows: &[Applied], history: &History) -> Result<
             None
         }
     };
-    for script in plan.iter().flat_map(Plan::pending) {
-        problems.extend(apply::transaction_control(history.server(), script)?);
-    }
+    let pending = plan.iter().flat_map(Plan::pending);
+    problems.extend(pending.filter_map(|script| apply::problem_of(history.server(), script)));
     match plan {
         Some(plan) if problems.is_empty() => Ok(plan),
         _ => Err(problem::refusal(&problems)),

@@ -9,7 +9,7 @@ use crate::migrate::history::History;
 use crate::migrate::problem::Problem;
 use crate::migrate::server::Server;
 use crate::session::Session;
-use crate::sql::script;
+use crate::sql;
 
 /// Runs after each file's text, so that a file that changes the search path or the role neither hides
 /// the history from its own row nor changes what the next file does.
@@ -48,13 +48,13 @@ pub(crate) fn apply(
 
 fn run_text(tx: &mut Session<'_>, server: Server, script: &Script) -> Result<()> {
     // PostgreSQL's own protocol takes the whole text at once. The line end closes a last comment.
-    if tx.dialect() == Dialect::Postgres {
+    if tx.dialect()? == Dialect::Postgres {
         return tx.run_script(&format!("{}\n;{RESET}", script.text));
     }
-    for piece in script::split(&script.text, server.dialect())? {
+    for piece in sql::split(&script.text, server.dialect())? {
         for _ in 0..piece.repeat {
-            tx.run_script(&piece.text)
-                .map_err(|error| error.at(format_args!("the statement in line {}", piece.line)))?;
+            tx.run_script(piece.text)
+                .map_err(|error| error.at(format_args!("what begins in line {}", piece.line)))?;
         }
     }
     if server == Server::Postgres { tx.run_script(RESET) } else { Ok(()) }
@@ -86,21 +86,26 @@ fn failure(script: &Script, error: Error, complete: bool) -> Error {
     failed.with_source(error)
 }
 
-/// The statements with which a file would begin or end a transaction itself, and so tear its work apart
-/// from its row of the history.
-///
-/// # Errors
-///
-/// `Syntax`, when the text cannot be split into its statements.
-pub(crate) fn transaction_control(server: Server, script: &Script) -> Result<Vec<Problem>> {
-    let dialect = server.dialect();
-    let pieces = script::split(&script.text, dialect)
-        .map_err(|error| error.at(format_args!("\"{}\"", script.file)))?;
-    Ok(pieces
-        .iter()
-        .filter(|piece| script::controls_transaction(&piece.text, dialect))
-        .map(|piece| Problem::TransactionControl { file: script.file.clone(), line: piece.line })
-        .collect())
+/// What speaks against running the text: that it has no end, or that it begins or ends a transaction and so
+/// would tear its work apart from its row of the history.
+pub(crate) fn problem_of(server: Server, script: &Script) -> Option<Problem> {
+    let (dialect, file) = (server.dialect(), || script.file.clone());
+    let pieces = match sql::split(&script.text, dialect) {
+        Ok(pieces) => pieces,
+        Err(error) => return Some(Problem::Unreadable { file: file(), reason: error.to_string() }),
+    };
+    let control = pieces.iter().find(|piece| sql::traits_of(piece.text, dialect).transaction_control)?;
+    let line = control.line - 1 + line_of_control(server, control.text).unwrap_or(1);
+    Some(Problem::TransactionControl { file: file(), line })
+}
+
+/// The line on which the statement in question begins, in a text that the server takes as a whole.
+fn line_of_control(server: Server, text: &str) -> Option<usize> {
+    // What is no dialect of its own is cut into statements; SQL Server's batches have no such cuts.
+    let dialect = if server == Server::Postgres { Dialect::Odbc } else { return None };
+    let statements = sql::split(text, dialect).ok()?;
+    let control = |piece: &&sql::Piece<'_>| sql::traits_of(piece.text, dialect).transaction_control;
+    statements.iter().find(control).map(|piece| piece.line)
 }
 
 #[cfg(test)]
@@ -135,6 +140,30 @@ mod tests {
     fn a_refused_commit_keeps_nothing() {
         let deferred = Error::new(ErrorKind::Constraint, "refused").with_effect(Effect::RolledBack);
         assert_eq!(failure(&script(), deferred, true).kind(), ErrorKind::Migration);
+    }
+
+    #[track_caller]
+    fn check_control(server: Server, text: &str, line: Option<usize>) {
+        let found = problem_of(server, &Script::fake("V001__a.sql", text));
+        let wanted = line.map(|line| Problem::TransactionControl { file: "V001__a.sql".into(), line });
+        assert_eq!(found, wanted, "{text}");
+    }
+
+    #[test]
+    fn a_file_must_not_end_its_transaction() {
+        check_control(Server::Postgres, "CREATE TABLE t (a int);\n\nCOMMIT;", Some(3));
+        check_control(Server::Postgres, "-- x\nBEGIN;\nSELECT 1;\nCOMMIT;", Some(2));
+        check_control(Server::Postgres, "SELECT 'COMMIT'; -- COMMIT\nDO $$ BEGIN NULL; END $$;", None);
+        check_control(Server::SqlServer, "SELECT 1\nGO\nBEGIN TRAN\nSELECT 1", Some(3));
+        check_control(Server::SqlServer, "BEGIN TRY SELECT 1 END TRY BEGIN CATCH THROW; END CATCH", None);
+        check_control(Server::Sqlite, "SELECT 1;\nROLLBACK;", Some(2));
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_read_is_told_with_its_file() {
+        let problem = problem_of(Server::Postgres, &Script::fake("V001__a.sql", "\nSELECT 'a")).unwrap();
+        let text = problem.to_string();
+        assert!(text.contains("\"V001__a.sql\" cannot be read: line 2"), "{text}");
     }
 
     #[test]

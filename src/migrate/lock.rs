@@ -35,13 +35,11 @@ pub(crate) fn hold<R>(
     let Some(lock) = Lock::of(history) else { return work(session) };
     lock.acquire(session, deadline)?;
     let outcome = work(session);
-    // The session may have been lost by now, and its lock with it. One that lives on is cleaned before
-    // another borrower gets it, which frees the lock as well: hence no more than a line in the log.
     if let Err(error) = lock.release(session) {
+        // The lock ends with the session. After a failure the session is often gone already.
+        session.discard();
         if outcome.is_ok() {
-            log::warn!("the lock of the migrations was not freed; it ends with the session: {error}");
-        } else {
-            log::debug!("the lock of the migrations was not freed; it ends with the session: {error}");
+            log::warn!("the lock of the migrations was not freed, the connection is closed: {error}");
         }
     }
     outcome

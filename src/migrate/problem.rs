@@ -21,6 +21,8 @@ pub(crate) enum Problem {
     OutOfOrder { file: String, newest: String },
     /// The history says that the migration failed.
     Failed { file: String },
+    /// The text cannot be cut into statements.
+    Unreadable { file: String, reason: String },
     /// The file begins or ends a transaction itself.
     TransactionControl { file: String, line: usize },
 }
@@ -59,6 +61,7 @@ impl fmt::Display for Problem {
                 "the history says that \"{file}\" failed; repair what it left behind and delete its row \
                  from schema_version"
             ),
+            Problem::Unreadable { file, reason } => write!(f, "\"{file}\" cannot be read: {reason}"),
             Problem::TransactionControl { file, line } => write!(
                 f,
                 "\"{file}\" line {line} begins or ends a transaction; take the statement out, because \
@@ -71,11 +74,11 @@ impl fmt::Display for Problem {
 /// One error for all of them, so that one look at the log is enough to mend everything.
 pub(crate) fn refusal(problems: &[Problem]) -> Error {
     let sentences: Vec<String> = problems.iter().map(Problem::to_string).collect();
-    let count = match problems.len() {
-        1 => "1 problem was".to_owned(),
-        many => format!("{many} problems were"),
+    let found = match problems.len() {
+        1 => "1 problem was found with the migrations".to_owned(),
+        many => format!("{many} problems were found with the migrations"),
     };
-    Error::migration(format!("no migration was run, because {count} found: {}", sentences.join("; ")))
+    Error::migration(format!("{found}, and none was run: {}", sentences.join("; ")))
 }
 
 #[cfg(test)]

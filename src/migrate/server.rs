@@ -21,7 +21,7 @@ impl Server {
     ///
     /// `Migration` for any other database: nobody could promise that a failed file leaves nothing behind.
     pub(crate) fn of(session: &mut Session<'_>) -> Result<Server> {
-        match session.dialect() {
+        match session.dialect()? {
             Dialect::Postgres => return Ok(Server::Postgres),
             Dialect::SqlServer => return Ok(Server::SqlServer),
             Dialect::Sqlite => return Ok(Server::Sqlite),
