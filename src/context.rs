@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::deadline::Deadline;
 
@@ -27,6 +28,31 @@ pub(crate) struct FanOut {
     pub(crate) id: u64,
     /// How many workers it has.
     pub(crate) workers: usize,
+}
+
+/// How many fan-outs run in this process.
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts one fan-out for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct UnderWay(());
+
+impl UnderWay {
+    pub(crate) fn begin() -> UnderWay {
+        UNDER_WAY.fetch_add(1, Ordering::SeqCst);
+        UnderWay(())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// How many fan-outs run in this process: what their tasks share is kept for as long.
+pub(crate) fn fan_outs_under_way() -> usize {
+    UNDER_WAY.load(Ordering::SeqCst)
 }
 
 const EMPTY: Context = Context { flow: None, task: None, deadline: Deadline::NONE, fan_out: None };

@@ -96,6 +96,8 @@ pub enum ErrorKind {
     Data,
     /// A migration file is wrong, was changed, or failed.
     Migration,
+    /// Tasks of a fan-out did not complete. The source is the first one's error.
+    Tasks,
     /// The server is short of something for now: connections, memory, throughput.
     Throttled,
     /// The connection broke when a write may already have happened. Never retried by itself.

@@ -69,6 +69,11 @@ impl Params {
         self.lenient
     }
 
+    /// The names, each once, with their values.
+    pub(crate) fn into_entries(self) -> Vec<(Box<str>, Value)> {
+        self.entries
+    }
+
     fn from_pairs(pairs: impl Iterator<Item = (Box<str>, Value)>) -> Params {
         Params { entries: pairs.collect(), lenient: true }
     }

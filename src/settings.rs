@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[derive(Clone)]
 pub(crate) struct Secret(String);
 impl Secret {
     pub(crate) fn new(text: impl Into<String>) -> Secret {
@@ -13,6 +14,7 @@ impl Secret {
     }
 }
 
+impl std::fmt::Debug for Settings { fn fmt(&self, f: &mut std::fmt::Formatter<'_'>) -> std::fmt::Result { f.write_str("Settings") } }
 /// Checked settings of one database.
 pub struct Settings {
     pub(crate) database: Arc<str>,
@@ -33,7 +35,9 @@ pub struct Settings {
     pub(crate) migration_timeout: Duration,
     pub(crate) migrate_on_start: MigrateOnStart,
 }
-impl Settings {
+#[derive(Clone,PartialEq,Eq,Hash,Debug)]
+pub(crate) struct Fingerprint(u64);
+impl Settings { pub(crate) fn fingerprint(&self)->Fingerprint{todo!()}
     pub(crate) fn target(&self) -> &Target {
         &self.target
     }
@@ -52,6 +56,7 @@ impl Target {
         todo!()
     }
 }
+#[derive(Clone, Copy)]
 pub(crate) enum SslMode {
     Disable,
     Prefer,
@@ -59,6 +64,7 @@ pub(crate) enum SslMode {
     VerifyCa,
     VerifyFull,
 }
+#[derive(Clone)]
 pub(crate) struct PostgresTarget {
     /// Tried in this order. A path that begins with `/` is the folder of a Unix socket.
     pub(crate) hosts: Vec<(String, u16)>,

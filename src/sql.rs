@@ -1,5 +1,31 @@
 //! The compiler of `:name` texts, and what can be told of a statement by reading it. Pure.
-// (skeleton: the sql helper fills this in)
+//!
+//! What is a parameter:
+//!
+//! * `:name`, where the name begins with a letter or `_`, outside of strings, quoted names, comments and
+//!   dollar quotes. `:a::int` is a parameter and a cast; `::` and `:=` are the database's own.
+//! * A colon directly behind a word, a number, a literal or a closing bracket separates and begins no name:
+//!   `arr[lo:hi]`, `JSON_OBJECT('key':value)`. Directly behind a parameter it does both: `arr[:lo:hi]`
+//!   takes two parameters. A colon, a space and a name keep them apart: `arr[1: :hi]`.
+//! * `\:` is a colon and nothing more.
+//!
+//! What becomes of it: PostgreSQL gets one number for each name, other databases a `?` for each use. NULL
+//! is a literal in the text for these: an ODBC driver has to be told the type of a NULL argument, and
+//! nobody knows it.
+//!
+//! A list behind `IN` or `NOT IN` becomes `= ANY($1)` or `<> ALL($1)` on PostgreSQL and is written out
+//! elsewhere. An empty list makes `IN` false and `NOT IN` true. NULL inside of a list keeps SQL's meaning:
+//! `NOT IN` is then true of no row.
+
+mod bind;
+mod cache;
+mod lexer;
+mod script;
+mod statements;
+mod template;
+#[cfg(test)]
+mod tests;
+mod traits;
 
 use std::sync::Arc;
 
@@ -8,7 +34,12 @@ use crate::error::Result;
 use crate::params::Params;
 use crate::value::Value;
 
+pub(crate) use script::{Piece, split};
+pub(crate) use template::Template;
+
 /// A statement in the database's own form: text with placeholders, and its arguments in their order.
+///
+/// As long as all values are scalars, every statement of one source shares one `text`.
 #[derive(Debug, Clone)]
 pub(crate) struct Statement {
     pub(crate) text: Arc<str>,
@@ -17,6 +48,8 @@ pub(crate) struct Statement {
 }
 
 /// What reading a statement tells of it.
+///
+/// Reading has its limits: what a function, a procedure or a `DO` block does inside is not seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Traits {
     /// It begins, ends or divides a transaction (`BEGIN`, `COMMIT`, `SAVEPOINT`, …).
@@ -27,6 +60,26 @@ pub(crate) struct Traits {
     pub(crate) leaves_traces: bool,
 }
 
-pub(crate) fn compile(_sql: &str, _dialect: Dialect, _params: Params) -> Result<Statement> {
-    todo!()
+/// Compiles one text and binds its values.
+///
+/// # Errors
+///
+/// `Params`, as [`template`] and [`Template::bind`].
+pub(crate) fn compile(sql: &str, dialect: Dialect, params: Params) -> Result<Statement> {
+    template(sql, dialect)?.bind(params)
+}
+
+/// The text read once, to be bound many times. Comes from a cache of the process.
+///
+/// # Errors
+///
+/// `Params`, when the text holds a placeholder of the database's own, such as `?`.
+pub(crate) fn template(sql: &str, dialect: Dialect) -> Result<Arc<Template>> {
+    cache::template(sql, dialect)
+}
+
+/// What can be told of a text that is not compiled, such as a script.
+pub(crate) fn traits_of(text: &str, dialect: Dialect) -> Traits {
+    let significant: Vec<_> = lexer::tokens(text, dialect).filter(lexer::Token::is_significant).collect();
+    traits::read(&significant, dialect)
 }

@@ -1,6 +1,19 @@
 //! skeleton
+use crate::{
+    backend::{Connection, Connector},
+    deadline::Deadline,
+    error::Result,
+    settings::{OdbcTarget, Settings},
+};
 use std::sync::Arc;
-use crate::{backend::{Connection, Connector}, deadline::Deadline, error::Result, settings::{OdbcTarget, Settings}};
 pub(super) struct OdbcConnector;
-impl OdbcConnector { pub(super) fn new(_target: &OdbcTarget, _settings: &Settings) -> Result<Self> { Ok(Self) } }
-impl Connector for OdbcConnector { fn connect(&self, _: Deadline) -> Result<Box<dyn Connection>> { todo!() } }
+impl OdbcConnector {
+    pub(super) fn new(_target: &OdbcTarget, _settings: &Settings) -> Result<Self> {
+        Ok(Self)
+    }
+}
+impl Connector for OdbcConnector {
+    fn connect(&self, _: Deadline) -> Result<Box<dyn Connection>> {
+        todo!()
+    }
+}

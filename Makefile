@@ -1,0 +1,41 @@
+# What there is to do with this project, each by one word: `make help` lists them.
+#
+# Only `setup` changes the machine: it installs the Debian packages that are missing.
+
+CARGO ?= cargo
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help setup demo test lint doc features ci clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name words; do \
+		printf '  %-10s %s\n' "$$name" "$$words"; done
+
+setup: ## Install the Debian packages that are missing (ODBC, its drivers, PostgreSQL, PgBouncer)
+	@tools/setup
+
+demo: setup ## Run the demonstration; SURVEYS=file.csv takes your own survey responses, ARGS="..." goes to it as it is
+	@echo "demo: building (some minutes the first time)" >&2
+	@$(CARGO) run --quiet --locked --release --example demo --all-features -- \
+		$(if $(SURVEYS),--surveys "$(SURVEYS)") $(ARGS)
+
+test: setup ## Run all tests: servers are started for them and stopped after them
+	$(CARGO) test --locked --all-features
+
+lint: ## Check the formatting, and clippy's opinion
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+
+doc: ## Build the documentation; a broken link is an error
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --all-features
+
+features: ## Check each feature alone, none, and that PostgreSQL alone needs no ODBC
+	@CARGO="$(CARGO)" tools/features
+	@CARGO="$(CARGO)" tools/postgres-only
+
+ci: ## Run everything that must pass before a change lands
+	@.ci/run
+
+clean: ## Remove what was built
+	$(CARGO) clean

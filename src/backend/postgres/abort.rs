@@ -1,0 +1,149 @@
+//! A stream that can be cut from another thread.
+//!
+//! `postgres` waits on its socket without a limit, in calls and in `Drop` alike: dropping a client with
+//! unread rows took 3.1 s in a measurement, and for ever on a silent peer (rust-postgres issues 725 and
+//! 755). Its TLS connector is handed the raw socket, so the stream that it returns is ours: it keeps the
+//! waker of a pending read or write, and an abort flag. Setting the flag and waking makes the blocked
+//! call fail with `TimedOut`, and the drop that follows returns at once.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use std::sync::Arc;
+
+use postgres::tls::{ChannelBinding, TlsStream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Cuts one stream, from any thread.
+#[derive(Debug, Default)]
+pub(super) struct AbortHandle {
+    aborted: AtomicBool,
+    /// Who waits to read, and who waits to write.
+    wakers: Mutex<[Option<Waker>; 2]>,
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Read = 0,
+    Write = 1,
+}
+
+impl AbortHandle {
+    /// Makes every present and future read and write fail.
+    pub(super) fn abort(&self) {
+        self.aborted.store(true, Ordering::SeqCst);
+        let waiting = std::mem::take(&mut *self.wakers.lock().unwrap_or_else(PoisonError::into_inner));
+        waiting.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    pub(super) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the waker of a pending operation, unless the stream was cut in the meantime.
+    fn wait<T>(&self, side: Side, context: &Context<'_>) -> Poll<io::Result<T>> {
+        {
+            let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut wakers[side as usize] {
+                Some(known) if known.will_wake(context.waker()) => (),
+                slot => *slot = Some(context.waker().clone()),
+            }
+        }
+        // Looked at after the waker was stored: an abort before that moment is seen here, one after it
+        // finds the waker.
+        if self.aborted.load(Ordering::SeqCst) { Poll::Ready(Err(cut())) } else { Poll::Pending }
+    }
+
+    fn guard<T>(
+        &self,
+        side: Side,
+        context: &mut Context<'_>,
+        operation: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if self.is_aborted() {
+            return Poll::Ready(Err(cut()));
+        }
+        match operation(context) {
+            Poll::Pending => self.wait(side, context),
+            ready => ready,
+        }
+    }
+}
+
+fn cut() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the connection was cut at its deadline")
+}
+
+/// A stream with an [`AbortHandle`].
+#[derive(Debug)]
+pub(super) struct AbortableStream<S> {
+    stream: S,
+    handle: Arc<AbortHandle>,
+}
+
+impl<S> AbortableStream<S> {
+    pub(super) fn new(stream: S, handle: Arc<AbortHandle>) -> AbortableStream<S> {
+        AbortableStream { stream, handle }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for AbortableStream<S> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let AbortableStream { stream, handle } = self.get_mut();
+        handle.guard(Side::Read, context, |context| Pin::new(stream).poll_read(context, buffer))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for AbortableStream<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let AbortableStream { stream, handle } = self.get_mut();
+        handle.guard(Side::Write, context, |context| Pin::new(stream).poll_write(context, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let AbortableStream { stream, handle } = self.get_mut();
+        handle.guard(Side::Write, context, |context| Pin::new(stream).poll_flush(context))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let AbortableStream { stream, handle } = self.get_mut();
+        handle.guard(Side::Write, context, |context| Pin::new(stream).poll_shutdown(context))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for AbortableStream<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::{Duration, Instant};
+    use tokio::io::AsyncReadExt;
+
+    #[test]
+    fn an_abort_ends_a_read_that_would_never_end() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (silent, _peer) = tokio::io::duplex(16);
+        let handle = Arc::new(AbortHandle::default());
+        let mut stream = AbortableStream::new(silent, Arc::clone(&handle));
+        let (about_to_read, go) = mpsc::channel();
+        let cutter = std::thread::spawn(move || {
+            go.recv().unwrap();
+            handle.abort();
+        });
+        about_to_read.send(()).unwrap();
+        let start = Instant::now();
+        let error = runtime.block_on(stream.read_u8()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(start.elapsed() < Duration::from_secs(5));
+        cutter.join().unwrap();
+        assert_eq!(runtime.block_on(stream.read_u8()).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+}

@@ -1,0 +1,69 @@
+//! Cancel requests, sent by a few threads of their own.
+//!
+//! A cancel opens a second connection to the server, which can hang as long as any other. So it is sent
+//! on a stream that is cut after a limit, by threads that nobody waits for.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use postgres::CancelToken;
+
+use super::tls::Connector;
+use super::watchdog::Control;
+
+/// How many cancels are on their way at once.
+const SENDERS: usize = 4;
+/// How long one may take, and how old one may be before it is not worth sending.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// How to cancel what one connection does.
+#[derive(Clone)]
+pub(super) struct CancelRequest {
+    pub(super) token: CancelToken,
+    pub(super) connector: Connector,
+}
+
+impl std::fmt::Debug for CancelRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The token holds the connection's secret key.
+        f.write_str("CancelRequest")
+    }
+}
+
+static QUEUE: LazyLock<Sender<(Instant, CancelRequest)>> = LazyLock::new(|| {
+    let (sender, receiver) = crossbeam_channel::unbounded();
+    for number in 0..SENDERS {
+        let receiver = receiver.clone();
+        let started = std::thread::Builder::new()
+            .name(format!("batchdb-cancel-{number}"))
+            .spawn(move || send_all(&receiver));
+        if let Err(error) = started {
+            log::warn!("a thread for cancel requests cannot be started: {error}");
+        }
+    }
+    sender
+});
+
+/// Queues a cancel; returns at once.
+pub(super) fn send(request: CancelRequest) {
+    let _ = QUEUE.send((Instant::now(), request));
+}
+
+fn send_all(queue: &Receiver<(Instant, CancelRequest)>) {
+    for (asked, request) in queue {
+        if asked.elapsed() > LIMIT {
+            continue;
+        }
+        let control = Control::watched();
+        control.cut_at(Instant::now() + LIMIT);
+        let connector = request.connector.for_stream(control.abort_handle());
+        // `cancel_query` unwraps the runtime that it builds, which fails when file descriptors run out.
+        match catch_unwind(AssertUnwindSafe(|| request.token.cancel_query(connector))) {
+            Ok(Ok(())) => (),
+            Ok(Err(error)) => log::debug!("a cancel request did not reach the server: {error}"),
+            Err(_) => log::warn!("a cancel request could not be sent: the driver panicked"),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Opening a connection within a deadline: name, TCP, TLS and login.
+
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use postgres::config::{SslMode as DriverSslMode, SslNegotiation};
+use postgres::{Client, Config};
+use r2d2::ManageConnection;
+use r2d2_postgres::PostgresConnectionManager;
+
+use super::cancel::CancelRequest;
+use super::classify;
+use super::connection::PgConnection;
+use super::runtime;
+use super::tls::Connector;
+use super::watchdog::{Control, Watched};
+use crate::backend;
+use crate::deadline::Deadline;
+use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::settings::{PostgresTarget, Settings};
+
+/// How soon a peer that stopped answering on the network level is noticed: half a minute of silence on
+/// an idle connection, ten seconds for bytes that nobody acknowledges. The system's own defaults are two
+/// hours and about a quarter of an hour.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_RETRIES: u32 = 3;
+#[cfg(target_os = "linux")]
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Opens connections to one PostgreSQL database.
+pub(in crate::backend) struct PostgresConnector {
+    target: PostgresTarget,
+    connector: Connector,
+    /// Host, database and user, for messages.
+    description: String,
+    statement_cache: usize,
+    read_only: bool,
+}
+
+impl PostgresConnector {
+    /// # Errors
+    ///
+    /// `Config`, when the certificate files of the settings cannot be used.
+    pub(in crate::backend) fn new(target: &PostgresTarget, settings: &Settings) -> Result<PostgresConnector> {
+        Ok(PostgresConnector {
+            connector: Connector::new(target)?,
+            target: target.clone(),
+            description: settings.target().describe(),
+            statement_cache: settings.statement_cache,
+            read_only: settings.read_only,
+        })
+    }
+
+    /// The driver's settings, but for the address.
+    fn config(&self) -> Config {
+        let target = &self.target;
+        let mut config = Config::new();
+        if let Some(user) = &target.user {
+            config.user(user);
+        }
+        if let Some(password) = &target.password {
+            config.password(password.expose());
+        }
+        if let Some(options) = &target.options {
+            config.options(options);
+        }
+        config
+            .dbname(&target.dbname)
+            .application_name(&target.application_name)
+            .keepalives(true)
+            .keepalives_idle(KEEPALIVE_IDLE)
+            .keepalives_interval(KEEPALIVE_INTERVAL)
+            .keepalives_retries(KEEPALIVE_RETRIES)
+            // A notice may quote values, so its text stays out of the log.
+            .notice_callback(|notice| log::debug!("notice of the server: {} {}", notice.severity(), notice.code().code()));
+        #[cfg(target_os = "linux")]
+        config.tcp_user_timeout(TCP_USER_TIMEOUT);
+        config
+    }
+
+    /// One attempt at one address.
+    fn attempt(&self, mut config: Config, place: &Place, deadline: Deadline) -> Result<(Client, Watched, Connector)> {
+        let left = deadline.left_for(Phase::Connect, Instant::now())?;
+        let control = Control::watched();
+        let connector = self.connector.for_stream(control.abort_handle());
+        match place {
+            Place::Tcp { host, address, port } => {
+                config
+                    .host(host)
+                    .hostaddr(*address)
+                    .port(*port)
+                    .connect_timeout(left)
+                    .ssl_mode(DriverSslMode::Require)
+                    .ssl_negotiation(SslNegotiation::Direct);
+            }
+            // A Unix socket has no host name, so the driver does not ask our connector: it cannot be cut.
+            Place::Unix { folder, port } => {
+                config.host_path(folder).port(*port).ssl_mode(DriverSslMode::Disable);
+            }
+        }
+        control.arm(deadline.at());
+        let outcome = PostgresConnectionManager::new(config, connector.clone()).connect();
+        let in_time = control.disarm();
+        match outcome {
+            Ok(client) if in_time => Ok((client, control, connector)),
+            Ok(client) => {
+                control.abort_handle().abort();
+                drop(client);
+                Err(deadline.passed(Phase::Connect))
+            }
+            Err(error) => Err(connect_error(&error, in_time, deadline)),
+        }
+    }
+
+    fn try_all(&self, deadline: Deadline) -> Result<PgConnection> {
+        let mut last = None;
+        for (host, port) in &self.target.hosts {
+            let places = match Place::resolve(host, *port, deadline) {
+                Ok(places) => places,
+                Err(error) => {
+                    last = Some(error);
+                    continue;
+                }
+            };
+            for place in places {
+                match self.attempt(self.config(), &place, deadline) {
+                    Ok((client, control, connector)) => {
+                        control.set_cancel(CancelRequest { token: client.cancel_token(), connector });
+                        let mut connection = PgConnection::new(client, control, self.statement_cache, self.read_only);
+                        connection.set_up(deadline)?;
+                        return Ok(connection);
+                    }
+                    // Only an address that cannot be reached is worth another one: the same password
+                    // would be refused again, and count again.
+                    Err(error) if error.kind() == ErrorKind::Connect => last = Some(error),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::config("the connection string names no host")))
+    }
+}
+
+impl backend::Connector for PostgresConnector {
+    fn connect(&self, deadline: Deadline) -> Result<Box<dyn backend::Connection>> {
+        runtime::refuse_async()?;
+        let started = Instant::now();
+        match self.try_all(deadline) {
+            Ok(connection) => Ok(Box::new(connection)),
+            Err(error) => {
+                log::warn!(kind:% = error.kind(), elapsed_ms = started.elapsed().as_millis() as u64; "connecting to {} failed", self.description);
+                Err(error.at(&self.description))
+            }
+        }
+    }
+}
+
+/// One place to connect to.
+enum Place {
+    Tcp { host: String, address: IpAddr, port: u16 },
+    Unix { folder: String, port: u16 },
+}
+
+impl Place {
+    fn resolve(host: &str, port: u16, deadline: Deadline) -> Result<Vec<Place>> {
+        if host.starts_with('/') {
+            return Ok(vec![Place::Unix { folder: host.to_owned(), port }]);
+        }
+        let addresses = match host.parse::<IpAddr>() {
+            Ok(address) => vec![address],
+            Err(_) => look_up(host, port, deadline)?,
+        };
+        Ok(addresses.into_iter().map(|address| Place::Tcp { host: host.to_owned(), address, port }).collect())
+    }
+}
+
+/// Looks a name up on a thread of its own: the system's resolver takes no limit, and took 12 s with
+/// `connect_timeout=1`.
+fn look_up(host: &str, port: u16, deadline: Deadline) -> Result<Vec<IpAddr>> {
+    let left = deadline.left_for(Phase::Resolve, Instant::now())?;
+    let (sender, receiver) = crossbeam_channel::bounded(1);
+    let name: Arc<str> = Arc::from(host);
+    let asked = Arc::clone(&name);
+    std::thread::Builder::new()
+        .name("batchdb-resolve".to_owned())
+        .spawn(move || {
+            let found = (&*asked, port).to_socket_addrs().map(|all| all.map(|one| one.ip()).collect::<Vec<_>>());
+            let _ = sender.send(found);
+        })
+        .map_err(|error| Error::new(ErrorKind::Io, "a thread cannot be started").with_source(error))?;
+    let unknown = |error: io::Error| {
+        Error::new(ErrorKind::Connect, format!("the host name \"{name}\" cannot be resolved"))
+            .with_effect(Effect::NotSent)
+            .with_source(error)
+    };
+    match receiver.recv_timeout(left) {
+        Ok(Ok(mut addresses)) => {
+            addresses.dedup();
+            if addresses.is_empty() { Err(unknown(io::Error::other("no address"))) } else { Ok(addresses) }
+        }
+        Ok(Err(error)) => Err(unknown(error)),
+        Err(_) => Err(deadline.passed(Phase::Resolve)),
+    }
+}
+
+fn connect_error(error: &postgres::Error, in_time: bool, deadline: Deadline) -> Error {
+    if !in_time {
+        return deadline.passed(Phase::Connect);
+    }
+    if let Some(database) = error.as_db_error() {
+        let error = classify::from_db_error(database);
+        // Nothing of the caller's was sent yet, whatever the code says of sessions in full flight.
+        return match error.kind() {
+            ErrorKind::OutcomeUnknown | ErrorKind::Database => {
+                error.with_kind(ErrorKind::Connect).with_effect(Effect::NotSent)
+            }
+            _ => error,
+        };
+    }
+    let cause = root_io(error);
+    if matches!(cause, Some((io::ErrorKind::TimedOut, _))) {
+        return deadline.passed(Phase::Connect);
+    }
+    let what = match cause {
+        Some((io::ErrorKind::ConnectionRefused, _)) => "the connection was refused: nothing listens there",
+        Some((io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof, _)) => {
+            "the server closed the connection during the login"
+        }
+        Some((io::ErrorKind::InvalidData, _)) => "the server's certificate was not accepted",
+        _ => "the connection cannot be opened",
+    };
+    let detail = cause.map_or_else(|| error.to_string(), |(_, text)| text);
+    Error::new(ErrorKind::Connect, what).with_effect(Effect::NotSent).with_source(io::Error::other(detail))
+}
+
+/// The I/O error at the root of the driver's, as kind and text.
+fn root_io(error: &postgres::Error) -> Option<(io::ErrorKind, String)> {
+    let mut cause = std::error::Error::source(error);
+    let mut found = None;
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            found = Some((io.kind(), io.to_string()));
+        }
+        cause = inner.source();
+    }
+    found
+}

@@ -1,0 +1,417 @@
+//! One connection: every call armed with its deadline, every failure told truthfully.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::{ToSql, Type};
+use postgres::{Client, error::Severity};
+
+use super::classify;
+use super::encode::Param;
+use super::runtime;
+use super::statements::{Prepared, Shape, StatementCache};
+use super::watchdog::Watched;
+use crate::backend::{self, Begin, Rows};
+use crate::deadline::{Budget, Deadline};
+use crate::dialect::Dialect;
+use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::sql::Statement;
+
+/// How long a healthy connection may take to say goodbye.
+const CLOSE_GRACE: Duration = Duration::from_millis(100);
+
+/// Everything that a session can keep, undone. `DISCARD ALL` would do, but the server refuses it in a text
+/// of several statements, and one text is one round trip.
+const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; \
+     SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES";
+
+/// Asks the server to refuse writes; `RESET ALL` forgets it, so it is said again after a reset.
+const READ_ONLY: &str = "SET default_transaction_read_only = on";
+
+/// One connection to PostgreSQL.
+pub(super) struct PgConnection {
+    /// `None` only while it is dropped.
+    client: Option<Client>,
+    control: Watched,
+    statements: StatementCache,
+    in_transaction: bool,
+    read_only: bool,
+    broken: bool,
+}
+
+impl PgConnection {
+    pub(super) fn new(client: Client, control: Watched, cache: usize, read_only: bool) -> PgConnection {
+        PgConnection {
+            client: Some(client),
+            control,
+            statements: StatementCache::new(cache),
+            in_transaction: false,
+            read_only,
+            broken: false,
+        }
+    }
+
+    /// Gives a new session the settings that it always has.
+    pub(super) fn set_up(&mut self, deadline: Deadline) -> Result<()> {
+        if !self.read_only {
+            return Ok(());
+        }
+        self.call(deadline, Phase::Connect, false, |client| client.batch_execute(READ_ONLY))
+    }
+
+    /// Runs one driver call under a deadline. `writes` says whether its effect matters when the
+    /// connection breaks under it.
+    fn call<T>(
+        &mut self,
+        deadline: Deadline,
+        phase: Phase,
+        writes: bool,
+        work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<T> {
+        runtime::refuse_async()?;
+        if deadline.at().is_some() {
+            deadline.left_for(phase, Instant::now())?;
+        }
+        let Some(client) = self.client.as_mut().filter(|_| !self.broken) else {
+            return Err(Error::new(ErrorKind::Connect, "the connection has failed before").with_effect(Effect::NotSent));
+        };
+        self.control.arm(deadline.at());
+        let outcome = work(client);
+        let in_time = self.control.disarm();
+        // A cancel is on its way or has been served: it must not meet the next statement.
+        self.broken |= !in_time;
+        let failed = Failed { in_time, in_transaction: self.in_transaction, writes, phase, deadline };
+        outcome.map_err(|error| failed.explain(&error, &mut self.broken))
+    }
+
+}
+
+/// What is known of a call that failed, but for the error itself.
+#[derive(Clone, Copy)]
+struct Failed {
+    in_time: bool,
+    in_transaction: bool,
+    writes: bool,
+    phase: Phase,
+    deadline: Deadline,
+}
+
+impl Failed {
+    /// The driver's error in our words. Sets `broken` when the connection cannot be used again.
+    fn explain(self, error: &postgres::Error, broken: &mut bool) -> Error {
+        let Failed { in_time, in_transaction, writes, phase, deadline } = self;
+        if let Some(ours) = classify::our_own(error) {
+            return ours;
+        }
+        let undone = match (in_transaction, writes) {
+            // The server rolls back what an ended session had not committed.
+            (true, _) => Effect::RolledBack,
+            (false, false) => Effect::NotSent,
+            (false, true) => Effect::Unknown,
+        };
+        let Some(database) = error.as_db_error() else {
+            *broken = true;
+            let explained = if in_time {
+                Error::new(ErrorKind::Connect, "the connection failed while the statement ran").with_effect(undone)
+            } else {
+                deadline.passed(phase).with_effect(undone)
+            };
+            let explained = explained.with_source(std::io::Error::other(error.to_string()));
+            return match undone {
+                Effect::Unknown if in_time => explained.with_kind(ErrorKind::OutcomeUnknown),
+                _ => explained,
+            };
+        };
+        let explained = classify::from_db_error(database);
+        if matches!(database.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
+            *broken = true;
+        }
+        match explained.kind() {
+            // The server says that it stopped the statement, so nothing of it stays.
+            ErrorKind::Cancelled if !in_time => deadline.passed(phase).with_effect(Effect::RolledBack),
+            ErrorKind::OutcomeUnknown => {
+                *broken = true;
+                match undone {
+                    Effect::Unknown => explained,
+                    _ => explained.with_kind(ErrorKind::Connect).with_effect(undone),
+                }
+            }
+            _ => explained,
+        }
+    }
+}
+
+impl PgConnection {
+    /// The statement, prepared; and whether it was prepared before.
+    fn prepare(&mut self, statement: &Statement, deadline: Deadline) -> Result<(Arc<Prepared>, bool)> {
+        if let Some(known) = self.statements.get(&statement.text) {
+            return Ok((known, true));
+        }
+        let prepared = self.call(deadline, Phase::Query, false, |client| client.prepare(&statement.text))?;
+        let prepared = Prepared::new(prepared);
+        self.statements.put(&statement.text, &prepared);
+        Ok((prepared, false))
+    }
+
+    fn run_prepared(
+        &mut self,
+        prepared: &Prepared,
+        statement: &Statement,
+        rows: &mut Rows<'_>,
+        first: Deadline,
+        budget: Budget,
+    ) -> Result<u64> {
+        let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
+        let writes = statement.traits.writes;
+        match rows {
+            Rows::Ignore => {
+                self.call(first, Phase::Query, writes, |client| client.execute(&prepared.statement, &params))
+            }
+            Rows::Collect(kept) => {
+                prepared.shape.check()?;
+                let found = self.call(first, Phase::Query, writes, |client| client.query(&prepared.statement, &params))?;
+                kept.reserve(found.len());
+                for row in found {
+                    kept.push(prepared.shape.read(&row)?);
+                }
+                Ok(kept.len() as u64)
+            }
+            Rows::Each(receive) => {
+                prepared.shape.check()?;
+                let values = statement.args.iter().map(Param);
+                self.stream(*receive, first, budget, writes, Some(prepared.shape.clone()), |client| client.query_raw(&prepared.statement, values))
+            }
+        }
+    }
+
+    /// Without a statement cache nothing is prepared by name, which a pooler in transaction mode would lose:
+    /// unnamed, with parameters as text of unknown type, in one round trip.
+    fn run_unnamed(&mut self, statement: &Statement, rows: &mut Rows<'_>, first: Deadline, budget: Budget) -> Result<u64> {
+        let text = &*statement.text;
+        let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
+        let params: Vec<(&(dyn ToSql + Sync), Type)> =
+            params.iter().map(|param| (param as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
+        let writes = statement.traits.writes;
+        match rows {
+            Rows::Ignore => self.call(first, Phase::Query, writes, |client| client.execute_typed(text, &params)),
+            Rows::Collect(kept) => {
+                let found = self.call(first, Phase::Query, writes, |client| client.query_typed(text, &params))?;
+                if let Some(row) = found.first() {
+                    let shape = Shape::of(row.columns().iter().map(|column| (column.name(), column.type_())));
+                    for row in &found {
+                        kept.push(shape.read(row)?);
+                    }
+                }
+                Ok(kept.len() as u64)
+            }
+            Rows::Each(receive) => {
+                let values = statement.args.iter().map(|value| (Param(value), Type::UNKNOWN));
+                self.stream(*receive, first, budget, writes, None, |client| client.query_typed_raw(text, values))
+            }
+        }
+    }
+
+    /// Hands rows over one by one, each fetch under a deadline of its own.
+    fn stream(
+        &mut self,
+        receive: &mut dyn FnMut(crate::row::Row) -> Result<bool>,
+        first: Deadline,
+        budget: Budget,
+        writes: bool,
+        mut shape: Option<Shape>,
+        start: impl FnOnce(&mut Client) -> Result<postgres::RowIter<'_>, postgres::Error>,
+    ) -> Result<u64> {
+        runtime::refuse_async()?;
+        first.left_for(Phase::Query, Instant::now())?;
+        let Some(client) = self.client.as_mut().filter(|_| !self.broken) else {
+            return Err(Error::new(ErrorKind::Connect, "the connection has failed before").with_effect(Effect::NotSent));
+        };
+        // Whatever leaves this function early leaves unread rows behind, a panic of the receiver included:
+        // broken until the last row was read.
+        self.broken = true;
+        self.control.arm(first.at());
+        let started = start(client);
+        let in_time = self.control.disarm();
+        let mut iterator = match started {
+            Ok(iterator) => iterator,
+            Err(error) => {
+                // The server refused the statement; that is the end of it, and the session is intact.
+                self.broken = !in_time;
+                let failed = Failed { in_time, in_transaction: self.in_transaction, writes, phase: Phase::Query, deadline: first };
+                return Err(failed.explain(&error, &mut self.broken));
+            }
+        };
+        let mut count = 0_u64;
+        let (failure, in_time, deadline) = loop {
+            let deadline = budget.step(Instant::now());
+            self.control.arm(deadline.at());
+            let next = iterator.next();
+            let in_time = self.control.disarm();
+            match next {
+                Ok(Some(row)) if in_time => {
+                    let shape = shape.get_or_insert_with(|| {
+                        Shape::of(row.columns().iter().map(|column| (column.name(), column.type_())))
+                    });
+                    count += 1;
+                    let wanted = shape.read(&row).and_then(&mut *receive);
+                    if !matches!(wanted, Ok(true)) {
+                        drop(iterator);
+                        self.control.cancel();
+                        return wanted.map(|_| count);
+                    }
+                }
+                Ok(Some(_)) => return Err(deadline.passed(Phase::Fetch)),
+                Ok(None) => {
+                    self.broken = !in_time;
+                    return Ok(count);
+                }
+                Err(error) => break (error, in_time, deadline),
+            }
+        };
+        drop(iterator);
+        // An answer of the server ends the stream cleanly; `explain` says when it was not one.
+        self.broken = !in_time;
+        let failed = Failed { in_time, in_transaction: self.in_transaction, writes, phase: Phase::Fetch, deadline };
+        Err(failed.explain(&failure, &mut self.broken))
+    }
+}
+
+/// Whether a prepared statement has lost its meaning on the server: its result type changed, or it is gone.
+fn is_stale(error: &Error) -> bool {
+    matches!(error.sqlstate(), Some("0A000" | "26000"))
+}
+
+impl backend::Connection for PgConnection {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn run(&mut self, statement: &Statement, mut rows: Rows<'_>, budget: Budget) -> Result<u64> {
+        let first = budget.step(Instant::now());
+        if !self.statements.is_on() {
+            return self.run_unnamed(statement, &mut rows, first, budget);
+        }
+        let (prepared, known) = self.prepare(statement, first)?;
+        match self.run_prepared(&prepared, statement, &mut rows, first, budget) {
+            Err(error) if is_stale(&error) => {
+                self.statements.forget(&statement.text);
+                if !known || self.in_transaction || self.broken {
+                    return Err(error);
+                }
+                // The server refused it before anything ran, so it may be prepared anew and sent again.
+                let (prepared, _) = self.prepare(statement, first)?;
+                self.run_prepared(&prepared, statement, &mut rows, first, budget)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
+        self.call(deadline, Phase::Query, true, |client| client.batch_execute(text))
+    }
+
+    fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()> {
+        let mut text = String::from("BEGIN");
+        if let Some(isolation) = begin.isolation {
+            text.push_str(" ISOLATION LEVEL ");
+            text.push_str(isolation.sql());
+        }
+        if begin.read_only {
+            text.push_str(" READ ONLY");
+        }
+        self.call(deadline, Phase::Query, false, |client| client.batch_execute(&text))?;
+        self.in_transaction = true;
+        Ok(())
+    }
+
+    fn commit(&mut self, deadline: Deadline) -> Result<()> {
+        if self.broken {
+            self.in_transaction = false;
+            return Err(Error::new(ErrorKind::Connect, "the connection failed in this transaction, which is thereby undone")
+                .with_effect(Effect::RolledBack));
+        }
+        // A server answers COMMIT in a failed transaction with ROLLBACK and no error, and the driver calls
+        // that a success (rust-postgres pull request 1342). The SELECT fails there, and costs no round trip.
+        let outcome = self.call(deadline, Phase::Commit, true, |client| client.simple_query("SELECT 1; COMMIT"));
+        let Err(error) = outcome else {
+            self.in_transaction = false;
+            return Ok(());
+        };
+        if self.broken && error.sqlstate().is_none() {
+            self.in_transaction = false;
+            return Err(error
+                .with_kind(ErrorKind::OutcomeUnknown)
+                .with_effect(Effect::Unknown)
+                .with_hint("the commit was sent and not answered; look whether it happened before doing it again"));
+        }
+        if error.sqlstate().is_some_and(|state| state.starts_with("57P") || state.starts_with("08")) {
+            // As an answer to COMMIT these leave open whether it had been made durable.
+            self.in_transaction = false;
+            return Err(error.with_kind(ErrorKind::OutcomeUnknown).with_effect(Effect::Unknown));
+        }
+        if let Err(rollback) = self.rollback(deadline) {
+            log::debug!("the rollback after a refused commit failed: {rollback}");
+            self.broken = true;
+        }
+        Err(error.with_effect(Effect::RolledBack))
+    }
+
+    fn rollback(&mut self, deadline: Deadline) -> Result<()> {
+        let outcome = self.call(deadline, Phase::Rollback, false, |client| client.batch_execute("ROLLBACK"));
+        self.in_transaction = false;
+        // A session whose transaction cannot be ended must not reach anybody else.
+        self.broken |= outcome.is_err();
+        outcome
+    }
+
+    fn ping(&mut self, deadline: Deadline) -> Result<()> {
+        let outcome = self.call(deadline, Phase::Ping, false, |client| client.simple_query("").map(|_| ()));
+        self.broken |= outcome.is_err();
+        outcome.map_err(|error| error.with_effect(Effect::NotSent))
+    }
+
+    fn reset(&mut self, deadline: Deadline) -> Result<()> {
+        self.statements.clear();
+        let outcome = self
+            .call(deadline, Phase::Reset, false, |client| client.batch_execute(RESET))
+            .and_then(|()| self.set_up(deadline));
+        self.in_transaction = false;
+        self.broken |= outcome.is_err();
+        outcome
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken || self.client.as_ref().is_none_or(Client::is_closed)
+    }
+}
+
+impl Drop for PgConnection {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else {
+            return;
+        };
+        // Dropping the driver's client waits for every reply that is outstanding, so a broken one is cut
+        // first and a healthy one shortly after.
+        if self.broken {
+            self.control.abort_handle().abort();
+        } else {
+            self.control.cut_at(Instant::now() + CLOSE_GRACE);
+        }
+        let goodbye = move || {
+            if catch_unwind(AssertUnwindSafe(|| drop(client))).is_err() {
+                log::warn!("the driver panicked while a connection was closed");
+            }
+        };
+        if !runtime::is_async() {
+            return goodbye();
+        }
+        // The driver may not block inside an async task, and would panic.
+        self.control.abort_handle().abort();
+        if let Err(error) = std::thread::Builder::new().name("batchdb-close".to_owned()).spawn(goodbye) {
+            log::warn!("a connection could not be closed on a thread of its own: {error}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The connector that the driver hands its raw socket to.
+//!
+//! With `ssl_mode(Require)` and `ssl_negotiation(Direct)` the driver leaves the negotiation to its TLS
+//! connector. Ours does what libpq does for the `sslmode`: nothing, or `SSLRequest` and TLS by rustls;
+//! and it wraps the socket in a stream that can be cut, before the first byte is exchanged.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use postgres::Socket;
+use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::abort::{AbortHandle, AbortableStream};
+use super::verify;
+use crate::error::Result;
+use crate::settings::{PostgresTarget, SslMode};
+
+/// The eight bytes that ask a server for TLS: length 8, code 80877103.
+/// <https://www.postgresql.org/docs/current/protocol-message-formats.html>
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
+/// Makes connectors for one database.
+#[derive(Clone)]
+pub(super) struct Connector {
+    /// `None` for `sslmode=disable`.
+    tls: Option<MakeRustlsConnect>,
+    /// Whether a server without TLS is an error.
+    required: bool,
+    abort: Arc<AbortHandle>,
+}
+
+impl Connector {
+    pub(super) fn new(target: &PostgresTarget) -> Result<Connector> {
+        let tls = match target.ssl_mode {
+            SslMode::Disable => None,
+            _ => Some(MakeRustlsConnect::new(verify::client_config(target)?)),
+        };
+        let required = !matches!(target.ssl_mode, SslMode::Disable | SslMode::Prefer);
+        Ok(Connector { tls, required, abort: Arc::default() })
+    }
+
+    /// The same, for one stream that `abort` can cut.
+    pub(super) fn for_stream(&self, abort: &Arc<AbortHandle>) -> Connector {
+        Connector { abort: Arc::clone(abort), ..self.clone() }
+    }
+}
+
+impl MakeTlsConnect<Socket> for Connector {
+    type Stream = Stream;
+    type TlsConnect = Connect;
+    type Error = io::Error;
+
+    fn make_tls_connect(&mut self, host: &str) -> io::Result<Connect> {
+        Ok(Connect { connector: self.clone(), host: host.to_owned() })
+    }
+}
+
+/// One connection about to be negotiated.
+pub(super) struct Connect {
+    connector: Connector,
+    host: String,
+}
+
+impl TlsConnect<Socket> for Connect {
+    type Stream = Stream;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+
+    fn connect(self, socket: Socket) -> Self::Future {
+        Box::pin(self.negotiate(socket))
+    }
+}
+
+impl Connect {
+    async fn negotiate(self, socket: Socket) -> io::Result<Stream> {
+        let Connect { connector, host } = self;
+        let mut stream = AbortableStream::new(socket, connector.abort);
+        let Some(mut rustls) = connector.tls else {
+            return Ok(Stream::Plain(stream));
+        };
+        stream.write_all(&SSL_REQUEST).await?;
+        stream.flush().await?;
+        match stream.read_u8().await? {
+            b'S' => (),
+            b'N' if connector.required => {
+                return Err(io::Error::other("the server does not offer TLS, which `sslmode` requires"));
+            }
+            b'N' => return Ok(Stream::Plain(stream)),
+            _ => return Err(io::Error::other("the server's answer to the TLS request is not PostgreSQL's")),
+        }
+        let rustls = MakeTlsConnect::<AbortableStream<Socket>>::make_tls_connect(&mut rustls, &host)
+            .map_err(io::Error::other)?;
+        Ok(Stream::Tls(Box::new(rustls.connect(stream).await?)))
+    }
+}
+
+type Rustls = <MakeRustlsConnect as MakeTlsConnect<AbortableStream<Socket>>>::Stream;
+
+/// A negotiated connection, with TLS or without.
+pub(super) enum Stream {
+    Plain(AbortableStream<Socket>),
+    Tls(Box<Rustls>),
+}
+
+macro_rules! to_inner {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Stream::Plain(inner) => {
+                let $stream = Pin::new(inner);
+                $call
+            }
+            Stream::Tls(inner) => {
+                let $stream = Pin::new(&mut **inner);
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        to_inner!(self, stream => stream.poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        to_inner!(self, stream => stream.poll_write(context, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        to_inner!(self, stream => stream.poll_flush(context))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        to_inner!(self, stream => stream.poll_shutdown(context))
+    }
+}
+
+impl TlsStream for Stream {
+    fn channel_binding(&self) -> ChannelBinding {
+        match self {
+            Stream::Plain(stream) => stream.channel_binding(),
+            Stream::Tls(stream) => stream.channel_binding(),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! One thread per process that keeps the deadlines of all PostgreSQL connections.
+//!
+//! A call arms its connection's [`Control`] with a point in time and disarms it when it returns: two
+//! atomic operations. The watchdog sleeps until the earliest armed point. When one has passed it claims
+//! it by compare-exchange, has the statement cancelled on the server, and cuts the stream after a grace.
+//! A call whose deadline was claimed throws its connection away even when it succeeded, so that a cancel
+//! that comes late never meets the next borrower.
+//!
+//! The watchdog itself does no I/O. Cancelling opens a connection of its own, which on a silent peer was
+//! still hanging after 4 s with `connect_timeout=1`; a few canceller threads do it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::abort::AbortHandle;
+use super::cancel::{self, CancelRequest};
+
+/// How long the server may take to act on a cancel before its connection is cut.
+const CANCEL_GRACE: Duration = Duration::from_millis(250);
+
+/// No deadline.
+const NONE: u64 = 0;
+/// The watchdog has claimed the deadline.
+const CLAIMED: u64 = u64::MAX;
+
+/// Points in time are nanoseconds since the first use, from 1: they fit an atomic.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn nanos(at: Instant) -> u64 {
+    let since = at.saturating_duration_since(*START).as_nanos();
+    u64::try_from(since).unwrap_or(CLAIMED - 1).clamp(1, CLAIMED - 1)
+}
+
+/// What the watchdog knows of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Control {
+    abort: Arc<AbortHandle>,
+    /// When the present call must have ended: `NONE`, a point, or `CLAIMED`.
+    deadline: AtomicU64,
+    /// When the stream is to be cut, or `NONE`.
+    cut_at: AtomicU64,
+    /// How to cancel; not there before the login is done.
+    cancel: OnceLock<CancelRequest>,
+}
+
+impl Control {
+    /// A control that the watchdog looks after until the guard is dropped.
+    pub(super) fn watched() -> Watched {
+        let control = Arc::new(Control::default());
+        WATCHDOG.controls.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&control));
+        Watched { control }
+    }
+
+    pub(super) fn abort_handle(&self) -> &Arc<AbortHandle> {
+        &self.abort
+    }
+
+    pub(super) fn set_cancel(&self, request: CancelRequest) {
+        let _ = self.cancel.set(request);
+    }
+
+    /// Starts the clock of a call. `None` is no limit.
+    pub(super) fn arm(&self, at: Option<Instant>) {
+        if let Some(at) = at {
+            let at = nanos(at);
+            self.deadline.store(at, Ordering::SeqCst);
+            WATCHDOG.wake_before(at);
+        }
+    }
+
+    /// Ends the clock of a call. False when its deadline had passed and was acted on.
+    pub(super) fn disarm(&self) -> bool {
+        self.deadline.swap(NONE, Ordering::SeqCst) != CLAIMED
+    }
+
+    /// Has the stream cut at `at`, without a cancel: nothing is worth waiting for any longer.
+    pub(super) fn cut_at(&self, at: Instant) {
+        let at = nanos(at);
+        self.cut_at.store(at, Ordering::SeqCst);
+        WATCHDOG.wake_before(at);
+    }
+
+    /// Asks the server to stop what it does for this connection.
+    pub(super) fn cancel(&self) {
+        if let Some(request) = self.cancel.get() {
+            cancel::send(request.clone());
+        }
+    }
+
+    /// Acts on what has passed at `now`; returns the next point to look again, `u64::MAX` for none.
+    fn look(&self, now: u64) -> u64 {
+        let deadline = self.deadline.load(Ordering::SeqCst);
+        if deadline == NONE || deadline == CLAIMED {
+            // Nothing runs, or it was acted on.
+        } else if deadline > now {
+            return deadline.min(self.look_at_cut(now));
+        } else if self.deadline.compare_exchange(deadline, CLAIMED, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            if self.cancel.get().is_some() {
+                self.cancel();
+                let grace = u64::try_from(CANCEL_GRACE.as_nanos()).unwrap_or(u64::MAX);
+                self.cut_at.store(now.saturating_add(grace), Ordering::SeqCst);
+            } else {
+                self.abort.abort();
+            }
+        }
+        self.look_at_cut(now)
+    }
+
+    fn look_at_cut(&self, now: u64) -> u64 {
+        match self.cut_at.load(Ordering::SeqCst) {
+            NONE => u64::MAX,
+            at if at > now => at,
+            _ => {
+                self.cut_at.store(NONE, Ordering::SeqCst);
+                self.abort.abort();
+                u64::MAX
+            }
+        }
+    }
+}
+
+/// A control in the watchdog's care; out of it when dropped.
+#[derive(Debug)]
+pub(super) struct Watched {
+    control: Arc<Control>,
+}
+
+impl std::ops::Deref for Watched {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        &self.control
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let mut controls = WATCHDOG.controls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = controls.iter().position(|known| Arc::ptr_eq(known, &self.control)) {
+            controls.swap_remove(place);
+        }
+    }
+}
+
+struct Watchdog {
+    controls: Mutex<Vec<Arc<Control>>>,
+    /// The point at which the thread looks next; an earlier deadline must wake it.
+    next_look: AtomicU64,
+    thread: OnceLock<Thread>,
+}
+
+static WATCHDOG: LazyLock<Watchdog> = LazyLock::new(|| {
+    LazyLock::force(&START);
+    // A process that cannot start one more thread keeps working; its calls are then bounded by the
+    // socket options alone, and it says so.
+    match thread::Builder::new().name("batchdb-watchdog".to_owned()).spawn(watch) {
+        Ok(handle) => Watchdog::new(Some(handle.thread().clone())),
+        Err(error) => {
+            log::error!("the deadline watchdog cannot be started, deadlines will not be kept: {error}");
+            Watchdog::new(None)
+        }
+    }
+});
+
+impl Watchdog {
+    fn new(thread: Option<Thread>) -> Watchdog {
+        Watchdog {
+            controls: Mutex::default(),
+            next_look: AtomicU64::new(u64::MAX),
+            thread: thread.map_or_else(OnceLock::new, OnceLock::from),
+        }
+    }
+
+    fn wake_before(&self, at: u64) {
+        if at < self.next_look.load(Ordering::SeqCst)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+}
+
+fn watch() {
+    loop {
+        // From here on every new deadline wakes the thread again, so none that is set during the look
+        // can be missed.
+        WATCHDOG.next_look.store(u64::MAX, Ordering::SeqCst);
+        let now = nanos(Instant::now());
+        let earliest = {
+            let controls = WATCHDOG.controls.lock().unwrap_or_else(PoisonError::into_inner);
+            controls.iter().map(|control| control.look(now)).min().unwrap_or(u64::MAX)
+        };
+        WATCHDOG.next_look.store(earliest, Ordering::SeqCst);
+        match earliest {
+            u64::MAX => thread::park(),
+            at => thread::park_timeout(Duration::from_nanos(at.saturating_sub(nanos(Instant::now())))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait_for(mut done: impl FnMut() -> bool) -> bool {
+        let end = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < end {
+            if done() {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        false
+    }
+
+    #[test]
+    fn a_call_in_time_is_left_alone() {
+        let control = Control::watched();
+        control.arm(Some(Instant::now() + Duration::from_secs(60)));
+        assert!(control.disarm());
+        assert!(!control.abort_handle().is_aborted());
+    }
+
+    #[test]
+    fn a_passed_deadline_is_claimed_and_the_stream_cut() {
+        let control = Control::watched();
+        // A far deadline first: the watchdog sleeps until then and must be woken for the near one.
+        let far = Control::watched();
+        far.arm(Some(Instant::now() + Duration::from_secs(60)));
+        control.arm(Some(Instant::now() + Duration::from_millis(20)));
+        assert!(wait_for(|| control.abort_handle().is_aborted()));
+        assert!(!control.disarm());
+        assert!(far.disarm());
+    }
+
+    #[test]
+    fn a_cut_needs_no_deadline() {
+        let control = Control::watched();
+        control.cut_at(Instant::now() + Duration::from_millis(10));
+        assert!(wait_for(|| control.abort_handle().is_aborted()));
+        assert!(control.disarm());
+    }
+
+    #[test]
+    fn deadlines_set_at_the_same_time_are_all_kept() {
+        let threads: Vec<_> = (0..8)
+            .map(|i| {
+                thread::spawn(move || {
+                    for round in 0..20_u64 {
+                        let control = Control::watched();
+                        control.arm(Some(Instant::now() + Duration::from_millis((i * 7 + round) % 5)));
+                        assert!(wait_for(|| control.abort_handle().is_aborted()));
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+}

@@ -1,0 +1,377 @@
+//! The façade: one handle per database, cheap to clone, blocking.
+//!
+//! It does not know that migrations, health checks and fan-outs exist; they extend it from outside.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::context;
+use crate::deadline::Deadline;
+use crate::dialect::Dialect;
+use crate::error::{Error, Result};
+use crate::params::IntoParams;
+use crate::pool::{PoolHandle, PoolStatus, pool_for};
+use crate::row::Row;
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::transaction::{Transaction, TransactionOptions};
+
+/// What runs when a pool is used for the first time.
+pub(crate) type FirstUseHook = fn(&DatabaseManager) -> Result<()>;
+
+/// Blocking access to one database.
+///
+/// A cheap handle: clones, and handles made anew for the same database and settings, share one pool in
+/// the process. Nothing connects before the first use.
+///
+/// ```no_run
+/// use batchdb::{DatabaseManager, params};
+///
+/// let db = DatabaseManager::new("rpa_db")?;
+/// let todo = db.execute_query("SELECT id, name FROM job WHERE state = :state", params! { state: "new" })?;
+/// for job in &todo {
+///     println!("{} {}", job.get::<i64>("id")?, job.get::<String>("name")?);
+/// }
+/// # Ok::<(), batchdb::Error>(())
+/// ```
+///
+/// # Limits
+///
+/// Each statement ends by `TIMEOUT`, waiting for a connection by `POOL_TIMEOUT`, connecting by
+/// `CONNECT_TIMEOUT`. [`with_deadline`](DatabaseManager::with_deadline) limits whole calls. Inside a task of a
+/// fan-out the task's own deadline shortens them all.
+#[derive(Debug, Clone)]
+pub struct DatabaseManager {
+    handle: PoolHandle,
+    hook: Option<FirstUseHook>,
+    /// The limit on each whole call of this handle.
+    whole: Option<Duration>,
+}
+
+/// The result of [`execute_query_with_timing`](DatabaseManager::execute_query_with_timing).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TimedQuery {
+    /// The rows.
+    pub results: Vec<Row>,
+    /// How long the whole call took, in milliseconds to two places.
+    pub execution_time_ms: f64,
+    /// How many rows came.
+    pub row_count: usize,
+    /// Always `success`: an error is returned as one.
+    pub status: &'static str,
+}
+
+impl DatabaseManager {
+    /// The handle for checked settings. The hook runs before the first statement of the pool.
+    pub(crate) fn with_settings(settings: Settings, hook: Option<FirstUseHook>) -> Result<DatabaseManager> {
+        Ok(DatabaseManager { handle: pool_for(settings)?, hook, whole: None })
+    }
+
+    /// The settings that the handle works by.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        self.handle.pool().settings()
+    }
+
+    /// The database's name, as it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.settings().database
+    }
+
+    /// A handle whose calls each end by `limit`, from waiting for a connection to the last row.
+    ///
+    /// Without it only the single steps are limited, so that a long stream is not killed by `TIMEOUT`.
+    /// Default: no limit on the whole.
+    ///
+    /// ```no_run
+    /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// use std::time::Duration;
+    ///
+    /// let quick = db.with_deadline(Duration::from_secs(2));
+    /// quick.execute_query("SELECT 1", ())?;
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_deadline(&self, limit: Duration) -> DatabaseManager {
+        DatabaseManager { whole: Some(limit), ..self.clone() }
+    }
+
+    /// Borrows one connection for several calls in a row.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns; what borrowing gives: [`Checkout`](crate::ErrorKind::Checkout) when no connection became
+    /// free in `POOL_TIMEOUT`, [`Auth`](crate::ErrorKind::Auth), [`Connect`](crate::ErrorKind::Connect),
+    /// [`Timeout`](crate::ErrorKind::Timeout), [`Closed`](crate::ErrorKind::Closed).
+    pub fn session<R, E: From<Error>>(&self, work: impl FnOnce(&mut Session<'_>) -> Result<R, E>) -> Result<R, E> {
+        if let Some(hook) = self.hook {
+            self.handle.pool().first_use.once(|| hook(self))?;
+        }
+        self.session_without_hook(work)
+    }
+
+    /// The same, and the first use does not count as one: for what looks at the database's state.
+    pub(crate) fn session_without_hook<R, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let pool = self.handle.pool();
+        let whole = match self.whole {
+            Some(limit) => Deadline::after(Instant::now(), limit),
+            None => Deadline::NONE,
+        };
+        let lease = pool
+            .checkout(whole.earlier(context::deadline()))
+            .map_err(|error| error.during("checkout").in_database(&pool.settings().database))?;
+        work(&mut Session::new(lease, pool.settings(), whole))
+    }
+
+    /// Runs any statement and returns its rows; none where it returns none. A write is committed.
+    ///
+    /// # Errors
+    ///
+    /// [`Params`](crate::ErrorKind::Params) when names and values do not fit each other;
+    /// [`Constraint`](crate::ErrorKind::Constraint), [`Syntax`](crate::ErrorKind::Syntax),
+    /// [`Data`](crate::ErrorKind::Data), [`Permission`](crate::ErrorKind::Permission),
+    /// [`Conflict`](crate::ErrorKind::Conflict) as the server refuses;
+    /// [`Timeout`](crate::ErrorKind::Timeout), which names the phase;
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the connection broke under a write;
+    /// [`ReadOnly`](crate::ErrorKind::ReadOnly) for a write when `READ_ONLY` is set; and what
+    /// [`session`](DatabaseManager::session) gives.
+    ///
+    /// ```no_run
+    /// # use batchdb::{DatabaseManager, params};
+    /// # let db = DatabaseManager::new("rpa_db")?;
+    /// let rows = db.execute_query(
+    ///     "SELECT id FROM job WHERE id IN (:ids) AND created < :day::date",
+    ///     params! { ids: vec![1, 2, 3], day: "2026-01-05" },
+    /// )?;
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    pub fn execute_query(&self, sql: &str, params: impl IntoParams) -> Result<Vec<Row>> {
+        self.session(|session| session.execute_query(sql, params))
+    }
+
+    /// Runs any statement and returns its rows with the time that it took.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute_query`](DatabaseManager::execute_query): an error is returned and not made part of the result.
+    pub fn execute_query_with_timing(&self, sql: &str, params: impl IntoParams) -> Result<TimedQuery> {
+        let started = Instant::now();
+        let results = self.execute_query(sql, params)?;
+        let execution_time_ms = (started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0;
+        Ok(TimedQuery { execution_time_ms, row_count: results.len(), status: "success", results })
+    }
+
+    /// Runs any statement within `limit`, from waiting for a connection to the last row. When the limit
+    /// passes the statement is cancelled on the server. Limits below a second are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Timeout`](crate::ErrorKind::Timeout), which names the phase that the limit passed in; else as
+    /// [`execute_query`](DatabaseManager::execute_query).
+    pub fn execute_query_with_timeout(&self, sql: &str, params: impl IntoParams, limit: Duration) -> Result<Vec<Row>> {
+        self.with_deadline(limit).session(|session| {
+            session.set_limit(limit);
+            session.execute_query(sql, params)
+        })
+    }
+
+    /// Runs a statement and returns how many rows it changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute_query`](DatabaseManager::execute_query).
+    pub fn execute(&self, sql: &str, params: impl IntoParams) -> Result<u64> {
+        self.session(|session| session.execute(sql, params))
+    }
+
+    /// Runs a query that must return exactly one row.
+    ///
+    /// # Errors
+    ///
+    /// [`RowCount`](crate::ErrorKind::RowCount) when there is none or more than one; else as
+    /// [`execute_query`](DatabaseManager::execute_query).
+    pub fn query_one(&self, sql: &str, params: impl IntoParams) -> Result<Row> {
+        self.session(|session| session.query_one(sql, params))
+    }
+
+    /// Runs a query that returns one row or none.
+    ///
+    /// # Errors
+    ///
+    /// [`RowCount`](crate::ErrorKind::RowCount) when there is more than one; else as
+    /// [`execute_query`](DatabaseManager::execute_query).
+    pub fn query_opt(&self, sql: &str, params: impl IntoParams) -> Result<Option<Row>> {
+        self.session(|session| session.query_opt(sql, params))
+    }
+
+    /// Runs a query and reads each row as a `T`, by serde.
+    ///
+    /// # Errors
+    ///
+    /// [`Decode`](crate::ErrorKind::Decode) when a row does not fit `T`; else as
+    /// [`execute_query`](DatabaseManager::execute_query).
+    ///
+    /// ```no_run
+    /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// #[derive(serde::Deserialize)]
+    /// struct Job { id: i64, name: Option<String> }
+    ///
+    /// let jobs: Vec<Job> = db.query_as("SELECT id, name FROM job", ())?;
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    pub fn query_as<T: DeserializeOwned>(&self, sql: &str, params: impl IntoParams) -> Result<Vec<T>> {
+        self.session(|session| session.query_as(sql, params))
+    }
+
+    /// Runs a query and hands its rows to `receive` one by one, in bounded memory. See
+    /// [`Session::query_each`].
+    ///
+    /// # Errors
+    ///
+    /// What `receive` returns, [`Timeout`](crate::ErrorKind::Timeout) in the phase `fetch`; else as
+    /// [`execute_query`](DatabaseManager::execute_query).
+    ///
+    /// ```no_run
+    /// # use batchdb::{DatabaseManager, Error};
+    /// # let db = DatabaseManager::new("rpa_db")?;
+    /// let mut sum = 0;
+    /// db.query_each("SELECT amount FROM payment", (), |row| {
+    ///     sum += row.get::<i64>("amount")?;
+    ///     Ok::<_, Error>(true)
+    /// })?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn query_each<E: From<Error>>(
+        &self,
+        sql: &str,
+        params: impl IntoParams,
+        receive: impl FnMut(Row) -> Result<bool, E>,
+    ) -> Result<u64, E> {
+        self.session(|session| session.query_each(sql, params, receive))
+    }
+
+    /// Runs one statement once for each record, in one transaction: all or nothing. Returns how many rows
+    /// were changed in all.
+    ///
+    /// A record is [`params!`](crate::params!), a [`Row`], a map, or a serde struct by [`record`](crate::record).
+    ///
+    /// # Errors
+    ///
+    /// As [`execute_query`](DatabaseManager::execute_query); the text names the record, counted from 1. Nothing of
+    /// the others stays.
+    ///
+    /// ```no_run
+    /// # use batchdb::{DatabaseManager, params};
+    /// # let db = DatabaseManager::new("rpa_db")?;
+    /// let records = (1..=3).map(|id| params! { id: id, name: format!("job {id}") });
+    /// db.execute_many("INSERT INTO job (id, name) VALUES (:id, :name)", records)?;
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    pub fn execute_many<P: IntoParams>(&self, sql: &str, records: impl IntoIterator<Item = P>) -> Result<u64> {
+        self.session(|session| session.execute_many(sql, records))
+    }
+
+    /// Runs several statements in one transaction and returns the rows of each.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute_query`](DatabaseManager::execute_query); the text names the statement, counted from 1. Then
+    /// nothing of the others stays.
+    ///
+    /// ```no_run
+    /// # use batchdb::{DatabaseManager, params};
+    /// # let db = DatabaseManager::new("rpa_db")?;
+    /// db.execute_transaction([
+    ///     ("INSERT INTO orders (customer_id, amount) VALUES (:id, :amount)", params! { id: 1, amount: 100 }),
+    ///     ("UPDATE customers SET last_order = now() WHERE id = :id", params! { id: 1 }),
+    /// ])?;
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    pub fn execute_transaction<S: AsRef<str>, P: IntoParams>(
+        &self,
+        statements: impl IntoIterator<Item = (S, P)>,
+    ) -> Result<Vec<Vec<Row>>> {
+        self.transaction(|tx| {
+            let run = |(place, (sql, params)): (usize, (S, P))| {
+                tx.execute_query(sql.as_ref(), params)
+                    .map_err(|error| error.at(format_args!("statement {}", place + 1)))
+            };
+            statements.into_iter().enumerate().map(run).collect()
+        })
+    }
+
+    /// Runs `work` in a transaction: commits when it returns `Ok`, rolls back when it returns `Err` or
+    /// panics. `Ok` means that the server has committed.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns; what beginning and committing give.
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the connection broke after the commit was sent.
+    ///
+    /// ```no_run
+    /// # use batchdb::{DatabaseManager, Error, params};
+    /// # let db = DatabaseManager::new("rpa_db")?;
+    /// let moved = db.transaction(|tx| {
+    ///     tx.execute("UPDATE account SET sum = sum - 5 WHERE id = :id", params! { id: 1 })?;
+    ///     tx.execute("UPDATE account SET sum = sum + 5 WHERE id = :id", params! { id: 2 })
+    /// })?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn transaction<R, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_, '_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        self.transaction_with(TransactionOptions::new(), work)
+    }
+
+    /// The same with an isolation level or read-only.
+    ///
+    /// # Errors
+    ///
+    /// As [`transaction`](DatabaseManager::transaction).
+    pub fn transaction_with<R, E: From<Error>>(
+        &self,
+        options: TransactionOptions,
+        work: impl FnOnce(&mut Transaction<'_, '_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        self.session(|session| session.transaction_with(options, |tx| work(tx)))
+    }
+
+    /// The state of the pool: its size, who uses it, who waits.
+    #[must_use]
+    pub fn pool_status(&self) -> PoolStatus {
+        self.handle.pool().status()
+    }
+
+    /// Gives this handle up. When it is the last one of its pool in the process, the pool is closed at once;
+    /// otherwise it stays open for the others. (A handle that is just dropped leaves the pool open for
+    /// another 60 s.)
+    pub fn close(self) {
+        self.handle.close();
+    }
+
+    /// Closes the pool for all handles in the process: callers that wait get
+    /// [`Closed`](crate::ErrorKind::Closed), connections in use are closed when they come back. Returns when they
+    /// are, or after 5 s.
+    pub fn shutdown(&self) {
+        self.handle.shutdown();
+    }
+
+    /// Which SQL the server speaks; asks the server where the settings do not tell.
+    pub(crate) fn dialect(&self) -> Result<Dialect> {
+        self.session_without_hook(|session| session.dialect())
+    }
+
+    /// The name for error messages.
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.handle.pool().settings().database)
+    }
+}

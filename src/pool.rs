@@ -1,0 +1,384 @@
+//! The pool: r2d2 keeps the slots, a gate decides who may have one, and the caller's own thread fills it.
+//!
+//! A checkout waits in line at the gate, takes a slot, connects or tests the connection where that is
+//! needed, all under one deadline and with the caller's own error. On return a connection is kept when
+//! fewer than `POOL_SIZE` lie idle or somebody waits, and closed otherwise.
+
+mod gate;
+mod outage;
+mod registry;
+mod slot;
+mod status;
+
+pub(crate) use registry::{PoolHandle, active_pools, pool_for};
+pub use status::PoolStatus;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use scheduled_thread_pool::ScheduledThreadPool;
+
+use self::gate::{Gate, Permit, Refused};
+use self::outage::Outage;
+use self::slot::{Slot, SlotManager, expiry};
+use crate::backend::{self, Connection, Connector};
+use crate::context;
+use crate::deadline::Deadline;
+use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::settings::Settings;
+
+/// How long the cleaning of a session may take before the connection is closed instead.
+const RESET_LIMIT: Duration = Duration::from_millis(250);
+/// How long a sign of life may take before a new connection is opened instead.
+const PING_LIMIT: Duration = Duration::from_secs(5);
+/// How long `close` waits for connections that are still in use.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// One timer thread for all pools. It hands r2d2 its empty slots and closes pools that nobody holds.
+static TIMER: LazyLock<Arc<ScheduledThreadPool>> = LazyLock::new(|| {
+    Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("batchdb-timer-{}").build())
+});
+
+/// The connections of one process to one database.
+pub(crate) struct Pool {
+    settings: Arc<Settings>,
+    connector: Arc<dyn Connector>,
+    gate: Arc<Gate>,
+    slots: r2d2::Pool<SlotManager>,
+    outage: Outage,
+    /// Live connections that nobody uses.
+    idle: AtomicUsize,
+    /// Connections thrown away as broken, since the start.
+    invalid: AtomicU64,
+    /// Connections opened, since the start.
+    opened: AtomicU64,
+    /// Connections that have been idle since before this point must show a sign of life: one of their
+    /// kind was found dead. Nanoseconds since `created`.
+    suspect_before: AtomicU64,
+    created: Instant,
+    /// The fan-out that was last warned of having more workers than there are connections.
+    warned_fan_out: AtomicU64,
+    /// What happens on the first use; the layer above decides what that is.
+    pub(crate) first_use: FirstUse,
+}
+
+impl Pool {
+    pub(crate) fn new(settings: Arc<Settings>) -> Result<Pool> {
+        let connector = backend::connector(&settings)?;
+        let capacity = settings.pool_size as usize + settings.max_overflow as usize;
+        // Twice the capacity: for a moment a checkout holds an empty slot aside while it takes a live one.
+        // An empty slot costs nothing, and the gate alone bounds the connections.
+        let slots = r2d2::Pool::builder()
+            .max_size(u32::try_from(capacity * 2).unwrap_or(u32::MAX))
+            .min_idle(Some(0))
+            .test_on_check_out(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .thread_pool(Arc::clone(&TIMER))
+            .build_unchecked(SlotManager);
+        Ok(Pool {
+            connector,
+            gate: Gate::new(capacity),
+            slots,
+            outage: Outage::default(),
+            idle: AtomicUsize::new(0),
+            invalid: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
+            suspect_before: AtomicU64::new(0),
+            created: Instant::now(),
+            warned_fan_out: AtomicU64::new(0),
+            first_use: FirstUse::default(),
+            settings,
+        })
+    }
+
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    fn capacity(&self) -> usize {
+        self.settings.pool_size as usize + self.settings.max_overflow as usize
+    }
+
+    /// Borrows a connection that works, as far as can be told, before `whole`.
+    ///
+    /// # Errors
+    ///
+    /// `Checkout` when none became free in `POOL_TIMEOUT`, a timeout when `whole` passed first, `Closed`, and
+    /// whatever connecting gives.
+    pub(crate) fn checkout(self: &Arc<Pool>, whole: Deadline) -> Result<Lease> {
+        self.warn_of_too_many_workers();
+        let started = Instant::now();
+        let patience = Deadline::after(started, self.settings.pool_timeout);
+        let permit = self.enter(patience, whole)?;
+        let mut slot = self.take_slot(patience.earlier(whole))?;
+        match self.make_ready(&mut slot, whole) {
+            Ok(()) => Ok(Lease { pool: Arc::clone(self), slot: Some(slot), permit: Some(permit), dirty: false }),
+            Err(error) => {
+                slot.discard();
+                drop(slot);
+                drop(permit);
+                Err(error)
+            }
+        }
+    }
+
+    fn enter(&self, patience: Deadline, whole: Deadline) -> Result<Permit> {
+        self.gate.enter(patience.earlier(whole).at()).map_err(|refused| match refused {
+            Refused::Closed => self.closed(),
+            Refused::TimedOut if whole.left(Instant::now()).is_zero() => whole.passed(Phase::Checkout),
+            Refused::TimedOut => Error::new(
+                ErrorKind::Checkout,
+                format!(
+                    "all {} connections of the pool were in use for {:?}, and {} more callers wait",
+                    self.capacity(),
+                    patience.limit(),
+                    self.gate.waiting(),
+                ),
+            )
+            .with_effect(Effect::NotSent)
+            .with_hint("raise POOL_SIZE or MAX_OVERFLOW, use fewer workers, or hold connections for a shorter time"),
+        })
+    }
+
+    fn closed(&self) -> Error {
+        Error::new(ErrorKind::Closed, "the pool of this database was closed")
+    }
+
+    /// A slot of r2d2's; a live one where there is one.
+    fn take_slot(&self, until: Deadline) -> Result<r2d2::PooledConnection<SlotManager>> {
+        // Empty slots that lay on top of live ones go back when this function ends, to be dropped.
+        let mut aside = Vec::new();
+        while let Some(slot) = self.slots.try_get() {
+            if !slot.is_empty() {
+                self.idle.fetch_sub(1, Ordering::SeqCst);
+                return Ok(slot);
+            }
+            if self.idle.load(Ordering::SeqCst) == 0 {
+                return Ok(slot);
+            }
+            aside.push(slot);
+        }
+        if let Some(slot) = aside.pop() {
+            return Ok(slot);
+        }
+        // The timer thread makes one: microseconds, unless the machine stands still.
+        let left = until.left(Instant::now()).clamp(Duration::from_millis(100), Duration::from_secs(60));
+        let slot = self.slots.get_timeout(left).map_err(|error| {
+            Error::new(ErrorKind::Checkout, "the pool's timer thread gave no slot")
+                .with_effect(Effect::NotSent)
+                .with_source(error)
+        })?;
+        if !slot.is_empty() {
+            self.idle.fetch_sub(1, Ordering::SeqCst);
+        }
+        Ok(slot)
+    }
+
+    /// Tests the slot's connection where it was idle for long, replaces it where it is dead or too old.
+    fn make_ready(&self, slot: &mut Slot, whole: Deadline) -> Result<()> {
+        let now = Instant::now();
+        if let Some(live) = slot.live() {
+            let expired = live.expires.is_some_and(|expires| expires <= now);
+            if !expired && !self.needs_ping(live.idle_since, now) {
+                return Ok(());
+            }
+            let limit = Deadline::after(now, PING_LIMIT.min(self.settings.connect_timeout)).earlier(whole);
+            let alive = !expired && live.connection.ping(limit).is_ok();
+            if alive && !live.connection.is_broken() {
+                return Ok(());
+            }
+            if !expired {
+                self.suspect_all_idle();
+                self.invalid.fetch_add(1, Ordering::Relaxed);
+                log::warn!(database:% = self.settings.database; "an idle connection was dead and is replaced");
+            }
+            slot.empty();
+        }
+        self.connect(slot, whole)
+    }
+
+    fn needs_ping(&self, idle_since: Instant, now: Instant) -> bool {
+        let idle = now.saturating_duration_since(idle_since);
+        let suspect = self.suspect_before.load(Ordering::Relaxed);
+        idle >= self.settings.ping_after_idle
+            || idle_since.saturating_duration_since(self.created).as_nanos() < u128::from(suspect)
+    }
+
+    fn suspect_all_idle(&self) {
+        let now = u64::try_from(self.created.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.suspect_before.fetch_max(now, Ordering::Relaxed);
+    }
+
+    fn connect(&self, slot: &mut Slot, whole: Deadline) -> Result<()> {
+        let attempt = self.outage.admit(whole.at()).map_err(|stored| match stored {
+            Some(error) => error.with_hint("the attempt of a moment ago failed, and is not repeated at once"),
+            None => whole.passed(Phase::Connect),
+        })?;
+        let now = Instant::now();
+        let limit = Deadline::after(now, self.settings.connect_timeout);
+        let deadline = limit.earlier(whole);
+        match self.connector.connect(deadline) {
+            Ok(connection) => {
+                attempt.succeeded();
+                self.opened.fetch_add(1, Ordering::Relaxed);
+                slot.fill(connection, expiry(now, self.settings.pool_recycle, fastrand::f64()));
+                Ok(())
+            }
+            Err(error) => {
+                attempt.failed(&error, deadline != limit);
+                Err(error)
+            }
+        }
+    }
+
+    /// Says once a fan-out that some of its workers can only ever wait.
+    fn warn_of_too_many_workers(&self) {
+        let Some(fan_out) = context::with(|context| context.fan_out) else {
+            return;
+        };
+        if fan_out.workers > self.capacity() && self.warned_fan_out.swap(fan_out.id, Ordering::Relaxed) != fan_out.id {
+            log::warn!(
+                database:% = self.settings.database;
+                "{} workers share the {} connections of this pool (POOL_SIZE {} + MAX_OVERFLOW {}): some will wait",
+                fan_out.workers, self.capacity(), self.settings.pool_size, self.settings.max_overflow,
+            );
+        }
+    }
+
+    /// Lets nobody in any more, waits a while for connections in use, and closes those that are idle.
+    pub(crate) fn close(&self) {
+        self.gate.close();
+        if !self.gate.drain(Instant::now() + CLOSE_LIMIT) {
+            log::warn!(
+                database:% = self.settings.database;
+                "the pool is closed while {} connections are still in use; they close when they come back",
+                self.gate.taken(),
+            );
+        }
+        while let Some(mut slot) = self.slots.try_get() {
+            if !slot.is_empty() {
+                self.idle.fetch_sub(1, Ordering::SeqCst);
+            }
+            slot.discard();
+        }
+    }
+
+    /// What becomes of a connection that comes back: kept, cleaned and kept, or closed.
+    fn give_back(&self, slot: &mut Slot, dirty: bool) {
+        let settings = &self.settings;
+        let Some(live) = slot.live() else {
+            return;
+        };
+        let now = Instant::now();
+        if live.connection.is_broken() || std::thread::panicking() {
+            self.invalid.fetch_add(1, Ordering::Relaxed);
+            return slot.discard();
+        }
+        let too_old = live.expires.is_some_and(|expires| expires <= now);
+        let too_many = self.idle.load(Ordering::SeqCst) >= settings.pool_size as usize && self.gate.waiting() == 0;
+        if too_old || too_many || self.gate.is_closed() {
+            return slot.discard();
+        }
+        if dirty && let Err(error) = live.connection.reset(Deadline::after(now, RESET_LIMIT)) {
+            log::debug!(database:% = settings.database; "a used session could not be cleaned and is closed: {error}");
+        }
+        if live.connection.is_broken() {
+            return slot.discard();
+        }
+        live.idle_since = Instant::now();
+        self.idle.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.gate.close();
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("database", &self.settings.database).finish_non_exhaustive()
+    }
+}
+
+/// A borrowed connection. It goes back to the pool when dropped, or is closed when it cannot be used again.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pool: Arc<Pool>,
+    slot: Option<r2d2::PooledConnection<SlotManager>>,
+    permit: Option<Permit>,
+    dirty: bool,
+}
+
+impl Lease {
+    /// The connection.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`, for a lease whose connection was already given up.
+    pub(crate) fn connection(&mut self) -> Result<&mut dyn Connection> {
+        match self.slot.as_mut().and_then(|slot| slot.live()) {
+            Some(live) => Ok(&mut *live.connection),
+            None => Err(self.pool.closed()),
+        }
+    }
+
+    /// The session has to be cleaned before somebody else gets it.
+    pub(crate) fn mark_dirty(&mut self) {
+        self.dirty = true;
+    }
+
+    /// The connection must not be used again.
+    pub(crate) fn discard(&mut self) {
+        if let Some(slot) = &mut self.slot {
+            self.pool.invalid.fetch_add(1, Ordering::Relaxed);
+            slot.empty();
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(mut slot) = self.slot.take() {
+            self.pool.give_back(&mut slot, self.dirty);
+            // Back in r2d2's hands, or closed there.
+            drop(slot);
+        }
+        // Only now may the next in line come: the connection is where it will look for it.
+        drop(self.permit.take());
+    }
+}
+
+/// Whether the first use of a pool has happened, and who is about it.
+#[derive(Debug, Default)]
+pub(crate) struct FirstUse {
+    done: std::sync::atomic::AtomicBool,
+    turn: std::sync::Mutex<()>,
+}
+
+thread_local! {
+    static IN_FIRST_USE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+impl FirstUse {
+    /// Runs `work` unless it has succeeded before. Others wait for it; calls from within pass.
+    pub(crate) fn once(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        if self.done.load(Ordering::Acquire) || IN_FIRST_USE.get() {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.done.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        IN_FIRST_USE.set(true);
+        let outcome = work();
+        IN_FIRST_USE.set(false);
+        if outcome.is_ok() {
+            self.done.store(true, Ordering::Release);
+        }
+        outcome
+    }
+}

@@ -1,0 +1,243 @@
+//! The gate in front of the pool: so many permits, handed out first come, first served.
+//!
+//! r2d2 wakes its waiters in order but lets a newcomer take the connection first, and does not wake
+//! anybody when a broken connection comes back. Behind this gate a thread in r2d2 never waits for a
+//! connection to be returned, so neither matters.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Why no permit was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    TimedOut,
+    Closed,
+}
+
+/// Hands out a fixed number of permits.
+#[derive(Debug)]
+pub(super) struct Gate {
+    state: Mutex<State>,
+    /// Signalled when the last permit came back.
+    drained: Condvar,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    free: usize,
+    waiting: VecDeque<Arc<Ticket>>,
+    closed: bool,
+}
+
+/// A place in the queue.
+#[derive(Debug, Default)]
+struct Ticket {
+    outcome: Mutex<Option<Result<(), Refused>>>,
+    called: Condvar,
+}
+
+impl Ticket {
+    fn call(&self, outcome: Result<(), Refused>) {
+        *lock(&self.outcome) = Some(outcome);
+        self.called.notify_one();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is guarded here is consistent after each statement, so a panic elsewhere has not broken it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Gate {
+    pub(super) fn new(capacity: usize) -> Arc<Gate> {
+        let state = State { free: capacity, waiting: VecDeque::new(), closed: false };
+        Arc::new(Gate { state: Mutex::new(state), drained: Condvar::new(), capacity })
+    }
+
+    /// Waits in line for a permit; `None` waits without a limit.
+    pub(super) fn enter(self: &Arc<Gate>, until: Option<Instant>) -> Result<Permit, Refused> {
+        let ticket = {
+            let mut state = lock(&self.state);
+            if state.closed {
+                return Err(Refused::Closed);
+            }
+            if state.free > 0 && state.waiting.is_empty() {
+                state.free -= 1;
+                return Ok(Permit { gate: Arc::clone(self) });
+            }
+            let ticket = Arc::new(Ticket::default());
+            state.waiting.push_back(Arc::clone(&ticket));
+            ticket
+        };
+        self.wait(&ticket, until)
+    }
+
+    fn wait(self: &Arc<Gate>, ticket: &Arc<Ticket>, until: Option<Instant>) -> Result<Permit, Refused> {
+        let mut outcome = lock(&ticket.outcome);
+        while outcome.is_none() {
+            let Some(until) = until else {
+                outcome = ticket.called.wait(outcome).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                drop(outcome);
+                // Out of the queue first; if the call came in between, the permit is ours after all.
+                lock(&self.state).waiting.retain(|other| !Arc::ptr_eq(other, ticket));
+                let called = lock(&ticket.outcome).take();
+                return called.unwrap_or(Err(Refused::TimedOut)).map(|()| Permit { gate: Arc::clone(self) });
+            }
+            outcome = ticket.called.wait_timeout(outcome, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        outcome.take().unwrap_or(Err(Refused::TimedOut)).map(|()| Permit { gate: Arc::clone(self) })
+    }
+
+    fn leave(&self) {
+        let mut state = lock(&self.state);
+        match state.waiting.pop_front() {
+            Some(next) => next.call(Ok(())),
+            None => {
+                state.free += 1;
+                if state.free == self.capacity {
+                    self.drained.notify_all();
+                }
+            }
+        }
+    }
+
+    /// Lets nobody in any more and sends those away who wait.
+    pub(super) fn close(&self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        state.waiting.drain(..).for_each(|ticket| ticket.call(Err(Refused::Closed)));
+    }
+
+    /// Waits until every permit is back; false when that did not happen in time.
+    pub(super) fn drain(&self, until: Instant) -> bool {
+        let mut state = lock(&self.state);
+        while state.free < self.capacity {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.drained.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        lock(&self.state).waiting.len()
+    }
+
+    /// How many permits are out.
+    pub(super) fn taken(&self) -> usize {
+        self.capacity - lock(&self.state).free
+    }
+}
+
+/// The right to hold one connection; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    gate: Arc<Gate>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.gate.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    fn soon(millis: u64) -> Option<Instant> {
+        Some(Instant::now() + Duration::from_millis(millis))
+    }
+
+    fn wait_until(mut done: impl FnMut() -> bool) {
+        let end = Instant::now() + Duration::from_secs(5);
+        while !done() {
+            assert!(Instant::now() < end, "did not happen");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn waiters_are_served_in_the_order_in_which_they_came() {
+        let gate = Gate::new(1);
+        let held = gate.enter(None).unwrap();
+        let (order, served) = mpsc::channel();
+        let threads: Vec<_> = (0..8)
+            .map(|number| {
+                let (queue, order) = (Arc::clone(&gate), order.clone());
+                let thread = thread::spawn(move || {
+                    let permit = queue.enter(soon(5_000)).unwrap();
+                    order.send(number).unwrap();
+                    drop(permit);
+                });
+                wait_until(|| gate.waiting() == number + 1);
+                thread
+            })
+            .collect();
+        drop(held);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(served.try_iter().collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
+        assert_eq!(gate.taken(), 0);
+    }
+
+    #[test]
+    fn a_waiter_that_gives_up_leaves_no_trace() {
+        let gate = Gate::new(1);
+        let held = gate.enter(None).unwrap();
+        assert_eq!(gate.enter(soon(5)).unwrap_err(), Refused::TimedOut);
+        assert_eq!(gate.waiting(), 0);
+        drop(held);
+        assert!(gate.enter(soon(0)).is_ok());
+    }
+
+    #[test]
+    fn closing_sends_waiters_away_and_drains() {
+        let gate = Gate::new(1);
+        let held = gate.enter(None).unwrap();
+        let queue = Arc::clone(&gate);
+        let waiter = thread::spawn(move || queue.enter(None).map(|_| ()));
+        wait_until(|| gate.waiting() == 1);
+        gate.close();
+        assert_eq!(waiter.join().unwrap(), Err(Refused::Closed));
+        assert!(!gate.drain(Instant::now()));
+        drop(held);
+        assert!(gate.drain(Instant::now() + Duration::from_secs(1)));
+        assert_eq!(gate.enter(None).unwrap_err(), Refused::Closed);
+    }
+
+    #[test]
+    fn no_permit_is_lost_under_load() {
+        let gate = Gate::new(3);
+        let threads: Vec<_> = (0..8)
+            .map(|number| {
+                let gate = Arc::clone(&gate);
+                thread::spawn(move || {
+                    for round in 0..2_000_u64 {
+                        // Some give up while they wait: the race between giving up and being called.
+                        if let Ok(permit) = gate.enter(soon((number + round) % 2)) {
+                            assert!(gate.taken() <= 3);
+                            drop(permit);
+                        }
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!((gate.taken(), gate.waiting()), (0, 0));
+    }
+}

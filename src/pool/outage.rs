@@ -1,0 +1,165 @@
+//! What the pool remembers of failed connection attempts, so that an outage is no storm of logins.
+//!
+//! Until a connection has succeeded, and again after one has failed, one caller at a time tries. While
+//! the server is away, one caller a second does and the others get the stored error at once. Refused
+//! credentials are remembered longer, because repeated attempts lock accounts.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Phase};
+
+/// How long a server that cannot be reached is left alone between two attempts.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// How long refused credentials are believed without asking again.
+const AUTH_MEMORY: Duration = Duration::from_secs(10);
+
+/// The memory of one pool.
+#[derive(Debug, Default)]
+pub(super) struct Outage {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The last attempt succeeded, so callers may connect side by side.
+    proven: bool,
+    /// Somebody tries now.
+    trying: bool,
+    failure: Option<(Error, Instant)>,
+}
+
+impl Outage {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks whether to connect now. Waits for somebody else's attempt where one is enough.
+    ///
+    /// # Errors
+    ///
+    /// The stored error, or `None` when `until` passed in the wait.
+    pub(super) fn admit(&self, until: Option<Instant>) -> Result<Attempt<'_>, Option<Error>> {
+        let mut state = self.lock();
+        loop {
+            if state.proven {
+                return Ok(Attempt { outage: self, alone: false });
+            }
+            let now = Instant::now();
+            if let Some((error, retry_at)) = &state.failure
+                && now < *retry_at
+            {
+                return Err(Some(error.clone()));
+            }
+            if !state.trying {
+                state.trying = true;
+                return Ok(Attempt { outage: self, alone: true });
+            }
+            state = match until {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(until) if until <= now => return Err(None),
+                Some(until) => {
+                    self.changed.wait_timeout(state, until - now).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+/// The right to try one connection. Dropped without a report, it counts as not made.
+#[derive(Debug)]
+pub(super) struct Attempt<'a> {
+    outage: &'a Outage,
+    alone: bool,
+}
+
+impl Attempt<'_> {
+    pub(super) fn succeeded(self) {
+        let mut state = self.outage.lock();
+        state.proven = true;
+        state.failure = None;
+    }
+
+    /// `own_limit`: the attempt had less time than the pool gives one, so a timeout says nothing of the server.
+    pub(super) fn failed(self, error: &Error, own_limit: bool) {
+        let memory = match error.kind() {
+            ErrorKind::Auth => AUTH_MEMORY,
+            // An answer of the server (too many connections, no such database) is not an outage.
+            ErrorKind::Connect if error.sqlstate().is_none() => PROBE_EVERY,
+            ErrorKind::Timeout(Phase::Connect | Phase::Resolve) if !own_limit => PROBE_EVERY,
+            _ => return,
+        };
+        let mut state = self.outage.lock();
+        state.proven = false;
+        state.failure = Some((error.clone(), Instant::now() + memory));
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.alone {
+            self.outage.lock().trying = false;
+        }
+        self.outage.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn admitted(outage: &Outage) -> bool {
+        outage.admit(Some(Instant::now())).is_ok()
+    }
+
+    #[test]
+    fn refused_credentials_are_not_offered_again() {
+        let outage = Outage::default();
+        outage.admit(None).unwrap().failed(&Error::new(ErrorKind::Auth, "no"), false);
+        assert_eq!(outage.admit(None).unwrap_err().unwrap().kind(), ErrorKind::Auth);
+    }
+
+    #[test]
+    fn a_callers_own_short_limit_is_no_outage() {
+        let outage = Outage::default();
+        let slow = Error::timeout(Phase::Connect, Duration::from_millis(1));
+        outage.admit(None).unwrap().failed(&slow, true);
+        assert!(admitted(&outage));
+        outage.admit(None).unwrap().failed(&slow, false);
+        assert!(!admitted(&outage));
+    }
+
+    #[test]
+    fn one_attempt_serves_all_who_wait_for_it() {
+        let outage = Arc::new(Outage::default());
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let first = outage.admit(None).unwrap();
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let (outage, attempts) = (Arc::clone(&outage), Arc::clone(&attempts));
+                std::thread::spawn(move || match outage.admit(None) {
+                    Ok(_) => {
+                        attempts.fetch_add(1, Ordering::SeqCst);
+                        None
+                    }
+                    Err(error) => error.map(|error| error.kind()),
+                })
+            })
+            .collect();
+        first.failed(&Error::new(ErrorKind::Auth, "no"), false);
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), Some(ErrorKind::Auth));
+        }
+        assert_eq!(attempts.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn success_lets_everybody_connect_side_by_side() {
+        let outage = Outage::default();
+        outage.admit(None).unwrap().succeeded();
+        let (_one, _two) = (outage.admit(None).unwrap(), outage.admit(None).unwrap());
+    }
+}

@@ -1,0 +1,138 @@
+//! One pool per process, database and settings, however many handles there are.
+//!
+//! A task may make its own handle and still share connections. When the last handle is gone the pool
+//! lingers, so that the next task finds it warm; a fan-out that is under way keeps it for as long.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Pool, TIMER};
+use crate::context;
+use crate::error::Result;
+use crate::settings::{Fingerprint, Settings};
+
+/// How long a pool that nobody holds stays open.
+const LINGER: Duration = Duration::from_secs(60);
+
+struct Entry {
+    pool: Arc<Pool>,
+    handles: usize,
+    /// When the last handle went.
+    unused_since: Instant,
+}
+
+type Entries = HashMap<Fingerprint, Entry>;
+
+static POOLS: LazyLock<Mutex<Entries>> = LazyLock::new(Mutex::default);
+
+fn pools() -> MutexGuard<'static, Entries> {
+    POOLS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A share in a pool.
+#[derive(Debug)]
+pub(crate) struct PoolHandle {
+    pool: Arc<Pool>,
+    key: Fingerprint,
+}
+
+/// The pool for these settings: the one that is open, or a new one, which has not connected yet.
+pub(crate) fn pool_for(settings: Settings) -> Result<PoolHandle> {
+    let key = settings.fingerprint();
+    if let Some(entry) = pools().get_mut(&key) {
+        entry.handles += 1;
+        return Ok(PoolHandle { pool: Arc::clone(&entry.pool), key });
+    }
+    // Made outside the lock: a backend may read certificate files.
+    let made = Arc::new(Pool::new(Arc::new(settings))?);
+    let mut pools = pools();
+    let entry = pools
+        .entry(key.clone())
+        .or_insert_with(|| Entry { pool: made, handles: 0, unused_since: Instant::now() });
+    entry.handles += 1;
+    Ok(PoolHandle { pool: Arc::clone(&entry.pool), key })
+}
+
+/// All pools that are open in this process.
+pub(crate) fn active_pools() -> Vec<Arc<Pool>> {
+    pools().values().map(|entry| Arc::clone(&entry.pool)).collect()
+}
+
+impl PoolHandle {
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Gives the share up; the last one closes the pool at once.
+    pub(crate) fn close(self) {
+        let last = {
+            let mut pools = pools();
+            let last = pools
+                .get(&self.key)
+                .is_some_and(|entry| entry.handles == 1 && Arc::ptr_eq(&entry.pool, &self.pool));
+            if last {
+                pools.remove(&self.key);
+            }
+            last
+        };
+        if last {
+            self.pool.close();
+        }
+    }
+
+    /// Closes the pool for all handles at once.
+    pub(crate) fn shutdown(&self) {
+        {
+            let mut pools = pools();
+            if pools.get(&self.key).is_some_and(|entry| Arc::ptr_eq(&entry.pool, &self.pool)) {
+                pools.remove(&self.key);
+            }
+        }
+        self.pool.close();
+    }
+}
+
+impl Clone for PoolHandle {
+    fn clone(&self) -> PoolHandle {
+        if let Some(entry) = pools().get_mut(&self.key).filter(|entry| Arc::ptr_eq(&entry.pool, &self.pool)) {
+            entry.handles += 1;
+        }
+        PoolHandle { pool: Arc::clone(&self.pool), key: self.key.clone() }
+    }
+}
+
+impl Drop for PoolHandle {
+    fn drop(&mut self) {
+        let mut pools = pools();
+        let Some(entry) = pools.get_mut(&self.key).filter(|entry| Arc::ptr_eq(&entry.pool, &self.pool)) else {
+            return;
+        };
+        entry.handles -= 1;
+        if entry.handles == 0 {
+            entry.unused_since = Instant::now();
+            drop(pools);
+            close_later(self.key.clone());
+        }
+    }
+}
+
+fn close_later(key: Fingerprint) {
+    TIMER.execute_after(LINGER, move || {
+        let unused = {
+            let mut pools = pools();
+            match pools.get(&key) {
+                Some(entry) if entry.handles == 0 && context::fan_outs_under_way() > 0 => {
+                    drop(pools);
+                    return close_later(key);
+                }
+                Some(entry) if entry.handles == 0 && entry.unused_since.elapsed() >= LINGER => pools.remove(&key),
+                _ => None,
+            }
+        };
+        if let Some(entry) = unused {
+            log::debug!(database:% = entry.pool.settings().database; "the pool was unused and is closed");
+            entry.pool.close();
+        }
+    });
+}

@@ -1,0 +1,113 @@
+//! What r2d2 keeps for us: slots, which may hold a connection.
+//!
+//! r2d2 would connect on its three worker threads, forget the type of the error, and go on trying for
+//! ever. So it is given empty slots, which are there at once, and the pool fills them in the caller's
+//! thread, under the caller's deadline, with the caller's error.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use crate::backend::Connection;
+
+/// A place for one connection.
+#[derive(Default)]
+pub(crate) struct Slot {
+    live: Option<Live>,
+    /// The connection must not be used again, for whatever reason.
+    discard: bool,
+}
+
+/// A connection and what the pool knows of it.
+pub(super) struct Live {
+    pub(super) connection: Box<dyn Connection>,
+    /// When it is too old to be used again; `None` for never.
+    pub(super) expires: Option<Instant>,
+    /// Since when nobody has used it.
+    pub(super) idle_since: Instant,
+}
+
+impl Slot {
+    pub(super) fn live(&mut self) -> Option<&mut Live> {
+        self.live.as_mut()
+    }
+
+    pub(super) fn fill(&mut self, connection: Box<dyn Connection>, expires: Option<Instant>) {
+        self.live = Some(Live { connection, expires, idle_since: Instant::now() });
+        self.discard = false;
+    }
+
+    /// Takes the connection out and closes it; a panic of a driver's destructor ends here.
+    pub(super) fn empty(&mut self) {
+        if let Some(live) = self.live.take()
+            && catch_unwind(AssertUnwindSafe(|| drop(live))).is_err()
+        {
+            log::warn!("a driver panicked while a connection was closed");
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.live.is_none()
+    }
+
+    pub(super) fn discard(&mut self) {
+        self.discard = true;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.empty();
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("live", &self.live.is_some()).field("discard", &self.discard).finish()
+    }
+}
+
+/// Gives r2d2 empty slots.
+#[derive(Debug)]
+pub(super) struct SlotManager;
+
+impl r2d2::ManageConnection for SlotManager {
+    type Connection = Slot;
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<Slot, Infallible> {
+        Ok(Slot::default())
+    }
+
+    fn is_valid(&self, _: &mut Slot) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn has_broken(&self, slot: &mut Slot) -> bool {
+        slot.discard || slot.is_empty()
+    }
+}
+
+/// A lifetime with up to 2.5 % taken off, so that connections opened together do not end together.
+/// (HikariCP takes off as much.)
+pub(super) fn expiry(opened: Instant, lifetime: Duration, chance: f64) -> Option<Instant> {
+    if lifetime.is_zero() {
+        return None;
+    }
+    opened.checked_add(lifetime.mul_f64(1.0 - 0.025 * chance.clamp(0.0, 1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_differ_by_at_most_a_fortieth() {
+        let now = Instant::now();
+        let hour = Duration::from_secs(3600);
+        assert_eq!(expiry(now, hour, 0.0), Some(now + hour));
+        assert_eq!(expiry(now, hour, 1.0), Some(now + Duration::from_secs(3510)));
+        assert_eq!(expiry(now, Duration::ZERO, 0.5), None);
+    }
+}

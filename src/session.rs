@@ -1,0 +1,269 @@
+//! One borrowed connection: compile, check, run, log.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use log::Level;
+use serde::de::DeserializeOwned;
+
+use crate::backend::{Begin, Rows};
+use crate::context;
+use crate::deadline::{Budget, Deadline};
+use crate::dialect::Dialect;
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::log_line;
+use crate::params::IntoParams;
+use crate::pool::Lease;
+use crate::row::Row;
+use crate::settings::Settings;
+use crate::sql;
+
+/// One connection, borrowed for several calls in a row.
+///
+/// Made by [`DatabaseManager::session`](crate::DatabaseManager::session). Every call commits by itself
+/// unless it runs in a [`transaction`](Session::transaction). What a call leaves behind in the session
+/// (a `SET`, a temporary table) lasts until the session ends; then the connection is cleaned.
+#[derive(Debug)]
+pub struct Session<'a> {
+    lease: Lease,
+    settings: &'a Arc<Settings>,
+    budget: Budget,
+    /// 0 outside transactions, 1 in one, more in savepoints.
+    pub(crate) depth: u32,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(lease: Lease, settings: &'a Arc<Settings>, whole: Deadline) -> Session<'a> {
+        Session { lease, settings, budget: Budget { each: settings.timeout, whole }, depth: 0 }
+    }
+
+    /// Which SQL the server speaks.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone.
+    pub(crate) fn dialect(&mut self) -> Result<Dialect> {
+        Ok(self.lease.connection()?.dialect())
+    }
+
+    /// Changes the limit on each statement; returns the limit that it had.
+    pub(crate) fn set_limit(&mut self, limit: Duration) -> Duration {
+        std::mem::replace(&mut self.budget.each, limit)
+    }
+
+    /// The deadline of a step that starts now, the task's own deadline included.
+    fn step(&self) -> Deadline {
+        self.budget().step(Instant::now())
+    }
+
+    fn budget(&self) -> Budget {
+        Budget { whole: self.budget.whole.earlier(context::deadline()), ..self.budget }
+    }
+
+    /// The front of every call: compiles, refuses what must not run here, runs, and logs without values.
+    fn run(&mut self, operation: &'static str, sql: &str, params: impl IntoParams, rows: Rows<'_>) -> Result<u64> {
+        let started = Instant::now();
+        let outcome = self.try_run(sql, params, rows);
+        self.end(operation, started, outcome)
+    }
+
+    fn try_run(&mut self, sql: &str, params: impl IntoParams, rows: Rows<'_>) -> Result<u64> {
+        let dialect = self.dialect()?;
+        let statement = sql::compile(sql, dialect, params.into_params()?)?;
+        if statement.traits.transaction_control {
+            return Err(Error::usage("transactions are not begun or ended by text")
+                .with_hint("use `transaction(|tx| …)`, which ends them on every way out"));
+        }
+        if statement.traits.writes && self.settings.read_only {
+            return Err(Error::new(ErrorKind::ReadOnly, "the database is read-only by its settings (READ_ONLY)"));
+        }
+        if statement.traits.leaves_traces {
+            self.lease.mark_dirty();
+        }
+        let budget = self.budget();
+        self.lease.connection()?.run(&statement, rows, budget)
+    }
+
+    /// Names the database and the operation in an error, and logs the call.
+    fn end<T: Into<u64> + Copy>(&self, operation: &'static str, started: Instant, outcome: Result<T>) -> Result<T> {
+        let outcome = outcome.map_err(|error| error.during(operation).in_database(&self.settings.database));
+        let told = outcome.as_ref().map(|count| Some((*count).into()));
+        log_line::operation(Level::Debug, &self.settings.database, operation, started.elapsed(), told);
+        outcome
+    }
+
+    /// Runs a statement and returns its rows; none where it returns none.
+    ///
+    /// # Errors
+    ///
+    /// See [`DatabaseManager::execute_query`](crate::DatabaseManager::execute_query).
+    pub fn execute_query(&mut self, sql: &str, params: impl IntoParams) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        self.run("execute_query", sql, params, Rows::Collect(&mut rows))?;
+        Ok(rows)
+    }
+
+    /// Runs a statement and returns how many rows it changed.
+    ///
+    /// # Errors
+    ///
+    /// See [`DatabaseManager::execute`](crate::DatabaseManager::execute).
+    pub fn execute(&mut self, sql: &str, params: impl IntoParams) -> Result<u64> {
+        self.run("execute", sql, params, Rows::Ignore)
+    }
+
+    /// Runs a query that must return exactly one row.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RowCount`] when there is none or more than one; else as `execute_query`.
+    pub fn query_one(&mut self, sql: &str, params: impl IntoParams) -> Result<Row> {
+        match self.at_most_two("query_one", sql, params)? {
+            (Some(row), false) => Ok(row),
+            (None, _) => Err(self.wrong_count("query_one", "no row came where exactly one was expected")),
+            (Some(_), true) => Err(self.wrong_count("query_one", "several rows came where exactly one was expected")),
+        }
+    }
+
+    /// Runs a query that returns one row or none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RowCount`] when there is more than one; else as `execute_query`.
+    pub fn query_opt(&mut self, sql: &str, params: impl IntoParams) -> Result<Option<Row>> {
+        match self.at_most_two("query_opt", sql, params)? {
+            (row, false) => Ok(row),
+            (_, true) => Err(self.wrong_count("query_opt", "several rows came where at most one was expected")),
+        }
+    }
+
+    /// The first row, and whether there was a second.
+    fn at_most_two(&mut self, operation: &'static str, sql: &str, params: impl IntoParams) -> Result<(Option<Row>, bool)> {
+        let mut rows = Vec::new();
+        self.run(operation, sql, params, Rows::Collect(&mut rows))?;
+        let several = rows.len() > 1;
+        Ok((rows.into_iter().next(), several))
+    }
+
+    fn wrong_count(&self, operation: &'static str, message: &'static str) -> Error {
+        Error::new(ErrorKind::RowCount, message).during(operation).in_database(&self.settings.database)
+    }
+
+    /// Runs a query and reads each row as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Decode`] when a row does not fit `T`, which names the row; else as `execute_query`.
+    pub fn query_as<T: DeserializeOwned>(&mut self, sql: &str, params: impl IntoParams) -> Result<Vec<T>> {
+        let rows = self.execute_query(sql, params)?;
+        let read = |(place, row): (usize, &Row)| {
+            row.read().map_err(|error: Error| {
+                error.at(format_args!("row {}", place + 1)).during("query_as").in_database(&self.settings.database)
+            })
+        };
+        rows.iter().enumerate().map(read).collect()
+    }
+
+    /// Runs a query and hands its rows to `receive` one by one, without keeping them.
+    ///
+    /// Each fetch is limited by `TIMEOUT`; the time that `receive` takes is not. Return `Ok(false)` to stop
+    /// early: the query is then cancelled on the server and the connection closed. Returns the number of
+    /// rows that were handed over.
+    ///
+    /// # Errors
+    ///
+    /// What `receive` returns, and whatever `execute_query` gives.
+    pub fn query_each<E: From<Error>>(
+        &mut self,
+        sql: &str,
+        params: impl IntoParams,
+        mut receive: impl FnMut(Row) -> Result<bool, E>,
+    ) -> Result<u64, E> {
+        let mut refused = None;
+        let mut each = |row| {
+            receive(row).or_else(|error| {
+                refused = Some(error);
+                Ok(false)
+            })
+        };
+        let count = self.run("query_each", sql, params, Rows::Each(&mut each));
+        match refused {
+            Some(error) => Err(error),
+            None => Ok(count?),
+        }
+    }
+
+    /// Runs one statement once for each record, all or nothing: in a transaction of its own, or as part of
+    /// the one that is open. Returns how many rows were changed in all.
+    ///
+    /// # Errors
+    ///
+    /// See [`DatabaseManager::execute_many`](crate::DatabaseManager::execute_many).
+    pub fn execute_many<P: IntoParams>(&mut self, sql: &str, records: impl IntoIterator<Item = P>) -> Result<u64> {
+        self.transaction(|tx| {
+            let mut changed = 0;
+            for (place, record) in records.into_iter().enumerate() {
+                changed += tx
+                    .run("execute_many", sql, record, Rows::Ignore)
+                    .map_err(|error| error.at(format_args!("record {}", place + 1)))?;
+            }
+            Ok(changed)
+        })
+    }
+
+    /// Runs a text of several statements without parameters, such as a migration.
+    pub(crate) fn run_script(&mut self, text: &str) -> Result<()> {
+        let started = Instant::now();
+        self.lease.mark_dirty();
+        let deadline = self.step();
+        let outcome = self.lease.connection().and_then(|connection| connection.run_script(text, deadline));
+        self.end("run_script", started, outcome.map(|()| 0_u64)).map(|_| ())
+    }
+
+    /// Runs a statement of ours, whatever the settings say of writes, with a limit of its own.
+    pub(crate) fn run_own(&mut self, sql: &str, limit: Duration) -> Result<()> {
+        let dialect = self.dialect()?;
+        let statement = sql::compile(sql, dialect, crate::params::Params::new())?;
+        let budget = self.budget().with_each(limit);
+        self.lease.connection()?.run(&statement, Rows::Ignore, budget).map(|_| ())
+    }
+
+    pub(crate) fn begin(&mut self, begin: Begin) -> Result<()> {
+        let deadline = self.step();
+        let connection = self.lease.connection()?;
+        connection.begin(begin, deadline).inspect_err(|_| self.lease.discard())
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<()> {
+        let started = Instant::now();
+        let deadline = self.step();
+        let outcome = self.lease.connection().and_then(|connection| {
+            // Asked here and not only by the backends: no time left means that nothing was sent.
+            deadline.left_for(Phase::Commit, Instant::now())?;
+            connection.commit(deadline)
+        });
+        self.end("commit", started, outcome.map(|()| 0_u64)).map(|_| ())
+    }
+
+    /// Rolls back; a connection that cannot is closed, which has the same effect on the server.
+    pub(crate) fn rollback(&mut self) {
+        // Undoing must not fail for want of time: the caller's limit has often just passed.
+        let deadline = Deadline::after(Instant::now(), ROLLBACK_LIMIT);
+        let outcome = self.lease.connection().and_then(|connection| connection.rollback(deadline));
+        if let Err(error) = outcome {
+            log::warn!(database:% = self.settings.database; "a rollback failed, the connection is closed: {error}");
+            self.lease.discard();
+        }
+    }
+
+    pub(crate) fn discard(&mut self) {
+        self.lease.discard();
+    }
+
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        self.settings
+    }
+}
+
+/// How long a rollback may take before the connection is closed instead.
+const ROLLBACK_LIMIT: Duration = Duration::from_millis(250);

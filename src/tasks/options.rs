@@ -1,0 +1,151 @@
+//! What a caller may ask of a fan-out.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::name::Template;
+use super::outcome::{TaskError, TaskState};
+use super::retry::Retry;
+
+pub(super) type Namer<T> = Box<dyn Fn(usize, &T) -> String + Send + Sync>;
+pub(super) type Callback = Box<dyn FnMut(Progress<'_>) + Send>;
+
+/// How a fan-out names, runs and repeats its tasks.
+///
+/// ```
+/// use std::time::Duration;
+/// use batchdb::{MapOptions, Row};
+///
+/// let options = MapOptions::<Row>::new("process-survey-{survey_id}")
+///     .workers(8)
+///     .retries(2)
+///     .retry_delay(Duration::from_secs(5))
+///     .timeout(Duration::from_secs(60));
+/// ```
+#[must_use]
+pub struct MapOptions<T> {
+    pub(super) name: Namer<T>,
+    pub(super) workers: Option<usize>,
+    pub(super) retry: Retry,
+    pub(super) timeout: Option<Duration>,
+    pub(super) on_progress: Option<Callback>,
+}
+
+impl<T> MapOptions<T> {
+    /// Names each task by a template: `{field}` is that field of the item (a column of a row, a field of
+    /// a struct, a key of a map), `{index}` the item's place from 0.
+    ///
+    /// The name stands in log lines, so put keys in it and nobody's personal data. Of a longer text the
+    /// first 80 characters are taken. A field that an item does not have, or that is a list or a record
+    /// itself, leaves the placeholder as it is, with one warning in the log.
+    pub fn new(template: &str) -> MapOptions<T>
+    where
+        T: Serialize,
+    {
+        let template = Template::parse(template);
+        MapOptions::named(move |index, item| template.render(index, item))
+    }
+
+    /// Names each task by a function of the item's place from 0 and the item.
+    pub fn named(name: impl Fn(usize, &T) -> String + Send + Sync + 'static) -> MapOptions<T> {
+        MapOptions {
+            name: Box::new(name),
+            workers: None,
+            retry: Retry::default(),
+            timeout: None,
+            on_progress: None,
+        }
+    }
+
+    /// How many tasks run at a time, at least 1. By default as many as the machine has processors.
+    ///
+    /// Tasks that mostly wait for a database may be more than that; more than the connections of its
+    /// pool only wait for one another. Never more threads are started than there are items.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers.max(1));
+        self
+    }
+
+    /// How often a failed task is run again. By default never.
+    ///
+    /// The whole task is run again, with what it had already committed: let it be one transaction, or
+    /// harmless when repeated. A panic is a defect and not repeated, nor is a task whose time has passed.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retry.most = retries;
+        self
+    }
+
+    /// The pause before a task is run again. By default none.
+    ///
+    /// The worker waits, so that a failing database is not asked more often by its other tasks. A pause
+    /// that would end after the task's [`timeout`](MapOptions::timeout) is not begun.
+    pub fn retry_delay(mut self, delay: Duration) -> Self {
+        self.retry.delay = delay;
+        self
+    }
+
+    /// Which errors are worth another attempt.
+    ///
+    /// By default all but those of this crate that are not [transient](crate::Error::is_transient). An
+    /// error type that hides what it was made of counts as not of this crate.
+    pub fn retry_if(mut self, rule: impl Fn(&TaskError) -> bool + Send + Sync + 'static) -> Self {
+        self.retry.rule = Some(Box::new(rule));
+        self
+    }
+
+    /// The time that a task has, over all its attempts.
+    ///
+    /// No call of this crate that the task makes goes on past it. The task's own code is not interrupted.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Is called after each item, on the worker's thread and never twice at a time, so keep it short.
+    ///
+    /// If it panics, the tasks go on and it is not called again.
+    pub fn on_progress(mut self, callback: impl FnMut(Progress<'_>) + Send + 'static) -> Self {
+        self.on_progress = Some(Box::new(callback));
+        self
+    }
+}
+
+impl<T> Default for MapOptions<T> {
+    /// Tasks named `task-0`, `task-1` and so on.
+    fn default() -> Self {
+        MapOptions::named(|index, _| default_name(index))
+    }
+}
+
+pub(super) fn default_name(index: usize) -> String {
+    format!("task-{index}")
+}
+
+impl<T> fmt::Debug for MapOptions<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapOptions")
+            .field("workers", &self.workers)
+            .field("retries", &self.retry.most)
+            .field("retry_delay", &self.retry.delay)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far a fan-out is, after one more item.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Progress<'a> {
+    /// The items that are done with, this one included, whatever became of them.
+    pub done: usize,
+    /// All items.
+    pub total: usize,
+    /// The items of `done` that did not complete.
+    pub failed: usize,
+    /// The name of this item's task.
+    pub name: &'a str,
+    /// What became of it.
+    pub state: TaskState,
+}

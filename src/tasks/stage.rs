@@ -1,0 +1,215 @@
+//! One stage at work: a task for each item, with its name, its time, its attempts and its record.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ::log::Level;
+use ::log::kv::Value;
+
+use super::options::{self, Callback, MapOptions, Namer, Progress};
+use super::outcome::{TaskError, TaskRecord, TaskResults, TaskState};
+use super::retry::{Next, Retry};
+use crate::context::{self, Context, FanOut};
+use crate::deadline::Deadline;
+use crate::error::{Error, Result};
+use crate::log_line::{self, Field, milliseconds};
+
+/// The work of a stage, whatever its closure and its error are.
+pub(super) type Work<'w, T, R> = Box<dyn Fn(&T) -> Result<R, TaskError> + Sync + 'w>;
+
+/// A stage that runs, for one fan-out.
+pub(super) struct Running<'w, T, R> {
+    work: Work<'w, T, R>,
+    name: Namer<T>,
+    retry: Retry,
+    timeout: Option<Duration>,
+    tally: Mutex<Tally>,
+    /// How many of its tasks may run at a time, where that is fewer than the fan-out has workers.
+    permits: Option<Permits>,
+    workers: usize,
+    total: usize,
+    started: Instant,
+}
+
+struct Tally {
+    done: usize,
+    failed: usize,
+    callback: Option<Callback>,
+}
+
+impl<'w, T, R> Running<'w, T, R> {
+    /// `workers` are those of the whole fan-out.
+    pub(super) fn new(options: MapOptions<T>, work: Work<'w, T, R>, total: usize, workers: usize) -> Self {
+        let own = options.workers.unwrap_or(workers).min(workers);
+        Running {
+            work,
+            name: options.name,
+            retry: options.retry,
+            timeout: options.timeout,
+            tally: Mutex::new(Tally { done: 0, failed: 0, callback: options.on_progress }),
+            permits: (own < workers).then(|| Permits::new(own)),
+            workers: own,
+            total,
+            started: Instant::now(),
+        }
+    }
+
+    /// The task of an item of the input, unless the fan-out was refused.
+    pub(super) fn start(&self, index: usize, item: &T, refusal: Option<&Error>) -> TaskRecord<R> {
+        match refusal {
+            None => self.run(index, item),
+            Some(error) => {
+                TaskRecord::not_started(index, self.name_of(index, item), TaskError::new(error.clone()))
+            }
+        }
+    }
+
+    /// The task that follows on one of the stage before, if that one completed.
+    pub(super) fn follow(&self, before: &TaskRecord<T>, refusal: Option<&Error>) -> TaskRecord<R> {
+        if let Some(value) = before.value() {
+            return self.run(before.index, value);
+        }
+        let error = match refusal {
+            Some(error) => TaskError::new(error.clone()),
+            None => TaskError::new("the stage before this one did not complete"),
+        };
+        // The name that this stage would give needs the value that is missing.
+        let record = TaskRecord::not_started(before.index, Arc::clone(&before.name), error);
+        if refusal.is_none() {
+            self.report(&record);
+        }
+        record
+    }
+
+    /// Ends the stage: one line in the log for all its tasks.
+    pub(super) fn finish(self, records: Vec<TaskRecord<R>>, refusal: Option<Error>) -> TaskResults<R> {
+        let results = TaskResults::new(records, refusal);
+        let counts = results.counts();
+        let completed = counts.get(&TaskState::Completed).copied().unwrap_or_default();
+        let level = if completed == results.len() { Level::Debug } else { Level::Warn };
+        let message = if results.refusal().is_some() { "fan-out refused" } else { "fan-out finished" };
+        let fields: [Field<'_>; 4] = [
+            ("tasks", results.len().into()),
+            ("completed", completed.into()),
+            ("workers", self.workers.into()),
+            ("duration_ms", milliseconds(self.started.elapsed()).into()),
+        ];
+        log_line::event(level, message, &fields);
+        results
+    }
+
+    fn run(&self, index: usize, item: &T) -> TaskRecord<R> {
+        let name = self.name_of(index, item);
+        let _permit = self.permits.as_ref().map(Permits::take);
+        let started = Instant::now();
+        let context = context::current();
+        let own = self.timeout.map_or(Deadline::NONE, |limit| Deadline::after(started, limit));
+        let deadline = own.earlier(context.deadline);
+        let workers = self.workers;
+        let _entered = context::enter(Context {
+            task: Some(Arc::clone(&name)),
+            deadline,
+            fan_out: context.fan_out.map(|fan_out| FanOut { workers, ..fan_out }),
+            flow: context.flow,
+        });
+        let (attempts, state, outcome) = self.attempts(item, deadline);
+        let record = TaskRecord { index, name, state, attempts, duration: started.elapsed(), outcome };
+        let fields: [Field<'_>; 3] = [
+            ("state", Value::from_display(&record.state)),
+            ("attempts", record.attempts.into()),
+            ("duration_ms", milliseconds(record.duration).into()),
+        ];
+        log_line::event(Level::Debug, "task finished", &fields);
+        self.report(&record);
+        record
+    }
+
+    fn attempts(&self, item: &T, deadline: Deadline) -> (u32, TaskState, Result<R, TaskError>) {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            // The rule on retries is the caller's code as well, and is caught with the work.
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                (self.work)(item).map_err(|error| {
+                    let next = self.retry.next(attempt, &error, deadline.left(Instant::now()));
+                    (error, next)
+                })
+            }));
+            match caught {
+                Ok(Ok(value)) => return (attempt, TaskState::Completed, Ok(value)),
+                Ok(Err((error, Next::End(state)))) => return (attempt, state, Err(error)),
+                Ok(Err((error, Next::Again))) => self.pause(attempt, &error),
+                Err(panic) => {
+                    return (attempt, TaskState::Crashed, Err(TaskError::panicked(panic.as_ref())));
+                }
+            }
+        }
+    }
+
+    fn pause(&self, attempt: u32, error: &TaskError) {
+        let mut fields: Vec<Field<'_>> =
+            vec![("attempt", attempt.into()), ("delay_ms", milliseconds(self.retry.delay).into())];
+        // Only our own text is known to be free of values.
+        fields.extend(error.as_batchdb().map(|error| ("error", Value::from_display(error))));
+        log_line::event(Level::Warn, "a task failed and is run again", &fields);
+        thread::sleep(self.retry.delay);
+    }
+
+    fn name_of(&self, index: usize, item: &T) -> Arc<str> {
+        // A name is not worth a task: one that panics gives way to the plain one.
+        let name = catch_unwind(AssertUnwindSafe(|| (self.name)(index, item)));
+        name.unwrap_or_else(|_| options::default_name(index)).into()
+    }
+
+    fn report(&self, record: &TaskRecord<R>) {
+        let mut tally = lock(&self.tally);
+        tally.done += 1;
+        tally.failed += usize::from(record.state != TaskState::Completed);
+        let progress = Progress {
+            done: tally.done,
+            total: self.total,
+            failed: tally.failed,
+            name: &record.name,
+            state: record.state,
+        };
+        let Some(callback) = &mut tally.callback else { return };
+        if catch_unwind(AssertUnwindSafe(|| callback(progress))).is_err() {
+            tally.callback = None;
+            log_line::event(Level::Warn, "the progress callback panicked and is not called again", &[]);
+        }
+    }
+}
+
+/// How many tasks of a stage may run at a time.
+struct Permits {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Permits {
+    fn new(free: usize) -> Permits {
+        Permits { free: Mutex::new(free), freed: Condvar::new() }
+    }
+
+    fn take(&self) -> Permit<'_> {
+        let free = self.freed.wait_while(lock(&self.free), |free| *free == 0);
+        *free.unwrap_or_else(PoisonError::into_inner) -= 1;
+        Permit(self)
+    }
+}
+
+struct Permit<'a>(&'a Permits);
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.free) += 1;
+        self.0.freed.notify_one();
+    }
+}
+
+/// What is counted under these locks is whole after each step, so that a panic leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,112 @@
+//! The threads of a fan-out: the one room of rayon.
+//!
+//! A pool is made for each fan-out and ended with it. A shared one would hand a waiting worker some other
+//! task, which then waits for a connection that the first one holds.
+
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+
+use ::rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::context::{self, Context, FanOut};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The workers to start for so many items when so many were asked for.
+pub(super) fn count(wanted: Option<usize>, items: usize) -> usize {
+    let wanted = wanted.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    wanted.min(items).max(1)
+}
+
+/// Gives every item to `work`, on threads of its own, and returns what came of them in their order.
+///
+/// Items are started in their order: each worker takes the next one when it is free. The calling thread
+/// only waits.
+///
+/// # Errors
+///
+/// No item was started, because the calling thread is itself a worker, or threads could not be started.
+pub(super) fn fan_out<T: Sync, P: Send>(
+    items: &[T],
+    workers: usize,
+    work: impl Fn(usize, &T) -> P + Sync,
+) -> Result<Vec<P>> {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    if context::with(|context| context.fan_out.is_some()) {
+        return Err(Error::usage("a fan-out was started inside a task of another")
+            .with_hint("chain the stages with `then`, or return the inner items and map them afterwards"));
+    }
+    if items.is_empty() {
+        return Ok(Vec::new());
+    }
+    let _under_way = context::UnderWay::begin();
+    let fan_out = FanOut { id: LAST.fetch_add(1, Ordering::Relaxed), workers };
+    let context = Context { fan_out: Some(fan_out), ..context::current() };
+    let next = AtomicUsize::new(0);
+    let drain = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else { return done };
+            done.push((index, work(index, item)));
+        }
+    };
+    let run = || {
+        ThreadPoolBuilder::new()
+            .num_threads(workers)
+            .thread_name(|worker| format!("batchdb-task-{worker}"))
+            .build_scoped(
+                |thread| {
+                    let _entered = context::enter(context.clone());
+                    thread.run();
+                },
+                |pool: &ThreadPool| pool.broadcast(|_| drain()),
+            )
+    };
+    let parts = apart_from_rayon(run).map_err(|error| {
+        Error::new(ErrorKind::Io, "the threads of a fan-out could not be started").with_source(error)
+    })?;
+    let mut done: Vec<(usize, P)> = parts.into_iter().flatten().collect();
+    // Each worker's part is in order already, which is what this sort is quick at.
+    done.sort_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
+/// Waits in a way that leaves the calling thread alone: a worker of somebody's own rayon pool would
+/// otherwise run another job of that pool meanwhile, with whatever the caller holds.
+fn apart_from_rayon<R: Send>(run: impl FnOnce() -> R + Send) -> R {
+    if ::rayon::current_thread_index().is_none() {
+        return run();
+    }
+    thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_at_most_the_items_and_at_least_one() {
+        assert_eq!(count(Some(8), 3), 3);
+        assert_eq!(count(Some(2), 3), 2);
+        assert_eq!(count(Some(2), 0), 1);
+        assert!(count(None, 1000) >= 1);
+    }
+
+    #[test]
+    fn threads_are_named_and_gone_afterwards() {
+        let names = fan_out(&[(); 3], 3, |_, ()| thread::current().name().map(str::to_owned)).unwrap();
+        assert!(names.iter().flatten().all(|name| name.starts_with("batchdb-task-")), "{names:?}");
+        assert!(context::with(|context| context.fan_out.is_none()));
+    }
+
+    #[test]
+    fn the_calling_thread_runs_nothing_even_in_a_rayon_pool() {
+        let caller = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let (own, others) = caller.install(|| {
+            let own = thread::current().id();
+            (own, fan_out(&[(); 4], 2, |_, ()| thread::current().id()).unwrap())
+        });
+        assert!(!others.contains(&own));
+    }
+}

@@ -1,0 +1,165 @@
+//! Transactions and savepoints, ended on every way out.
+
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use crate::backend::{Begin, Isolation};
+use crate::error::{Error, Result};
+use crate::session::Session;
+
+/// How long a savepoint statement may take. They wait for nobody.
+const SAVEPOINT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How a transaction runs. The default is the database's own.
+///
+/// ```
+/// use batchdb::{Isolation, TransactionOptions};
+///
+/// let options = TransactionOptions::new().isolation(Isolation::Serializable).read_only();
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TransactionOptions {
+    begin: Begin,
+}
+
+impl TransactionOptions {
+    /// The database's defaults.
+    #[must_use]
+    pub fn new() -> TransactionOptions {
+        TransactionOptions::default()
+    }
+
+    /// Sets the isolation level. Default: the database's.
+    #[must_use]
+    pub fn isolation(mut self, isolation: Isolation) -> TransactionOptions {
+        self.begin.isolation = Some(isolation);
+        self
+    }
+
+    /// Has the server refuse writes, where it can. Default: writes are allowed.
+    #[must_use]
+    pub fn read_only(mut self) -> TransactionOptions {
+        self.begin.read_only = true;
+        self
+    }
+}
+
+/// An open transaction. All calls of [`Session`] work on it.
+///
+/// It is committed when the closure that was given it returns `Ok`, and rolled back when it returns `Err`
+/// or panics. [`transaction`](Session::transaction) inside a transaction is a savepoint.
+#[derive(Debug)]
+pub struct Transaction<'t, 's> {
+    session: &'t mut Session<'s>,
+}
+
+impl<'s> Deref for Transaction<'_, 's> {
+    type Target = Session<'s>;
+
+    fn deref(&self) -> &Session<'s> {
+        self.session
+    }
+}
+
+impl<'s> DerefMut for Transaction<'_, 's> {
+    fn deref_mut(&mut self) -> &mut Session<'s> {
+        self.session
+    }
+}
+
+impl<'s> Session<'s> {
+    /// Runs `work` in a transaction: commits when it returns `Ok`, rolls back when it returns `Err` or
+    /// panics. Inside a transaction it is a savepoint, and only what `work` did is rolled back.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns, what beginning and committing give. See
+    /// [`DatabaseManager::transaction`](crate::DatabaseManager::transaction).
+    pub fn transaction<R, E: From<Error>>(
+        &mut self,
+        work: impl FnOnce(&mut Transaction<'_, 's>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        self.transaction_with(TransactionOptions::new(), work)
+    }
+
+    /// The same with an isolation level or read-only. Inside a transaction the options have no effect: a
+    /// savepoint runs as its transaction does.
+    ///
+    /// # Errors
+    ///
+    /// As [`transaction`](Session::transaction).
+    pub fn transaction_with<R, E: From<Error>>(
+        &mut self,
+        options: TransactionOptions,
+        work: impl FnOnce(&mut Transaction<'_, 's>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        if self.depth > 0 {
+            return self.savepoint(work);
+        }
+        let named = |error: Error, session: &Session<'_>| {
+            error.during("transaction").in_database(&session.settings().database)
+        };
+        self.begin(options.begin).map_err(|error| named(error, self))?;
+        match self.guarded(work) {
+            Ok(value) => {
+                self.commit()?;
+                Ok(value)
+            }
+            Err(error) => {
+                self.rollback();
+                Err(error)
+            }
+        }
+    }
+
+    fn savepoint<R, E: From<Error>>(
+        &mut self,
+        work: impl FnOnce(&mut Transaction<'_, 's>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let dialect = self.dialect()?;
+        // A name of ours: letters and a number, so there is nothing to quote.
+        let name = format!("batchdb_{}", self.depth);
+        self.run_own(&dialect.savepoint(&name), SAVEPOINT_LIMIT)?;
+        let outcome = self.guarded(work);
+        match &outcome {
+            Ok(_) => {
+                if let Some(release) = dialect.release(&name) {
+                    self.run_own(&release, SAVEPOINT_LIMIT)?;
+                }
+            }
+            Err(_) => {
+                if let Err(error) = self.run_own(&dialect.rollback_to(&name), SAVEPOINT_LIMIT) {
+                    // What the savepoint was to undo can no longer be undone alone: the whole goes.
+                    log::warn!(database:% = self.settings().database; "a savepoint could not be undone: {error}");
+                    self.discard();
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Runs `work` one level deeper; a panic in it costs the connection.
+    fn guarded<R, E>(&mut self, work: impl FnOnce(&mut Transaction<'_, 's>) -> Result<R, E>) -> Result<R, E> {
+        self.depth += 1;
+        let mut open = Open { session: self, ended: false };
+        let outcome = work(&mut Transaction { session: &mut *open.session });
+        open.ended = true;
+        outcome
+    }
+}
+
+/// A transaction or savepoint under way. Dropped in a panic, it takes the connection with it, and the
+/// server undoes what was not committed.
+struct Open<'t, 's> {
+    session: &'t mut Session<'s>,
+    ended: bool,
+}
+
+impl Drop for Open<'_, '_> {
+    fn drop(&mut self) {
+        self.session.depth -= 1;
+        if !self.ended {
+            self.session.discard();
+        }
+    }
+}
