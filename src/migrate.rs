@@ -66,7 +66,7 @@ impl DatabaseManager {
                 .in_database(&settings.database)
                 .during(CALL));
         }
-        self.session(|session| run(session, settings))
+        self.session_without_hook(|session| run(session, settings))
             .map_err(|error| error.in_database(&settings.database).during(CALL))
     }
 
@@ -91,28 +91,27 @@ impl DatabaseManager {
         if settings.read_only {
             return Ok(MigrationStatus::default());
         }
-        self.session(|session| status(session, settings))
+        self.session_without_hook(|session| status(session, settings))
             .map_err(|error| error.in_database(&settings.database).during("migration_status"))
     }
 }
 
-/// What `MIGRATE_ON_START` asks for, when the first connection of a database has been made.
+/// What `MIGRATE_ON_START` asks for, before the first statement of a pool.
 ///
 /// # Errors
 ///
 /// For `run`, those of [`DatabaseManager::run_migrations`]. A mere check never fails: what it finds, and
 /// what keeps it from looking, is told in the log at WARN.
-pub(crate) fn on_first_connection(session: &mut Session<'_>, settings: &Settings) -> Result<()> {
-    if settings.read_only {
-        return Ok(());
-    }
-    let database = &*settings.database;
+pub(crate) fn on_first_use(manager: &DatabaseManager) -> Result<()> {
+    let settings = manager.settings();
+    let database = manager.name();
     match settings.migrate_on_start {
+        _ if settings.read_only => (),
         MigrateOnStart::Off => (),
         MigrateOnStart::Run => {
-            run(session, settings)?;
+            manager.run_migrations()?;
         }
-        MigrateOnStart::Check => match status(session, settings) {
+        MigrateOnStart::Check => match manager.migration_status() {
             Ok(status) if status.pending_migrations.is_empty() => (),
             Ok(status) => log::warn!(
                 database, pending = status.pending_migrations.len();
