@@ -9,6 +9,7 @@ mod error;
 mod log_line;
 mod logging;
 mod manager;
+mod migrate;
 mod params;
 mod pool;
 mod row;
@@ -28,6 +29,7 @@ pub use crate::{
     error::{Error, ErrorKind, Phase, Result},
     logging::{init_logging, init_logging_json},
     manager::{DatabaseManager, TimedQuery},
+    migrate::{AppliedMigration, MigrationReport, MigrationStatus},
     params::{IntoParams, Params, record},
     pool::PoolStatus,
     row::{ColumnIndex, Row},
