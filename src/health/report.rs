@@ -104,6 +104,10 @@ impl DatabaseHealth {
         }
     }
 
+    pub(super) fn misconfigured(name: &str, error: &Error) -> DatabaseHealth {
+        DatabaseHealth { error: Some(error.to_string()), ..DatabaseHealth::unknown(name) }
+    }
+
     pub(super) fn panicked(name: &str) -> DatabaseHealth {
         DatabaseHealth { error: Some("the check panicked".to_owned()), ..DatabaseHealth::unknown(name) }
     }
