@@ -19,5 +19,6 @@ pub use crate::{
     error::{Error, ErrorKind, Phase, Result},
     params::{IntoParams, Params, record},
     row::{ColumnIndex, Row},
+    settings::{MigrateOnStart, Settings},
     value::{FromValue, Value},
 };
