@@ -30,6 +30,7 @@ pub(crate) struct Overrides {
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) statement_cache: Option<u32>,
     pub(crate) read_only: Option<bool>,
+    /// As it is: a relative folder is one of the working directory, not of the home.
     pub(crate) migrations_dir: Option<PathBuf>,
     pub(crate) migration_timeout: Option<Duration>,
     pub(crate) migrate_on_start: Option<MigrateOnStart>,

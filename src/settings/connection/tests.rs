@@ -277,3 +277,30 @@ fn the_type_must_agree_with_the_string() {
     assert_eq!(["mssql", "sqlserver"].map(Kind::parse), [Some(Kind::SqlServer); 2]);
     assert_eq!(Kind::parse("oracle"), None);
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_password_arrives_as_it_is_in_every_syntax(password in "\\PC+") {
+        let process = HashMap::from([("PW".to_owned(), password.clone())]);
+        let read_all = |text: &str| {
+            let mut expander = Expander::new(&process);
+            let parsed = read(&template::mark(text), None, &mut expander);
+            parsed.filter(|_| expander.problems.is_empty()).unwrap()
+        };
+        for text in ["postgresql://u:${PW}@h/d", "postgresql://h/d?password=${PW}", "host=h password='${PW}' dbname=d"] {
+            let Target::Postgres(target) = read_all(text).target else { panic!("not PostgreSQL") };
+            assert_eq!(target.password.as_ref().map(Secret::expose), Some(password.as_str()), "{text}");
+        }
+        for text in ["mssql://u:${PW}@h/d", "Driver=Own;PWD=${PW};X=y", "Server=h;Password={${PW}};Database=d"] {
+            let parsed = read_all(text);
+            let Target::Odbc(target) = &parsed.target else { panic!("not ODBC") };
+            let string = template::literal(target.connection_string.expose());
+            let pairs = odbc::split(&string, &mut Expander::new(&process)).unwrap();
+            let found = pairs.iter().find(|pair| pair.is_one_of(&["PWD"])).map(|pair| pair.value.as_str());
+            assert_eq!(found, Some(password.as_str()), "{text}");
+// What hides a secret is made of asterisks, and so may the secret be.
+            let hidden = scrub(target.connection_string.expose(), &parsed.secrets);
+            assert!(password.contains('*') || !reveals(&hidden, &parsed.secrets));
+        }
+    }
+}
