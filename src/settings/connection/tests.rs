@@ -298,7 +298,7 @@ proptest::proptest! {
             let pairs = odbc::split(&string, &mut Expander::new(&process)).unwrap();
             let found = pairs.iter().find(|pair| pair.is_one_of(&["PWD"])).map(|pair| pair.value.as_str());
             assert_eq!(found, Some(password.as_str()), "{text}");
-// What hides a secret is made of asterisks, and so may the secret be.
+            // What hides a secret is made of asterisks, and so may the secret be.
             let hidden = scrub(target.connection_string.expose(), &parsed.secrets);
             assert!(password.contains('*') || !reveals(&hidden, &parsed.secrets));
         }
