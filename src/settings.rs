@@ -14,7 +14,7 @@ impl Secret {
     }
 }
 
-impl std::fmt::Debug for Settings { fn fmt(&self, f: &mut std::fmt::Formatter<'_'>) -> std::fmt::Result { f.write_str("Settings") } }
+impl std::fmt::Debug for Settings { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("Settings") } }
 /// Checked settings of one database.
 pub struct Settings {
     pub(crate) database: Arc<str>,

@@ -1,0 +1,172 @@
+//! How a handle is made: settings read and checked, the pool shared, the first use prepared.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::manager::DatabaseManager;
+use crate::migrate;
+use crate::settings::{MigrateOnStart, Overrides, Secret, Settings};
+
+impl DatabaseManager {
+    /// A handle for the database called `name`, with the settings of the environment.
+    ///
+    /// Reads `{ENVIRONMENT}_GLOBAL_{NAME}_…` from the process environment and from
+    /// `envs/.env.{environment}`. Nothing is connected.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config), which lists every missing and wrong setting at once, each with its key
+    /// and the file that was looked in.
+    ///
+    /// ```no_run
+    /// let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    pub fn new(name: &str) -> Result<DatabaseManager> {
+        DatabaseManager::builder(name).build()
+    }
+
+    /// A handle whose settings the program sets in part itself. What it sets goes before everything that
+    /// is read.
+    ///
+    /// ```no_run
+    /// use batchdb::DatabaseManager;
+    ///
+    /// let db = DatabaseManager::builder("rpa_db").flow("rpa1").pool_size(20).max_overflow(30).build()?;
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn builder(name: &str) -> DatabaseManagerBuilder {
+        DatabaseManagerBuilder { name: name.to_owned(), overrides: Overrides::default() }
+    }
+}
+
+/// Settings that a program sets itself. Each overrides what the environment says; what is not set is
+/// read. Checked by [`build`](DatabaseManagerBuilder::build), all problems at once.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is made before `build`"]
+pub struct DatabaseManagerBuilder {
+    name: String,
+    overrides: Overrides,
+}
+
+impl DatabaseManagerBuilder {
+    /// The flow whose settings (`{ENVIRONMENT}_{FLOW}_{NAME}_…`) go before the `GLOBAL` ones. Default: none.
+    pub fn flow(mut self, flow: &str) -> Self {
+        self.overrides.flow = Some(flow.to_owned());
+        self
+    }
+
+    /// The environment. Default: `BATCHDB_ENVIRONMENT`, else `PREFECT_ENVIRONMENT`, else `development`.
+    pub fn environment(mut self, environment: &str) -> Self {
+        self.overrides.environment = Some(environment.to_owned());
+        self
+    }
+
+    /// The folder that holds `envs` and `migrations`. Default: `BATCHDB_HOME`, else the working directory.
+    pub fn home(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.overrides.home = Some(folder.into());
+        self
+    }
+
+    /// The connection string: a URL or a plain ODBC string, taken as it is. Default: `CONNECTION_STRING`.
+    pub fn connection_string(mut self, text: impl Into<String>) -> Self {
+        self.overrides.connection_string = Some(Secret::new(text));
+        self
+    }
+
+    /// `postgresql`, `sqlserver` or `odbc`. Default: `TYPE`, else found from the connection string.
+    pub fn database_type(mut self, name: &str) -> Self {
+        self.overrides.database_type = Some(name.to_owned());
+        self
+    }
+
+    /// How many connections are kept when nobody uses them. Default: `POOL_SIZE`, else 5.
+    pub fn pool_size(mut self, connections: u32) -> Self {
+        self.overrides.pool_size = Some(connections);
+        self
+    }
+
+    /// How many more may be opened at a peak. Default: `MAX_OVERFLOW`, else 10.
+    pub fn max_overflow(mut self, connections: u32) -> Self {
+        self.overrides.max_overflow = Some(connections);
+        self
+    }
+
+    /// How long a caller waits for a connection. Default: `POOL_TIMEOUT`, else 30 s.
+    pub fn pool_timeout(mut self, limit: Duration) -> Self {
+        self.overrides.pool_timeout = Some(limit);
+        self
+    }
+
+    /// How old a connection may grow before it is replaced; zero for as old as it likes. Default:
+    /// `POOL_RECYCLE`, else 3600 s.
+    pub fn pool_recycle(mut self, age: Duration) -> Self {
+        self.overrides.pool_recycle = Some(age);
+        self
+    }
+
+    /// How long a connection may sit idle before it is tested at the next use; zero tests it always.
+    /// Default: `PING_AFTER_IDLE`, else 500 ms.
+    pub fn ping_after_idle(mut self, idle: Duration) -> Self {
+        self.overrides.ping_after_idle = Some(idle);
+        self
+    }
+
+    /// The limit on one statement, and on one fetch of a streamed result. Default: `TIMEOUT`, else 30 s.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.overrides.timeout = Some(limit);
+        self
+    }
+
+    /// The limit on opening a connection, from the name's resolution to the end of the login. Default:
+    /// `CONNECT_TIMEOUT`, else 10 s.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.overrides.connect_timeout = Some(limit);
+        self
+    }
+
+    /// How many prepared statements a connection keeps; 0 prepares none, for poolers in transaction mode.
+    /// Default: `STATEMENT_CACHE`, else 256.
+    pub fn statement_cache(mut self, statements: u32) -> Self {
+        self.overrides.statement_cache = Some(statements);
+        self
+    }
+
+    /// Refuses writes in the client and asks the server for a read-only session. Default: `READ_ONLY`, else no.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.overrides.read_only = Some(read_only);
+        self
+    }
+
+    /// The folder of the migration files. Default: `MIGRATIONS_DIR`, else `migrations/{name}`.
+    pub fn migrations_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.overrides.migrations_dir = Some(folder.into());
+        self
+    }
+
+    /// The limit on one migration file, and on waiting for the lock of the migrations. Default:
+    /// `MIGRATION_TIMEOUT`, else 3600 s.
+    pub fn migration_timeout(mut self, limit: Duration) -> Self {
+        self.overrides.migration_timeout = Some(limit);
+        self
+    }
+
+    /// What happens to pending migrations before the first statement. Default: `MIGRATE_ON_START`, else they
+    /// are logged.
+    pub fn migrate_on_start(mut self, mode: MigrateOnStart) -> Self {
+        self.overrides.migrate_on_start = Some(mode);
+        self
+    }
+
+    /// Reads what was not set, checks everything, and makes the handle. Nothing is connected.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config), which lists every problem at once.
+    pub fn build(self) -> Result<DatabaseManager> {
+        let settings = Settings::load(&self.name, self.overrides)?;
+        DatabaseManager::with_settings(settings, Some(migrate::on_first_use))
+    }
+}

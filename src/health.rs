@@ -1,0 +1,105 @@
+//! Whether databases work, in the words that operators' tools expect.
+
+mod prerequisites;
+mod report;
+
+pub use prerequisites::{Prerequisites, validate_database_prerequisites};
+pub use report::{DatabaseHealth, HealthReport, HealthStatus, MigrationHealth};
+
+use std::time::Instant;
+
+use chrono::Utc;
+
+use crate::error::{Error, Result};
+use crate::manager::DatabaseManager;
+use crate::settings::Settings;
+
+impl DatabaseManager {
+    /// Connects, runs a query, and looks at the migrations. Never an error: what went wrong is in the
+    /// result. Pending migrations do not make a database unhealthy.
+    ///
+    /// ```no_run
+    /// let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// println!("{}", db.health_check().to_json());
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn health_check(&self) -> DatabaseHealth {
+        let started = Instant::now();
+        let mut health = DatabaseHealth::unknown(self.name());
+        health.database_type = Some(self.settings().database_type().to_owned());
+        let outcome = self.session_without_hook(|session| {
+            health.connection = true;
+            let row = session.query_one("SELECT 1 AS health_check", ())?;
+            health.query_test = one(&row[0]);
+            Ok::<_, Error>(())
+        });
+        health.migration_status = match (&outcome, self.settings().is_read_only()) {
+            (Err(_), _) => None,
+            (Ok(()), true) => Some(MigrationHealth::ReadOnly),
+            (Ok(()), false) => Some(self.migration_status().map_or_else(
+                |error| {
+                    log::debug!(database = self.name(); "the migrations could not be looked at: {error}");
+                    MigrationHealth::Unavailable
+                },
+                MigrationHealth::Status,
+            )),
+        };
+        health.response_time_ms = Some((started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0);
+        health.status = match &outcome {
+            Ok(()) if health.query_test => HealthStatus::Healthy,
+            Ok(()) => HealthStatus::Degraded,
+            Err(_) => HealthStatus::Unhealthy,
+        };
+        if let Err(error) = outcome {
+            log::error!(database = self.name(); "health check failed: {error}");
+            health.error = Some(self.settings().scrub(&error.report()));
+        }
+        health
+    }
+}
+
+/// Some ODBC drivers give the type of an expression as text.
+fn one(value: &crate::value::Value) -> bool {
+    value.as_i64() == Some(1) || value.as_str() == Some("1")
+}
+
+/// Checks the named databases, side by side, on behalf of a flow.
+///
+/// A database without settings is `not_configured`, and the others are checked all the same.
+///
+/// ```no_run
+/// let report = batchdb::database_health_check(&["rpa_db", "SurveyHub"], "rpa1");
+/// println!("{}: {}", report.overall_status, report.to_json());
+/// ```
+#[must_use]
+pub fn database_health_check(databases: &[&str], flow: &str) -> HealthReport {
+    let check = |name: &str| match DatabaseManager::builder(name).flow(flow).build() {
+        Ok(manager) => manager.health_check(),
+        Err(error) => DatabaseHealth::not_configured(name, &error),
+    };
+    let checked = std::thread::scope(|scope| {
+        let running: Vec<_> = databases.iter().map(|name| (*name, scope.spawn(move || check(name)))).collect();
+        let finished = |(name, thread): (&str, std::thread::ScopedJoinHandle<'_, DatabaseHealth>)| {
+            thread.join().unwrap_or_else(|_| DatabaseHealth::panicked(name))
+        };
+        running.into_iter().map(finished).collect::<Vec<_>>()
+    });
+    HealthReport::of(Some(flow), checked, Utc::now())
+}
+
+/// Checks every database that the environment configures.
+///
+/// # Errors
+///
+/// [`Config`](crate::ErrorKind::Config) when the settings cannot be read at all.
+///
+/// ```no_run
+/// let report = batchdb::health_check_all("rpa1")?;
+/// # Ok::<(), batchdb::Error>(())
+/// ```
+pub fn health_check_all(flow: &str) -> Result<HealthReport> {
+    let names = Settings::configured_databases()?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Ok(database_health_check(&names, flow))
+}
