@@ -22,7 +22,7 @@ pub use status::{AppliedMigration, MigrationReport, MigrationStatus};
 
 use crate::context;
 use crate::deadline::Deadline;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::manager::DatabaseManager;
 use crate::session::Session;
 use crate::settings::{MigrateOnStart, Settings};
@@ -36,8 +36,8 @@ impl DatabaseManager {
     /// The files are `migrations/{database}/V<version>__<description>.sql`. Each runs in one transaction
     /// together with its row in the table `schema_version`: it is applied and recorded, or it leaves
     /// nothing behind. Before anything runs, every file is checked against the history. Of several
-    /// programs that run this at once, one works and the others wait, up to `MIGRATION_TIMEOUT` for the
-    /// whole run.
+    /// programs that run this at once, one works and the others wait. `MIGRATION_TIMEOUT` limits each file,
+    /// and the wait.
     ///
     /// A folder that does not exist has no migrations.
     ///
@@ -53,7 +53,7 @@ impl DatabaseManager {
     ///
     /// [`ErrorKind::Migration`] when a file is misnamed, was changed after it was applied, is missing, is
     /// out of order or has a twin (all such files are named at once, and nothing ran), or when a file
-    /// failed (nothing of that one was kept). [`ErrorKind::Timeout`] of [`Phase::Lock`] when another
+    /// failed (nothing of that one was kept). [`ErrorKind::Timeout`] of [`Phase::Lock`](crate::Phase::Lock) when another
     /// runner held the lock for too long. [`ErrorKind::OutcomeUnknown`] when the connection broke during
     /// a commit: run it again, and the history tells. [`ErrorKind::ReadOnly`] for a database that is
     /// read-only.
@@ -144,9 +144,8 @@ fn status(session: &mut Session<'_>, settings: &Settings) -> Result<MigrationSta
 
 fn run(session: &mut Session<'_>, settings: &Settings) -> Result<MigrationReport> {
     let began = Instant::now();
-    let deadline = Deadline::after(began, settings.migration_timeout).earlier(context::deadline());
-    let usual = session.set_limit(deadline.left(began));
-    let report = run_until(deadline, session, settings);
+    let usual = session.set_limit(settings.migration_timeout);
+    let report = run_pending(session, settings);
     session.set_limit(usual);
     let report = MigrationReport { duration: began.elapsed(), ..report? };
     log::info!(
@@ -162,14 +161,16 @@ fn run(session: &mut Session<'_>, settings: &Settings) -> Result<MigrationReport
     Ok(report)
 }
 
-fn run_until(deadline: Deadline, session: &mut Session<'_>, settings: &Settings) -> Result<MigrationReport> {
+fn run_pending(session: &mut Session<'_>, settings: &Settings) -> Result<MigrationReport> {
     let folder = read_folder(settings)?;
     let history = History::locate(session)?;
     let rows = history.read(session)?;
-    let mut run = Run { database: &settings.database, deadline, history: &history, applied: Vec::new() };
+    let limit = settings.migration_timeout;
+    let mut run = Run { database: &settings.database, limit, history: &history, applied: Vec::new() };
     let rows = if check(&folder, &rows, &history)?.pending().next().is_none() {
         rows
     } else {
+        let deadline = Deadline::after(Instant::now(), limit).earlier(context::deadline());
         lock::hold(session, &history, deadline, |session| run.apply_pending(session, &folder))?;
         history.read(session)?
     };
@@ -214,8 +215,8 @@ fn check<'f>(folder: &'f Folder, rows: &[Applied], history: &History) -> Result<
 /// A run of the migrations.
 struct Run<'a> {
     database: &'a str,
-    /// The end of the whole run.
-    deadline: Deadline,
+    /// The limit on each file.
+    limit: Duration,
     history: &'a History,
     applied: Vec<AppliedMigration>,
 }
@@ -238,8 +239,7 @@ impl Run<'_> {
 
     fn apply(&mut self, session: &mut Session<'_>, script: &Script, rank: i64) -> Result<()> {
         let (database, file) = (self.database, &*script.file);
-        session.set_limit(self.deadline.left_for(Phase::Query, Instant::now())?);
-        let Some(took) = apply::apply(session, self.history, script, rank)? else {
+        let Some(took) = apply::apply(session, self.history, script, rank, self.limit)? else {
             log::info!(database, file; "{database}: {file} was applied by another runner meanwhile");
             return Ok(());
         };

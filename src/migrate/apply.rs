@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::deadline::Deadline;
 use crate::dialect::Dialect;
-use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::migrate::files::Script;
 use crate::migrate::history::History;
 use crate::migrate::problem::Problem;
@@ -18,7 +19,8 @@ const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ALL";
 /// SQLSTATE of a statement that cannot run in a transaction.
 const NOT_IN_TRANSACTION: &str = "25001";
 
-/// Applies one migration. `None`: another runner has done so in the meantime.
+/// Applies one migration, whose statements may take `limit` together. `None`: another runner has done so
+/// in the meantime.
 ///
 /// # Errors
 ///
@@ -29,30 +31,34 @@ pub(crate) fn apply(
     history: &History,
     script: &Script,
     rank: i64,
+    limit: Duration,
 ) -> Result<Option<Duration>> {
     let began = Instant::now();
+    let deadline = Deadline::after(began, limit);
     let mut complete = false;
-    session
-        .transaction(|tx| {
-            if !history.claim(tx, script)? {
-                return Ok(None);
-            }
-            run_text(tx, history.server(), script)?;
-            let took = began.elapsed();
-            history.record(tx, script, rank, took)?;
-            complete = true;
-            Ok(Some(took))
-        })
-        .map_err(|error| failure(script, error, complete))
+    let outcome = session.transaction(|tx| {
+        if !history.claim(tx, script)? {
+            return Ok(None);
+        }
+        run_text(tx, history.server(), script, deadline)?;
+        let took = began.elapsed();
+        tx.set_limit(limit);
+        history.record(tx, script, rank, took)?;
+        complete = true;
+        Ok(Some(took))
+    });
+    session.set_limit(limit);
+    outcome.map_err(|error| failure(script, error, complete))
 }
 
-fn run_text(tx: &mut Session<'_>, server: Server, script: &Script) -> Result<()> {
+fn run_text(tx: &mut Session<'_>, server: Server, script: &Script, deadline: Deadline) -> Result<()> {
     // PostgreSQL's own protocol takes the whole text at once. The line end closes a last comment.
     if tx.dialect()? == Dialect::Postgres {
         return tx.run_script(&format!("{}\n;{RESET}", script.text));
     }
     for piece in sql::split(&script.text, server.dialect())? {
         for _ in 0..piece.repeat {
+            tx.set_limit(deadline.left_for(Phase::Query, Instant::now())?);
             tx.run_script(piece.text)
                 .map_err(|error| error.at(format_args!("what begins in line {}", piece.line)))?;
         }

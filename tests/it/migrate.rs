@@ -78,7 +78,9 @@ impl Given {
 
     /// The tables of the schema `public`, in the order of their names.
     fn tables(&self) -> String {
-        self.psql("SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'")
+        self.psql(
+            "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'",
+        )
     }
 
     /// Runs the migrations, which must be refused, and returns what was said.

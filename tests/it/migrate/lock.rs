@@ -57,8 +57,9 @@ fn a_runner_that_waits_too_long_names_the_holder() {
             thread::sleep(Duration::from_millis(20));
         }
         let began = Instant::now();
-        let hurried = given.builder().migration_timeout(Duration::from_millis(600)).build().unwrap();
-        let error = hurried.run_migrations().unwrap_err();
+        // A pool of its own size is a pool of its own, with its own settings.
+        let hurried = given.builder().pool_size(1).migration_timeout(Duration::from_millis(600));
+        let error = hurried.build().unwrap().run_migrations().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Lock));
         assert!(error.to_string().contains("held by session"), "{error}");
         assert!(began.elapsed() < Duration::from_millis(1_600), "{:?}", began.elapsed());
@@ -100,7 +101,7 @@ fn a_killed_connection_leaves_neither_work_nor_lock() {
 }
 
 #[test]
-fn the_limit_of_a_run_ends_a_migration() {
+fn the_limit_on_a_file_ends_it_and_keeps_nothing() {
     let given = Given::postgres(&[("V1__Slow.sql", "CREATE TABLE t (id int); SELECT pg_sleep(30);")]);
     let began = Instant::now();
     let hurried = given.builder().migration_timeout(Duration::from_millis(700)).build().unwrap();

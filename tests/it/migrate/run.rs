@@ -8,8 +8,10 @@ use serde_json::json;
 
 use super::{Given, files};
 
-const TWO: &[(&str, &str)] =
-    &[("V001__Create_a.sql", "CREATE TABLE a (id int);\n"), ("V002__Create_b.sql", "CREATE TABLE b (id int);\n")];
+const TWO: &[(&str, &str)] = &[
+    ("V001__Create_a.sql", "CREATE TABLE a (id int);\n"),
+    ("V002__Create_b.sql", "CREATE TABLE b (id int);\n"),
+];
 
 #[test]
 fn files_are_applied_once_in_the_order_of_their_versions() {
@@ -153,7 +155,8 @@ fn what_only_the_commit_refuses_is_not_recorded() {
 
 #[test]
 fn a_file_must_not_end_its_transaction() {
-    let given = Given::postgres(&[("V1__x.sql", "CREATE TABLE x (id int);\nCOMMIT;\nCREATE TABLE y (id int);")]);
+    let given =
+        Given::postgres(&[("V1__x.sql", "CREATE TABLE x (id int);\nCOMMIT;\nCREATE TABLE y (id int);")]);
     let said = given.refused();
     assert!(said.contains("\"V1__x.sql\" line 2"), "{said}");
     assert_eq!(given.tables(), "");
@@ -161,7 +164,8 @@ fn a_file_must_not_end_its_transaction() {
 
 #[test]
 fn a_statement_that_no_transaction_allows_is_explained() {
-    let given = Given::postgres(&[("V1__x.sql", "CREATE TABLE x (id int); CREATE INDEX CONCURRENTLY i ON x (id);")]);
+    let given =
+        Given::postgres(&[("V1__x.sql", "CREATE TABLE x (id int); CREATE INDEX CONCURRENTLY i ON x (id);")]);
     let said = given.refused();
     assert!(said.contains("runs in a transaction"), "{said}");
 }
@@ -212,7 +216,10 @@ fn a_history_of_the_specification_is_taken_over() {
     );
     assert_eq!(given.db().migration_status().unwrap().pending_migrations, ["V002"]);
     assert_eq!(files(&given.db().run_migrations().unwrap()), ["V002__Create_b.sql"]);
-    assert_eq!(given.psql("SELECT installed_rank, length(checksum_sha256) FROM schema_version ORDER BY 1"), "1|\n2|64");
+    assert_eq!(
+        given.psql("SELECT installed_rank, length(checksum_sha256) FROM schema_version ORDER BY 1"),
+        "1|\n2|64"
+    );
 }
 
 #[test]
@@ -234,7 +241,8 @@ fn the_migrations_of_this_project_keep_scores_exact() {
                   (survey_id, customer_id, satisfaction_score, processed_at, status, error) \
                   VALUES (:survey_id, 7, :score, :at, :status, :error)";
     let at = chrono::Utc::now().trunc_subsecs(6);
-    for (id, score, error) in [(1, Some("3.123456789012345678901"), None), (2, Some("4"), None), (3, None, Some("no"))]
+    for (id, score, error) in
+        [(1, Some("3.123456789012345678901"), None), (2, Some("4"), None), (3, None, Some("no"))]
     {
         let status = if error.is_none() { "completed" } else { "failed" };
         let params = params! { survey_id: id, score: score, at: at, status: status, error: error };
@@ -254,7 +262,10 @@ fn a_file_of_many_lines_is_applied_whole() {
     let given = Given::postgres(&[
         ("V1__Create.sql", "CREATE TABLE t (id int, note text);"),
         ("V2__Fill.sql", &rows),
-        ("V3__Function.sql", "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;"),
+        (
+            "V3__Function.sql",
+            "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;",
+        ),
     ]);
     given.db().run_migrations().unwrap();
     assert_eq!(given.psql("SELECT count(*), f() FROM t"), "5000|1");
@@ -285,7 +296,10 @@ mod sqlite {
     fn a_failed_file_leaves_nothing() {
         let given = Given::sqlite(&[
             ("V001__Create.sql", "CREATE TABLE t (id INTEGER);"),
-            ("V002__Broken.sql", "CREATE TABLE u (id INTEGER);\nINSERT INTO t VALUES (1);\n\nINSERT INTO nowhere VALUES (1);"),
+            (
+                "V002__Broken.sql",
+                "CREATE TABLE u (id INTEGER);\nINSERT INTO t VALUES (1);\n\nINSERT INTO nowhere VALUES (1);",
+            ),
         ]);
         let error = given.db().run_migrations().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Migration);
