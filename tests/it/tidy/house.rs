@@ -59,7 +59,8 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("odbc_api", &["backend/odbc"]),
     ("odbc_sys", &["backend/odbc"]),
     ("crossbeam_channel", &["backend", "pool", "tasks"]),
-    ("r2d2", &["pool"]),
+    // The PostgreSQL room fills the pool's empty slots through r2d2's own manager of `postgres`, by r2d2's trait.
+    ("r2d2", &["pool", "backend/postgres"]),
     ("scheduled_thread_pool", &["pool"]),
     ("rayon", &["tasks"]),
     ("schemamama", &["migrate/adapter"]),
