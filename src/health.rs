@@ -80,7 +80,8 @@ pub fn database_health_check(databases: &[&str], flow: &str) -> HealthReport {
         Err(error) => DatabaseHealth::misconfigured(name, &error),
     };
     let checked = std::thread::scope(|scope| {
-        let running: Vec<_> = databases.iter().map(|name| (*name, scope.spawn(move || check(name)))).collect();
+        let running: Vec<_> =
+            databases.iter().map(|name| (*name, scope.spawn(move || check(name)))).collect();
         let finished = |(name, thread): (&str, std::thread::ScopedJoinHandle<'_, DatabaseHealth>)| {
             thread.join().unwrap_or_else(|_| DatabaseHealth::panicked(name))
         };
@@ -100,7 +101,8 @@ pub fn database_health_check(databases: &[&str], flow: &str) -> HealthReport {
 /// # Ok::<(), batchdb::Error>(())
 /// ```
 pub fn health_check_all(flow: &str) -> Result<HealthReport> {
-    let names = settings::configured_databases(&Overrides { flow: Some(flow.to_owned()), ..Overrides::default() })?;
+    let names =
+        settings::configured_databases(&Overrides { flow: Some(flow.to_owned()), ..Overrides::default() })?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     Ok(database_health_check(&names, flow))
 }

@@ -18,9 +18,9 @@ mod row;
 mod session;
 mod settings;
 mod sql;
+mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod tasks;
 mod transaction;
 mod value;
 

@@ -21,21 +21,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-<<<<<<< HEAD
-#[derive(Clone)]
-pub(crate) struct Secret(String);
-impl Secret {
-    pub(crate) fn new(text: impl Into<String>) -> Secret {
-        Secret(text.into())
-    }
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Settings { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("Settings") } }
-/// Checked settings of one database.
-=======
 use self::resolve::NotConfigured;
 use self::sources::Sources;
 use crate::dialect::Dialect;
@@ -89,7 +74,6 @@ impl MigrateOnStart {
 ///
 /// `Debug` shows no secret.
 #[derive(Debug, Clone)]
->>>>>>> settings
 pub struct Settings {
     pub(crate) database: Arc<str>,
     pub(crate) environment: String,
@@ -113,11 +97,6 @@ pub struct Settings {
     /// Every secret, as it is and as it was written, to be found in other people's texts.
     secrets: Vec<Secret>,
 }
-<<<<<<< HEAD
-#[derive(Clone,PartialEq,Eq,Hash,Debug)]
-pub(crate) struct Fingerprint(u64);
-impl Settings { pub(crate) fn fingerprint(&self)->Fingerprint{todo!()}
-=======
 
 /// Equal for settings that can share one pool. Made of everything in which two pools can differ, the secrets
 /// included, and printed as nothing.
@@ -237,7 +216,6 @@ impl Settings {
         keys::reference()
     }
 
->>>>>>> settings
     pub(crate) fn target(&self) -> &Target {
         &self.target
     }
@@ -262,38 +240,6 @@ impl Settings {
         secret::scrub(text, &self.secrets)
     }
 }
-<<<<<<< HEAD
-#[derive(Clone, Copy)]
-pub(crate) enum SslMode {
-    Disable,
-    Prefer,
-    Require,
-    VerifyCa,
-    VerifyFull,
-}
-#[derive(Clone)]
-pub(crate) struct PostgresTarget {
-    /// Tried in this order. A path that begins with `/` is the folder of a Unix socket.
-    pub(crate) hosts: Vec<(String, u16)>,
-    pub(crate) user: Option<String>,
-    pub(crate) password: Option<Secret>,
-    pub(crate) dbname: String,
-    pub(crate) ssl_mode: SslMode,
-    pub(crate) ssl_root_cert: Option<PathBuf>,
-    pub(crate) ssl_cert: Option<PathBuf>,
-    pub(crate) ssl_key: Option<PathBuf>,
-    pub(crate) application_name: String,
-    pub(crate) options: Option<String>,
-}
-pub(crate) struct OdbcTarget {
-    /// Ready for the driver manager, secrets included.
-    pub(crate) connection_string: Secret,
-    /// Driver, server, database and user, for messages.
-    pub(crate) description: String,
-    pub(crate) dialect: crate::dialect::Dialect,
-    /// Every secret of the string, raw, to be scrubbed from the driver's texts.
-    pub(crate) secrets: Vec<Secret>,
-=======
 
 /// Whether the error says that nothing at all is set for the database, not that something is wrong with it.
 pub(crate) fn is_not_configured(error: &Error) -> bool {
@@ -323,7 +269,6 @@ pub(crate) fn configured_databases(overrides: &Overrides) -> Result<Vec<String>>
     };
     let names = names::configured(&sources, &resolve::scopes(overrides.flow.as_deref()));
     Ok(names.into_iter().map(spelled).collect())
->>>>>>> settings
 }
 
 #[cfg(test)]

@@ -23,8 +23,9 @@ fn a_slow_statement_is_cancelled_on_the_server() {
     let db = postgres("deadline");
     db.execute_query("SELECT 1", ()).unwrap();
     let limit = Duration::from_millis(300);
-    let (error, took) =
-        timed(|| db.execute_query_with_timeout("SELECT pg_sleep(:s)", params! { s: 30.0 }, limit).unwrap_err());
+    let (error, took) = timed(|| {
+        db.execute_query_with_timeout("SELECT pg_sleep(:s)", params! { s: 30.0 }, limit).unwrap_err()
+    });
     assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Query), "{}", error.report());
     assert!(error.to_string().contains("300ms"), "{error}");
     assert!(took >= limit && took < limit + GRACE, "{took:?}");
@@ -178,7 +179,8 @@ fn a_call_inside_an_async_task_is_an_error_and_no_panic() {
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(error.to_string().contains("spawn_blocking"), "{error}");
     let clone = db.clone();
-    let blocking = runtime.block_on(async { tokio::task::spawn_blocking(move || clone.execute_query("SELECT 1", ())).await });
+    let blocking = runtime
+        .block_on(async { tokio::task::spawn_blocking(move || clone.execute_query("SELECT 1", ())).await });
     assert_eq!(blocking.unwrap().unwrap().len(), 1);
     runtime.block_on(async move { db.shutdown() });
 }

@@ -9,8 +9,15 @@ fn keys(json: &serde_json::Value) -> Vec<&str> {
 }
 
 const KEYS: [&str; 9] = [
-    "database_name", "database_type", "status", "connection", "query_test", "migration_status", "error",
-    "response_time_ms", "timestamp",
+    "database_name",
+    "database_type",
+    "status",
+    "connection",
+    "query_test",
+    "migration_status",
+    "error",
+    "response_time_ms",
+    "timestamp",
 ];
 
 #[test]
@@ -20,7 +27,10 @@ fn a_database_that_answers_is_healthy() {
     assert_eq!(health.status, HealthStatus::Healthy);
     let json = health.to_json();
     assert_eq!(keys(&json), KEYS);
-    assert_eq!((&json["database_type"], &json["connection"], &json["query_test"]), (&"postgresql".into(), &true.into(), &true.into()));
+    assert_eq!(
+        (&json["database_type"], &json["connection"], &json["query_test"]),
+        (&"postgresql".into(), &true.into(), &true.into())
+    );
     assert!(json["error"].is_null() && json["response_time_ms"].as_f64().unwrap() > 0.0);
     assert!(json["timestamp"].as_str().unwrap().ends_with('Z'));
     assert!(json["migration_status"]["current_version"].is_null(), "{json}");
@@ -45,7 +55,10 @@ fn a_database_that_is_down_is_unhealthy_and_says_why() {
     assert_eq!((&json["status"], &json["connection"]), (&"unhealthy".into(), &false.into()));
     assert!(json["migration_status"].is_null());
     let error = json["error"].as_str().unwrap();
-    assert!(error.contains("refused") && error.contains("127.0.0.1") && !error.contains("s3cret-word"), "{error}");
+    assert!(
+        error.contains("refused") && error.contains("127.0.0.1") && !error.contains("s3cret-word"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -66,7 +79,9 @@ fn the_pool_tells_the_same_keys_before_and_after_the_first_use() {
     db.execute_query("SELECT 1", ()).unwrap();
     let after = db.pool_status().to_json();
     assert_eq!(keys(&before), keys(&after));
-    for key in ["pool_size", "checked_in", "checked_out", "overflow", "invalid", "utilization_percent", "timestamp"] {
+    for key in
+        ["pool_size", "checked_in", "checked_out", "overflow", "invalid", "utilization_percent", "timestamp"]
+    {
         assert!(after.get(key).is_some(), "{key}");
     }
 }

@@ -36,7 +36,11 @@ fn handles_for_one_database_share_one_pool() {
     }
     assert_eq!(first.pool_status().opened, 1);
     // Another setting is another pool.
-    let other = DatabaseManager::builder(&name).connection_string(server().url_for(&name)).pool_size(2).build().unwrap();
+    let other = DatabaseManager::builder(&name)
+        .connection_string(server().url_for(&name))
+        .pool_size(2)
+        .build()
+        .unwrap();
     assert_eq!(other.pool_status().opened, 0);
     // Closing one of several handles closes nothing.
     make().close();
@@ -94,10 +98,14 @@ fn overflow_opens_on_demand_and_closes_on_return() {
 
 #[test]
 fn an_exhausted_pool_says_so_and_names_its_size() {
-    let db = fresh("pool").pool_size(1).max_overflow(0).pool_timeout(Duration::from_millis(100)).build().unwrap();
+    let db =
+        fresh("pool").pool_size(1).max_overflow(0).pool_timeout(Duration::from_millis(100)).build().unwrap();
     let error = db.session(|_| db.execute_query("SELECT 1", ())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Checkout);
-    assert!(error.to_string().contains("all 1 connections") && error.to_string().contains("POOL_SIZE"), "{error}");
+    assert!(
+        error.to_string().contains("all 1 connections") && error.to_string().contains("POOL_SIZE"),
+        "{error}"
+    );
     assert!(error.is_transient());
 }
 
@@ -222,7 +230,10 @@ fn a_wrong_password_is_told_at_once_after_one_login() {
                     let error = db.execute_query("SELECT 1", ()).unwrap_err();
                     assert_eq!(error.kind(), ErrorKind::Auth, "{}", error.report());
                     assert!(!error.is_transient());
-                    assert!(!error.report().contains("wr0ng-secret") && !format!("{error:?}").contains("wr0ng-secret"));
+                    assert!(
+                        !error.report().contains("wr0ng-secret")
+                            && !format!("{error:?}").contains("wr0ng-secret")
+                    );
                     refused.fetch_add(1, Ordering::SeqCst);
                 });
             }
@@ -231,7 +242,8 @@ fn a_wrong_password_is_told_at_once_after_one_login() {
     assert_eq!(refused.load(Ordering::SeqCst), 8);
     assert!(took < Duration::from_secs(2), "{took:?}");
     let log = std::fs::read_to_string(server().log_path()).unwrap();
-    let logins = log.lines().filter(|line| line.contains("password authentication failed") && line.contains("FATAL"));
+    let logins =
+        log.lines().filter(|line| line.contains("password authentication failed") && line.contains("FATAL"));
     let mine = logins.count();
     assert_eq!(mine, 1, "the server saw {mine} logins");
 }
@@ -242,11 +254,16 @@ fn tasks_may_open_their_own_handles_and_share_the_pool() {
     server().create_database(&name).unwrap();
     let url = server().url_for(&name);
     let results = map_tasks(0..1_000_i64, MapOptions::new("task-{index}").workers(8), |number| {
-        let db = DatabaseManager::builder(&name).connection_string(url.clone()).pool_size(4).max_overflow(1).build()?;
+        let db = DatabaseManager::builder(&name)
+            .connection_string(url.clone())
+            .pool_size(4)
+            .max_overflow(1)
+            .build()?;
         db.query_one("SELECT :n::int8 AS n", params! { n: *number })?.get::<i64>("n")
     });
     assert_eq!(results.into_values().unwrap(), (0..1_000).collect::<Vec<i64>>());
-    let db = DatabaseManager::builder(&name).connection_string(url).pool_size(4).max_overflow(1).build().unwrap();
+    let db =
+        DatabaseManager::builder(&name).connection_string(url).pool_size(4).max_overflow(1).build().unwrap();
     let opened = db.pool_status().opened;
     assert!((1..=200).contains(&opened), "{opened} logins");
     let status = db.pool_status();
@@ -275,5 +292,7 @@ fn no_connection_is_lost_under_load() {
     let status = db.pool_status();
     assert_eq!((status.checked_out, status.waiting), (0, 0));
     assert!(status.checked_in <= 2, "{status:?}");
-    eventually("as many sessions as the pool knows", || sessions_of(&db) == db.pool_status().checked_in as i64);
+    eventually("as many sessions as the pool knows", || {
+        sessions_of(&db) == db.pool_status().checked_in as i64
+    });
 }

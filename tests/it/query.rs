@@ -10,7 +10,11 @@ use crate::common::postgres;
 fn any_statement_may_be_executed_and_is_committed() {
     let db = postgres("query");
     assert!(db.execute_query("CREATE TABLE t (id int PRIMARY KEY, note text)", ()).unwrap().is_empty());
-    assert!(db.execute_query("INSERT INTO t VALUES (:id, :note)", params! { id: 1, note: "a" }).unwrap().is_empty());
+    assert!(
+        db.execute_query("INSERT INTO t VALUES (:id, :note)", params! { id: 1, note: "a" })
+            .unwrap()
+            .is_empty()
+    );
     let returned = db.execute_query("INSERT INTO t VALUES (2, 'b') RETURNING id", ()).unwrap();
     assert_eq!(returned[0].get::<i64>("id").unwrap(), 2);
     assert_eq!(db.execute("UPDATE t SET note = 'x'", ()).unwrap(), 2);
@@ -24,7 +28,9 @@ fn one_row_is_one_row() {
     let db = postgres("query");
     assert_eq!(db.query_one("SELECT 1 AS n", ()).unwrap().get::<i32>("n").unwrap(), 1);
     assert!(db.query_opt("SELECT 1 WHERE false", ()).unwrap().is_none());
-    for (sql, expected) in [("SELECT 1 WHERE false", "no row"), ("SELECT generate_series(1, 2)", "several rows")] {
+    for (sql, expected) in
+        [("SELECT 1 WHERE false", "no row"), ("SELECT generate_series(1, 2)", "several rows")]
+    {
         let error = db.query_one(sql, ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RowCount);
         assert!(error.to_string().contains(expected), "{error}");
@@ -52,7 +58,10 @@ fn rows_are_read_as_structs() {
     }
     let db = postgres("query");
     let read: Vec<Survey> = db
-        .query_as("SELECT 7 AS id, 4.20 AS score, ARRAY['a', 'b'] AS tags, '{\"q\": 1}'::jsonb AS answers", ())
+        .query_as(
+            "SELECT 7 AS id, 4.20 AS score, ARRAY['a', 'b'] AS tags, '{\"q\": 1}'::jsonb AS answers",
+            (),
+        )
         .unwrap();
     assert_eq!(
         read,
@@ -87,7 +96,8 @@ fn streams_hand_rows_over_and_may_end_early() {
     });
     assert_eq!(stopped.unwrap(), 10);
 
-    let refused = db.query_each("SELECT generate_series(1, 3)", (), |_| Err::<bool, _>(std::io::Error::other("full")));
+    let refused =
+        db.query_each("SELECT generate_series(1, 3)", (), |_| Err::<bool, _>(std::io::Error::other("full")));
     assert_eq!(refused.unwrap_err().to_string(), "full");
     assert_eq!(db.query_one("SELECT 1 AS n", ()).unwrap().get::<i64>("n").unwrap(), 1);
 }
@@ -146,7 +156,11 @@ fn names_and_values_must_fit_each_other() {
 #[test]
 fn errors_have_their_kind_their_codes_and_no_values() {
     let db = postgres("query");
-    db.execute_query("CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n > 0), name varchar(3) NOT NULL)", ()).unwrap();
+    db.execute_query(
+        "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n > 0), name varchar(3) NOT NULL)",
+        (),
+    )
+    .unwrap();
     db.execute("INSERT INTO t VALUES (7, 1, 'a')", ()).unwrap();
     let insert = "INSERT INTO t VALUES (:id, :n, :name)";
     for (params, kind, sqlstate) in [
@@ -165,7 +179,11 @@ fn errors_have_their_kind_their_codes_and_no_values() {
     let duplicate = db.execute(insert, params! { id: 7, n: 1, name: "b" }).unwrap_err();
     assert_eq!((duplicate.constraint(), duplicate.table()), (Some("t_pkey"), Some("t")));
     assert!(duplicate.report().contains("(id)=(7)"), "the server's own text is the source");
-    for (sql, sqlstate) in [("SELECT * FROM nowhere", "42P01"), ("SELECT nothing FROM t", "42703"), ("SELECT 1; SELECT 2", "42601")] {
+    for (sql, sqlstate) in [
+        ("SELECT * FROM nowhere", "42P01"),
+        ("SELECT nothing FROM t", "42703"),
+        ("SELECT 1; SELECT 2", "42601"),
+    ] {
         let error = db.execute_query(sql, ()).unwrap_err();
         assert_eq!((error.kind(), error.sqlstate()), (ErrorKind::Syntax, Some(sqlstate)));
     }
@@ -202,7 +220,8 @@ fn a_changed_table_does_not_break_a_statement_that_is_cached() {
 fn without_a_statement_cache_nothing_is_prepared_by_name() {
     let db = crate::common::fresh("query").statement_cache(0).build().unwrap();
     db.execute("CREATE TABLE t (id int, at timestamptz, n numeric)", ()).unwrap();
-    db.execute("INSERT INTO t VALUES (:id, :at, :n)", params! { id: 3, at: "2026-01-05T08:00:00Z", n: 1.5 }).unwrap();
+    db.execute("INSERT INTO t VALUES (:id, :at, :n)", params! { id: 3, at: "2026-01-05T08:00:00Z", n: 1.5 })
+        .unwrap();
     let row = db.query_one("SELECT id, at, n FROM t WHERE id = :id", params! { id: 3 }).unwrap();
     assert_eq!(row.get::<i64>("id").unwrap(), 3);
     assert_eq!(row["n"].to_json(), "1.5");

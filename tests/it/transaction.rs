@@ -105,7 +105,9 @@ fn isolation_and_read_only_reach_the_server() {
     let db = postgres("tx");
     let options = TransactionOptions::new().isolation(Isolation::Serializable).read_only();
     let level = db
-        .transaction_with(options, |tx| tx.query_one("SELECT current_setting('transaction_isolation') AS level", ()))
+        .transaction_with(options, |tx| {
+            tx.query_one("SELECT current_setting('transaction_isolation') AS level", ())
+        })
         .unwrap();
     assert_eq!(level.get::<String>("level").unwrap(), "serializable");
     let error = db.transaction_with(options, |tx| tx.execute("CREATE TABLE t (id int)", ())).unwrap_err();

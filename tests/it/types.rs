@@ -51,7 +51,10 @@ fn every_type_comes_back_as_it_went() {
         ("json", Value::Json(serde_json::json!({"b": [1, null, "x"], "a": 1.5}))),
         ("jsonb", Value::Json(serde_json::json!({"a": {"b": true}}))),
         ("int4[]", Value::List(vec![Value::Int(1), Value::Null, Value::Int(-3)])),
-        ("text[]", Value::List(vec![Value::from("a\"b"), Value::from("{,}"), Value::from(""), Value::from("NULL")])),
+        (
+            "text[]",
+            Value::List(vec![Value::from("a\"b"), Value::from("{,}"), Value::from(""), Value::from("NULL")]),
+        ),
         ("int8[]", Value::List(vec![])),
         ("numeric[]", Value::List(vec![decimal("1.10"), Value::Null])),
         (
@@ -89,7 +92,11 @@ fn a_parameter_adapts_to_its_column() {
     db.execute("CREATE TYPE mood AS ENUM ('sad', 'ok')", ()).unwrap();
     db.execute("CREATE DOMAIN positive AS int CHECK (VALUE > 0)", ()).unwrap();
     for (ty, given, expected) in [
-        ("timestamptz", Value::from("2026-01-05T08:00:37+02:00"), Value::from(instant("2026-01-05T06:00:37Z"))),
+        (
+            "timestamptz",
+            Value::from("2026-01-05T08:00:37+02:00"),
+            Value::from(instant("2026-01-05T06:00:37Z")),
+        ),
         ("timestamp", Value::from("2026-01-05 08:00:37"), Value::Timestamp(timestamp("2026-01-05T08:00:37"))),
         ("date", Value::from("2026-01-05"), Value::Date("2026-01-05".parse().unwrap())),
         ("numeric", Value::Int(5), decimal("5")),
@@ -102,7 +109,11 @@ fn a_parameter_adapts_to_its_column() {
         ("bool", Value::Int(1), Value::Bool(true)),
         ("float8", Value::Int(3), Value::Float(3.0)),
         ("float4", Value::Float(0.5), Value::Float(0.5)),
-        ("uuid", Value::from("6f2d1f64-5717-4562-b3fc-2c963f66afa6"), Value::Uuid("6f2d1f64-5717-4562-b3fc-2c963f66afa6".parse().unwrap())),
+        (
+            "uuid",
+            Value::from("6f2d1f64-5717-4562-b3fc-2c963f66afa6"),
+            Value::Uuid("6f2d1f64-5717-4562-b3fc-2c963f66afa6".parse().unwrap()),
+        ),
         ("jsonb", Value::from("[1]"), Value::Json(serde_json::json!([1]))),
         ("text", Value::Json(serde_json::json!({"a": 1})), Value::from("{\"a\":1}")),
         ("mood", Value::from("ok"), Value::from("ok")),
@@ -130,7 +141,10 @@ fn what_cannot_be_carried_exactly_is_an_error() {
     }
     let at = params! { v: instant("2026-01-05T08:00:37Z") };
     assert_eq!(db.query_one("SELECT :v::timestamp AS v", at).unwrap_err().kind(), ErrorKind::Params);
-    assert_eq!(db.query_one("SELECT :v::int2 AS v", params! { v: 40_000 }).unwrap_err().kind(), ErrorKind::Params);
+    assert_eq!(
+        db.query_one("SELECT :v::int2 AS v", params! { v: 40_000 }).unwrap_err().kind(),
+        ErrorKind::Params
+    );
     // A type that cannot be read stands in nobody's way who does not read it, and costs no connection.
     assert_eq!(db.execute("SELECT '1 day'::interval", ()).unwrap(), 1);
     assert_eq!(db.query_one("SELECT 'NaN'::numeric AS v", ()).unwrap()["v"].kind(), "float");
