@@ -1,6 +1,9 @@
 //! The `batchdb` command as it is built, on a throw-away PostgreSQL and an SQLite file behind its ODBC driver.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that fails by `unwrap` says where and why, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that fails by `unwrap` says where and why, in its helpers too"
+)]
 
 use std::fs;
 use std::net::TcpListener;
@@ -46,7 +49,10 @@ impl World {
         }
         let world = World { home, database };
         world.settings(&[]);
-        world.migration("V001__Create_job.sql", "CREATE TABLE job (id int PRIMARY KEY, name text, sum numeric)");
+        world.migration(
+            "V001__Create_job.sql",
+            "CREATE TABLE job (id int PRIMARY KEY, name text, sum numeric)",
+        );
         world.migration("V002__Fill_job.sql", "INSERT INTO job VALUES (1, 'one', 1.50), (2, NULL, NULL)");
         world
     }
@@ -120,9 +126,13 @@ fn fill_survey_hub(file: &Path) {
         .connection_string(format!("Driver=SQLite3;Database={};", file.display()))
         .build()
         .unwrap();
-    hub.execute("CREATE TABLE survey_responses (survey_id INTEGER, processed INTEGER, note VARCHAR(40))", ()).unwrap();
-    hub.execute("INSERT INTO survey_responses VALUES (1, 0, 'fine'), (2, 1, NULL), (3, 0, 'a' || char(27) || 'b')", ())
+    hub.execute("CREATE TABLE survey_responses (survey_id INTEGER, processed INTEGER, note VARCHAR(40))", ())
         .unwrap();
+    hub.execute(
+        "INSERT INTO survey_responses VALUES (1, 0, 'fine'), (2, 1, NULL), (3, 0, 'a' || char(27) || 'b')",
+        (),
+    )
+    .unwrap();
     hub.close();
 }
 
@@ -130,7 +140,9 @@ fn fill_survey_hub(file: &Path) {
 fn check_tells_what_is_set_and_what_is_wrong() {
     let world = World::new();
     let ran = world.expect(0, &["check"]);
-    for expected in ["rpa_db (development)", "SurveyHub (development)", "user postgres", "5 connections", "READ_ONLY"] {
+    for expected in
+        ["rpa_db (development)", "SurveyHub (development)", "user postgres", "5 connections", "READ_ONLY"]
+    {
         assert!(ran.out.contains(expected), "{expected}\n{}", ran.out);
     }
     assert_eq!(world.expect(0, &["check", "SurveyHub"]).out.matches("(development)").count(), 1);
@@ -157,7 +169,10 @@ fn health_says_by_its_code_how_healthy_all_are() {
     let report = json_of(&world.expect(0, &["health", "--json"]).out);
     assert_eq!(report["overall_status"], "healthy");
     assert_eq!(report["databases"]["SurveyHub"]["migration_status"], "read_only");
-    assert_eq!(report["databases"]["rpa_db"]["migration_status"]["pending_migrations"], json!(["V001", "V002"]));
+    assert_eq!(
+        report["databases"]["rpa_db"]["migration_status"]["pending_migrations"],
+        json!(["V001", "V002"])
+    );
 
     let nobody = format!(
         "DEVELOPMENT_GLOBAL_GONE_CONNECTION_STRING=postgresql://u:${{PG_PASSWORD}}@127.0.0.1:{}/x",
@@ -174,12 +189,21 @@ fn health_says_by_its_code_how_healthy_all_are() {
 fn migrations_are_told_applied_and_told_again() {
     let world = World::new();
     let before = json_of(&world.expect(0, &["migrate", "status", "rpa_db", "--json"]).out);
-    assert_eq!((&before["current_version"], &before["pending_migrations"]), (&Json::Null, &json!(["V001", "V002"])));
+    assert_eq!(
+        (&before["current_version"], &before["pending_migrations"]),
+        (&Json::Null, &json!(["V001", "V002"]))
+    );
     assert!(world.expect(0, &["migrate", "status", "rpa_db"]).out.contains("pending: V001, V002"));
 
     let ran = world.expect(0, &["migrate", "run", "rpa_db"]);
-    assert!(ran.out.contains("V001__Create_job.sql") && ran.out.contains("2 migrations applied"), "{}", ran.out);
-    assert!(world.expect(0, &["migrate", "run", "rpa_db"]).out.contains("nothing to apply; the version is V002"));
+    assert!(
+        ran.out.contains("V001__Create_job.sql") && ran.out.contains("2 migrations applied"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        world.expect(0, &["migrate", "run", "rpa_db"]).out.contains("nothing to apply; the version is V002")
+    );
     assert!(world.expect(0, &["migrate", "status", "rpa_db"]).out.contains("nothing is pending"));
 
     world.migration("V003__Wrong.sql", "CREATE TABLE other (id int);\nINSERT INTO nowhere VALUES (1)");
@@ -201,7 +225,10 @@ fn queries_read_and_write_only_when_told_to() {
     assert!(ran.out.contains("| 2  | NULL | NULL |"), "{}", ran.out);
     let ran = world.expect(0, &["query", "rpa_db", all, "--json"]);
     let rows: Vec<Json> = ran.out.lines().map(json_of).collect();
-    assert_eq!(rows, [json!({"id": 1, "name": "one", "sum": "1.50"}), json!({"id": 2, "name": null, "sum": null})]);
+    assert_eq!(
+        rows,
+        [json!({"id": 1, "name": "one", "sum": "1.50"}), json!({"id": 2, "name": null, "sum": null})]
+    );
 
     let by_id = "SELECT name FROM job WHERE id IN (:ids) AND id < :most";
     let ran = world.expect(0, &["query", "rpa_db", by_id, "-p", "ids:=[1,7]", "-p", "most=2", "--json"]);
@@ -219,7 +246,11 @@ fn queries_read_and_write_only_when_told_to() {
     assert_eq!(ran.out, "{\"rows_changed\":0}\n");
 
     let ran = world.expect(1, &["query", "rpa_db", "SELECT * FROM nowhere"]);
-    assert!(ran.err.contains("42P01") && ran.err.contains("relation \"nowhere\" does not exist"), "{}", ran.err);
+    assert!(
+        ran.err.contains("42P01") && ran.err.contains("relation \"nowhere\" does not exist"),
+        "{}",
+        ran.err
+    );
     assert_eq!(ran.out, "");
 }
 
@@ -243,7 +274,9 @@ fn errors_tell_the_whole_chain_and_end_in_their_own_code() {
     let world = World::new();
     let port = server().port();
     world.settings(&[
-        &format!("DEVELOPMENT_GLOBAL_LOCKED_CONNECTION_STRING=postgresql://postgres:S3cr@127.0.0.1:{port}/postgres"),
+        &format!(
+            "DEVELOPMENT_GLOBAL_LOCKED_CONNECTION_STRING=postgresql://postgres:S3cr@127.0.0.1:{port}/postgres"
+        ),
         &format!("DEVELOPMENT_GLOBAL_GONE_CONNECTION_STRING=postgresql://u@127.0.0.1:{}/x", closed_port()),
     ]);
     let ran = world.expect(1, &["query", "locked", "SELECT 1"]);
@@ -256,7 +289,11 @@ fn errors_tell_the_whole_chain_and_end_in_their_own_code() {
     let logged = run(&["query", "rpa_db", "SELECT :p::text", "-p", "p=hunter2"], |command| {
         command.env("BATCHDB_HOME", world.home.path()).env("RUST_LOG", "trace")
     });
-    assert!(logged.err.contains("batchdb: done database=rpa_db") && !logged.err.contains("hunter2"), "{}", logged.err);
+    assert!(
+        logged.err.contains("batchdb: done database=rpa_db") && !logged.err.contains("hunter2"),
+        "{}",
+        logged.err
+    );
 }
 
 #[test]
