@@ -1,4 +1,39 @@
-//! Blocking PostgreSQL and SQL Server for batch programs.
+//! Blocking PostgreSQL and SQL Server for batch programs: pools, named parameters, transactions, deadlines, SQL-file
+//! migrations, health checks, and a fan-out over threads. No async anywhere.
+//!
+//! ```no_run
+//! use batchdb::{DatabaseManager, MapOptions, Result, Row, map_tasks, params};
+//!
+//! fn score(row: &Row) -> Result<(i64, i64)> {
+//!     Ok((row.get("survey_id")?, row.get::<String>("response_data")?.len() as i64))
+//! }
+//!
+//! let hub = DatabaseManager::new("SurveyHub")?;
+//! let rpa = DatabaseManager::new("rpa_db")?;
+//! rpa.run_migrations()?;
+//!
+//! let sql = "SELECT survey_id, response_data FROM survey_responses WHERE processed = :p";
+//! let todo = hub.execute_query(sql, params! { p: 0 })?;
+//! let scores = map_tasks(todo, MapOptions::new("score-{survey_id}").workers(8), score).into_values()?;
+//!
+//! let records = scores.into_iter().map(|(id, score)| params! { id: id, score: score });
+//! rpa.execute_many("INSERT INTO survey_score (survey_id, score) VALUES (:id, :score)", records)?;
+//! # Ok::<(), batchdb::Error>(())
+//! ```
+//!
+//! Where the databases are stands in `envs/.env.{environment}` or in the process environment, see [`Settings`].
+//!
+//! * A call returns by its deadline, whatever the server does.
+//! * `Ok` means done. What cannot be known is [`ErrorKind::OutcomeUnknown`], and nothing is applied twice by itself.
+//! * A borrower gets a clean session, and a pool heals after an outage.
+//! * No password and no value of yours stands in a log line, in `Debug`, or in the `Display` of an [`Error`].
+//!
+//! New here? Start with the [`guide`]. The README has the limits of these promises.
+//!
+//! # Features
+//!
+//! `postgres` and `odbc` are on by default; with `postgres` alone nothing of ODBC is needed. `testing` brings
+//! `testing::EmbeddedPostgres`, `cli` the command `batchdb`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod backend;
@@ -7,6 +42,7 @@ mod context;
 mod deadline;
 mod dialect;
 mod error;
+pub mod guide;
 mod health;
 mod log_line;
 mod logging;
@@ -49,3 +85,8 @@ pub use crate::{
     transaction::{Transaction, TransactionOptions},
     value::{FromValue, Value},
 };
+
+/// The README's program is compiled with the examples of this documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

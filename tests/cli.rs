@@ -122,6 +122,8 @@ fn json_of(text: &str) -> Json {
 /// Fills an SQLite file, through the library itself.
 fn fill_survey_hub(file: &Path) {
     let hub = DatabaseManager::builder("SurveyHub")
+        .home(file.parent().unwrap())
+        .read_only(false)
         .database_type("odbc")
         .connection_string(format!("Driver=SQLite3;Database={};", file.display()))
         .build()
