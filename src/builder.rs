@@ -166,7 +166,7 @@ impl DatabaseManagerBuilder {
     ///
     /// [`Config`](crate::ErrorKind::Config), which lists every problem at once.
     pub fn build(self) -> Result<DatabaseManager> {
-        let settings = Settings::load(&self.name, self.overrides)?;
+        let settings = Settings::load(&self.name, &self.overrides)?;
         DatabaseManager::with_settings(settings, Some(migrate::on_first_use))
     }
 }

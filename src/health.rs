@@ -12,7 +12,7 @@ use chrono::Utc;
 
 use crate::error::{Error, Result};
 use crate::manager::DatabaseManager;
-use crate::settings::Settings;
+use crate::settings::{self, Overrides};
 
 impl DatabaseManager {
     /// Connects, runs a query, and looks at the migrations. Never an error: what went wrong is in the
@@ -27,7 +27,7 @@ impl DatabaseManager {
     pub fn health_check(&self) -> DatabaseHealth {
         let started = Instant::now();
         let mut health = DatabaseHealth::unknown(self.name());
-        health.database_type = Some(self.settings().database_type().to_owned());
+        health.database_type = Some(self.settings().dialect().name().to_owned());
         let outcome = self.session_without_hook(|session| {
             health.connection = true;
             let row = session.query_one("SELECT 1 AS health_check", ())?;
@@ -66,7 +66,7 @@ fn one(value: &crate::value::Value) -> bool {
 
 /// Checks the named databases, side by side, on behalf of a flow.
 ///
-/// A database without settings is `not_configured`, and the others are checked all the same.
+/// A database without settings is `not_configured`, one with wrong settings `unhealthy`; and the others are checked all the same.
 ///
 /// ```no_run
 /// let report = batchdb::database_health_check(&["rpa_db", "SurveyHub"], "rpa1");
@@ -76,10 +76,12 @@ fn one(value: &crate::value::Value) -> bool {
 pub fn database_health_check(databases: &[&str], flow: &str) -> HealthReport {
     let check = |name: &str| match DatabaseManager::builder(name).flow(flow).build() {
         Ok(manager) => manager.health_check(),
-        Err(error) => DatabaseHealth::not_configured(name, &error),
+        Err(error) if settings::is_not_configured(&error) => DatabaseHealth::not_configured(name, &error),
+        Err(error) => DatabaseHealth::misconfigured(name, &error),
     };
     let checked = std::thread::scope(|scope| {
-        let running: Vec<_> = databases.iter().map(|name| (*name, scope.spawn(move || check(name)))).collect();
+        let running: Vec<_> =
+            databases.iter().map(|name| (*name, scope.spawn(move || check(name)))).collect();
         let finished = |(name, thread): (&str, std::thread::ScopedJoinHandle<'_, DatabaseHealth>)| {
             thread.join().unwrap_or_else(|_| DatabaseHealth::panicked(name))
         };
@@ -99,7 +101,8 @@ pub fn database_health_check(databases: &[&str], flow: &str) -> HealthReport {
 /// # Ok::<(), batchdb::Error>(())
 /// ```
 pub fn health_check_all(flow: &str) -> Result<HealthReport> {
-    let names = Settings::configured_databases()?;
+    let names =
+        settings::configured_databases(&Overrides { flow: Some(flow.to_owned()), ..Overrides::default() })?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     Ok(database_health_check(&names, flow))
 }

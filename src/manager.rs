@@ -46,6 +46,8 @@ pub(crate) type FirstUseHook = fn(&DatabaseManager) -> Result<()>;
 #[derive(Debug, Clone)]
 pub struct DatabaseManager {
     handle: PoolHandle,
+    /// The handle's own: two handles may share a pool and limit their statements differently.
+    settings: Arc<Settings>,
     hook: Option<FirstUseHook>,
     /// The limit on each whole call of this handle.
     whole: Option<Duration>,
@@ -68,13 +70,14 @@ pub struct TimedQuery {
 impl DatabaseManager {
     /// The handle for checked settings. The hook runs before the first statement of the pool.
     pub(crate) fn with_settings(settings: Settings, hook: Option<FirstUseHook>) -> Result<DatabaseManager> {
-        Ok(DatabaseManager { handle: pool_for(settings)?, hook, whole: None })
+        let settings = Arc::new(settings);
+        Ok(DatabaseManager { handle: pool_for(&settings)?, settings, hook, whole: None })
     }
 
     /// The settings that the handle works by.
     #[must_use]
     pub fn settings(&self) -> &Settings {
-        self.handle.pool().settings()
+        &self.settings
     }
 
     /// The database's name, as it was given.
@@ -108,7 +111,10 @@ impl DatabaseManager {
     /// What `work` returns; what borrowing gives: [`Checkout`](crate::ErrorKind::Checkout) when no connection became
     /// free in `POOL_TIMEOUT`, [`Auth`](crate::ErrorKind::Auth), [`Connect`](crate::ErrorKind::Connect),
     /// [`Timeout`](crate::ErrorKind::Timeout), [`Closed`](crate::ErrorKind::Closed).
-    pub fn session<R, E: From<Error>>(&self, work: impl FnOnce(&mut Session<'_>) -> Result<R, E>) -> Result<R, E> {
+    pub fn session<R, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
         if let Some(hook) = self.hook {
             self.handle.pool().first_use.once(|| hook(self))?;
         }
@@ -127,8 +133,8 @@ impl DatabaseManager {
         };
         let lease = pool
             .checkout(whole.earlier(context::deadline()))
-            .map_err(|error| error.during("checkout").in_database(&pool.settings().database))?;
-        work(&mut Session::new(lease, pool.settings(), whole))
+            .map_err(|error| error.during("checkout").in_database(&self.settings.database))?;
+        work(&mut Session::new(lease, &self.settings, whole))
     }
 
     /// Runs any statement and returns its rows; none where it returns none. A write is committed.
@@ -176,7 +182,12 @@ impl DatabaseManager {
     ///
     /// [`Timeout`](crate::ErrorKind::Timeout), which names the phase that the limit passed in; else as
     /// [`execute_query`](DatabaseManager::execute_query).
-    pub fn execute_query_with_timeout(&self, sql: &str, params: impl IntoParams, limit: Duration) -> Result<Vec<Row>> {
+    pub fn execute_query_with_timeout(
+        &self,
+        sql: &str,
+        params: impl IntoParams,
+        limit: Duration,
+    ) -> Result<Vec<Row>> {
         self.with_deadline(limit).session(|session| {
             session.set_limit(limit);
             session.execute_query(sql, params)
@@ -275,7 +286,11 @@ impl DatabaseManager {
     /// db.execute_many("INSERT INTO job (id, name) VALUES (:id, :name)", records)?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
-    pub fn execute_many<P: IntoParams>(&self, sql: &str, records: impl IntoIterator<Item = P>) -> Result<u64> {
+    pub fn execute_many<P: IntoParams>(
+        &self,
+        sql: &str,
+        records: impl IntoIterator<Item = P>,
+    ) -> Result<u64> {
         self.session(|session| session.execute_many(sql, records))
     }
 
@@ -372,6 +387,6 @@ impl DatabaseManager {
 
     /// The name for error messages.
     pub(crate) fn shared_name(&self) -> Arc<str> {
-        Arc::clone(&self.handle.pool().settings().database)
+        Arc::clone(&self.settings.database)
     }
 }

@@ -114,7 +114,9 @@ impl Pool {
         let permit = self.enter(patience, whole)?;
         let mut slot = self.take_slot(patience.earlier(whole))?;
         match self.make_ready(&mut slot, whole) {
-            Ok(()) => Ok(Lease { pool: Arc::clone(self), slot: Some(slot), permit: Some(permit), dirty: false }),
+            Ok(()) => {
+                Ok(Lease { pool: Arc::clone(self), slot: Some(slot), permit: Some(permit), dirty: false })
+            }
             Err(error) => {
                 slot.discard();
                 drop(slot);
@@ -138,7 +140,9 @@ impl Pool {
                 ),
             )
             .with_effect(Effect::NotSent)
-            .with_hint("raise POOL_SIZE or MAX_OVERFLOW, use fewer workers, or hold connections for a shorter time"),
+            .with_hint(
+                "raise POOL_SIZE or MAX_OVERFLOW, use fewer workers, or hold connections for a shorter time",
+            ),
         })
     }
 
@@ -238,7 +242,9 @@ impl Pool {
         let Some(fan_out) = context::with(|context| context.fan_out) else {
             return;
         };
-        if fan_out.workers > self.capacity() && self.warned_fan_out.swap(fan_out.id, Ordering::Relaxed) != fan_out.id {
+        if fan_out.workers > self.capacity()
+            && self.warned_fan_out.swap(fan_out.id, Ordering::Relaxed) != fan_out.id
+        {
             log::warn!(
                 database:% = self.settings.database;
                 "{} workers share the {} connections of this pool (POOL_SIZE {} + MAX_OVERFLOW {}): some will wait",
@@ -277,7 +283,8 @@ impl Pool {
             return slot.discard();
         }
         let too_old = live.expires.is_some_and(|expires| expires <= now);
-        let too_many = self.idle.load(Ordering::SeqCst) >= settings.pool_size as usize && self.gate.waiting() == 0;
+        let too_many =
+            self.idle.load(Ordering::SeqCst) >= settings.pool_size as usize && self.gate.waiting() == 0;
         if too_old || too_many || self.gate.is_closed() {
             return slot.discard();
         }

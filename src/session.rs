@@ -61,7 +61,13 @@ impl<'a> Session<'a> {
     }
 
     /// The front of every call: compiles, refuses what must not run here, runs, and logs without values.
-    fn run(&mut self, operation: &'static str, sql: &str, params: impl IntoParams, rows: Rows<'_>) -> Result<u64> {
+    fn run(
+        &mut self,
+        operation: &'static str,
+        sql: &str,
+        params: impl IntoParams,
+        rows: Rows<'_>,
+    ) -> Result<u64> {
         let started = Instant::now();
         let outcome = self.try_run(sql, params, rows);
         self.end(operation, started, outcome)
@@ -75,7 +81,10 @@ impl<'a> Session<'a> {
                 .with_hint("use `transaction(|tx| …)`, which ends them on every way out"));
         }
         if statement.traits.writes && self.settings.read_only {
-            return Err(Error::new(ErrorKind::ReadOnly, "the database is read-only by its settings (READ_ONLY)"));
+            return Err(Error::new(
+                ErrorKind::ReadOnly,
+                "the database is read-only by its settings (READ_ONLY)",
+            ));
         }
         if statement.traits.leaves_traces {
             self.lease.mark_dirty();
@@ -85,7 +94,12 @@ impl<'a> Session<'a> {
     }
 
     /// Names the database and the operation in an error, and logs the call.
-    fn end<T: Into<u64> + Copy>(&self, operation: &'static str, started: Instant, outcome: Result<T>) -> Result<T> {
+    fn end<T: Into<u64> + Copy>(
+        &self,
+        operation: &'static str,
+        started: Instant,
+        outcome: Result<T>,
+    ) -> Result<T> {
         let outcome = outcome.map_err(|error| error.during(operation).in_database(&self.settings.database));
         let told = outcome.as_ref().map(|count| Some((*count).into()));
         log_line::operation(Level::Debug, &self.settings.database, operation, started.elapsed(), told);
@@ -121,7 +135,9 @@ impl<'a> Session<'a> {
         match self.at_most_two("query_one", sql, params)? {
             (Some(row), false) => Ok(row),
             (None, _) => Err(self.wrong_count("query_one", "no row came where exactly one was expected")),
-            (Some(_), true) => Err(self.wrong_count("query_one", "several rows came where exactly one was expected")),
+            (Some(_), true) => {
+                Err(self.wrong_count("query_one", "several rows came where exactly one was expected"))
+            }
         }
     }
 
@@ -133,12 +149,19 @@ impl<'a> Session<'a> {
     pub fn query_opt(&mut self, sql: &str, params: impl IntoParams) -> Result<Option<Row>> {
         match self.at_most_two("query_opt", sql, params)? {
             (row, false) => Ok(row),
-            (_, true) => Err(self.wrong_count("query_opt", "several rows came where at most one was expected")),
+            (_, true) => {
+                Err(self.wrong_count("query_opt", "several rows came where at most one was expected"))
+            }
         }
     }
 
     /// The first row, and whether there was a second.
-    fn at_most_two(&mut self, operation: &'static str, sql: &str, params: impl IntoParams) -> Result<(Option<Row>, bool)> {
+    fn at_most_two(
+        &mut self,
+        operation: &'static str,
+        sql: &str,
+        params: impl IntoParams,
+    ) -> Result<(Option<Row>, bool)> {
         let mut rows = Vec::new();
         self.run(operation, sql, params, Rows::Collect(&mut rows))?;
         let several = rows.len() > 1;
@@ -158,7 +181,10 @@ impl<'a> Session<'a> {
         let rows = self.execute_query(sql, params)?;
         let read = |(place, row): (usize, &Row)| {
             row.read().map_err(|error: Error| {
-                error.at(format_args!("row {}", place + 1)).during("query_as").in_database(&self.settings.database)
+                error
+                    .at(format_args!("row {}", place + 1))
+                    .during("query_as")
+                    .in_database(&self.settings.database)
             })
         };
         rows.iter().enumerate().map(read).collect()
@@ -199,7 +225,11 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// See [`DatabaseManager::execute_many`](crate::DatabaseManager::execute_many).
-    pub fn execute_many<P: IntoParams>(&mut self, sql: &str, records: impl IntoIterator<Item = P>) -> Result<u64> {
+    pub fn execute_many<P: IntoParams>(
+        &mut self,
+        sql: &str,
+        records: impl IntoIterator<Item = P>,
+    ) -> Result<u64> {
         self.transaction(|tx| {
             let mut changed = 0;
             for (place, record) in records.into_iter().enumerate() {

@@ -1,21 +1,79 @@
-//! Settings. (skeleton: the settings helper fills this in)
-use std::path::PathBuf;
+//! Settings: what is written in the environment, a file and the program, read into checked values.
+//!
+//! Reading is a thin shell around a pure core: `sources` looks at the process and the file, `resolve` decides
+//! on plain maps, `connection` takes connection strings apart. Secrets live in `secret` and print as nothing.
+
+mod connection;
+mod dotenv;
+mod keys;
+mod names;
+mod overrides;
+mod parse;
+mod permissions;
+mod resolve;
+mod secret;
+mod sources;
+mod target;
+mod template;
+
+use std::error::Error as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-#[derive(Clone)]
-pub(crate) struct Secret(String);
-impl Secret {
-    pub(crate) fn new(text: impl Into<String>) -> Secret {
-        Secret(text.into())
-    }
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
+use self::resolve::NotConfigured;
+use self::sources::Sources;
+use crate::dialect::Dialect;
+use crate::error::{Error, Result};
+
+pub(crate) use self::{
+    overrides::Overrides,
+    secret::Secret,
+    target::{OdbcTarget, PostgresTarget, SslMode, Target},
+};
+
+/// What a manager does about migrations when it connects for the first time: the key `MIGRATE_ON_START`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum MigrateOnStart {
+    /// It looks for pending migrations and logs them.
+    #[default]
+    Check,
+    /// It applies them.
+    Run,
+    /// It does nothing.
+    Off,
+}
+
+impl MigrateOnStart {
+    fn parse(text: &str) -> Option<MigrateOnStart> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "check" => Some(MigrateOnStart::Check),
+            "run" => Some(MigrateOnStart::Run),
+            "off" => Some(MigrateOnStart::Off),
+            _ => None,
+        }
     }
 }
 
-impl std::fmt::Debug for Settings { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("Settings") } }
-/// Checked settings of one database.
+/// The checked settings of one database.
+///
+/// They come from keys of the form `{ENVIRONMENT}_{SCOPE}_{NAME}_{KEY}`, such as
+/// `PRODUCTION_GLOBAL_RPA_DB_POOL_SIZE`. The scope is a flow's name or `GLOBAL`. Who wins, first to last:
+///
+/// 1. what the program sets in the builder,
+/// 2. the flow's scope: the process environment, then the file `envs/.env.{environment}`,
+/// 3. the scope `GLOBAL`: the process environment, then the file,
+/// 4. the keys for all databases, `{ENVIRONMENT}_GLOBAL_DATABASE_TIMEOUT` and
+///    `{ENVIRONMENT}_GLOBAL_CONNECTION_POOL_SIZE`,
+/// 5. the default. [`reference`](Settings::reference) lists all keys with theirs.
+///
+/// An empty value counts as not set. `${VAR}` in a value is replaced from the process environment, in a
+/// connection string after it was split, so that a secret needs no encoding. A bare `$x` is left as it is, and
+/// so is everything between single quotes in the file.
+///
+/// `Debug` shows no secret.
+#[derive(Debug, Clone)]
 pub struct Settings {
     pub(crate) database: Arc<str>,
     pub(crate) environment: String,
@@ -26,64 +84,192 @@ pub struct Settings {
     pub(crate) pool_timeout: Duration,
     /// Zero: never.
     pub(crate) pool_recycle: Duration,
+    /// Zero: always.
     pub(crate) ping_after_idle: Duration,
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
+    /// Zero: statements are not prepared for later.
     pub(crate) statement_cache: usize,
     pub(crate) read_only: bool,
     pub(crate) migrations_dir: PathBuf,
     pub(crate) migration_timeout: Duration,
     pub(crate) migrate_on_start: MigrateOnStart,
+    /// Every secret, as it is and as it was written, to be found in other people's texts.
+    secrets: Vec<Secret>,
 }
-#[derive(Clone,PartialEq,Eq,Hash,Debug)]
-pub(crate) struct Fingerprint(u64);
-impl Settings { pub(crate) fn fingerprint(&self)->Fingerprint{todo!()}
+
+/// Equal for settings that can share one pool. Made of everything in which two pools can differ, the secrets
+/// included, and printed as nothing.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Fingerprint(Arc<FingerprintParts>);
+
+type FingerprintParts = (Arc<str>, Target, [u32; 2], [Duration; 4], usize, bool, PathBuf, MigrateOnStart);
+
+impl std::fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fingerprint")
+    }
+}
+
+impl Settings {
+    /// Reads the settings of `database` from the process environment, the file and `overrides`.
+    ///
+    /// # Errors
+    ///
+    /// `Config`, with all problems at once, one a line, each with its key and the file. No problem quotes a
+    /// value. [`is_not_configured`] tells whether anything is set for the database at all.
+    pub(crate) fn load(database: &str, overrides: &Overrides) -> Result<Settings> {
+        let sources = Sources::read(overrides);
+        let settings = resolve::resolve(database, overrides, &sources)?;
+        if sources.file_reveals(&settings.secrets) {
+            permissions::warn_if_open(&sources.path);
+        }
+        Ok(settings)
+    }
+
+    /// The name of the database, as the program gave it.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The environment whose keys were read, such as `production`.
+    #[must_use]
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+
+    /// The flow whose scope goes before `GLOBAL`.
+    #[must_use]
+    pub fn flow(&self) -> Option<&str> {
+        self.flow.as_deref()
+    }
+
+    /// The SQL that the database speaks.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.target.dialect()
+    }
+
+    /// How many connections are kept when they are idle.
+    #[must_use]
+    pub fn pool_size(&self) -> u32 {
+        self.pool_size
+    }
+
+    /// How many connections there may be above [`pool_size`](Settings::pool_size).
+    #[must_use]
+    pub fn max_overflow(&self) -> u32 {
+        self.max_overflow
+    }
+
+    /// How long a call waits for a free connection.
+    #[must_use]
+    pub fn pool_timeout(&self) -> Duration {
+        self.pool_timeout
+    }
+
+    /// The limit on one statement, and on one fetch of a long result.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The limit on opening a connection.
+    #[must_use]
+    pub fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    /// Whether every write is refused.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// The folder of the migrations.
+    #[must_use]
+    pub fn migrations_dir(&self) -> &Path {
+        &self.migrations_dir
+    }
+
+    /// What is done about migrations on the first connection.
+    #[must_use]
+    pub fn migrate_on_start(&self) -> MigrateOnStart {
+        self.migrate_on_start
+    }
+
+    /// Server, database and user in one line, without a secret.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        self.target.describe()
+    }
+
+    /// All keys with their defaults and what they mean, as a Markdown table.
+    ///
+    /// ```
+    /// let table = batchdb::Settings::reference();
+    /// assert!(table.contains("| `POOL_SIZE` | `5` |"));
+    /// ```
+    #[must_use]
+    pub fn reference() -> String {
+        keys::reference()
+    }
+
     pub(crate) fn target(&self) -> &Target {
         &self.target
     }
-}
-pub enum MigrateOnStart {
-    Check,
-    Run,
-    Off,
-}
-pub(crate) enum Target {
-    Postgres(PostgresTarget),
-    Odbc(OdbcTarget),
-}
-impl Target {
-    pub(crate) fn describe(&self) -> String {
-        todo!()
+
+    /// The key under which a pool is shared. The limits on calls and on migrations, the flow and the name of
+    /// the environment belong to a handle, not to its pool.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(Arc::new((
+            Arc::clone(&self.database),
+            self.target.clone(),
+            [self.pool_size, self.max_overflow],
+            [self.pool_timeout, self.pool_recycle, self.ping_after_idle, self.connect_timeout],
+            self.statement_cache,
+            self.read_only,
+            self.migrations_dir.clone(),
+            self.migrate_on_start,
+        )))
+    }
+
+    /// Somebody else's text without our secrets, in whichever spelling they stand in it.
+    pub(crate) fn scrub(&self, text: &str) -> String {
+        secret::scrub(text, &self.secrets)
     }
 }
-#[derive(Clone, Copy)]
-pub(crate) enum SslMode {
-    Disable,
-    Prefer,
-    Require,
-    VerifyCa,
-    VerifyFull,
+
+/// Whether the error says that nothing at all is set for the database, not that something is wrong with it.
+pub(crate) fn is_not_configured(error: &Error) -> bool {
+    error.source().is_some_and(|source| source.is::<NotConfigured>())
 }
-#[derive(Clone)]
-pub(crate) struct PostgresTarget {
-    /// Tried in this order. A path that begins with `/` is the folder of a Unix socket.
-    pub(crate) hosts: Vec<(String, u16)>,
-    pub(crate) user: Option<String>,
-    pub(crate) password: Option<Secret>,
-    pub(crate) dbname: String,
-    pub(crate) ssl_mode: SslMode,
-    pub(crate) ssl_root_cert: Option<PathBuf>,
-    pub(crate) ssl_cert: Option<PathBuf>,
-    pub(crate) ssl_key: Option<PathBuf>,
-    pub(crate) application_name: String,
-    pub(crate) options: Option<String>,
+
+/// The names of all databases for which the environment, or the flow of `overrides`, has a connection string.
+///
+/// Keys are in upper case, so the spelling is that of the folder of migrations, else lower case.
+///
+/// # Errors
+///
+/// `Config`, when the file cannot be read: a list that is short in silence would look like health.
+pub(crate) fn configured_databases(overrides: &Overrides) -> Result<Vec<String>> {
+    let sources = Sources::read(overrides);
+    if !sources.file.faults.is_empty() {
+        return Err(Error::config(sources.file.faults.join("\n")));
+    }
+    let folders: Vec<String> = std::fs::read_dir(sources.home.join("migrations"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    let spelled = |name: String| {
+        let folder = folders.iter().find(|folder| keys::word(folder) == name);
+        folder.cloned().unwrap_or_else(|| name.to_ascii_lowercase())
+    };
+    let names = names::configured(&sources, &resolve::scopes(overrides.flow.as_deref()));
+    Ok(names.into_iter().map(spelled).collect())
 }
-pub(crate) struct OdbcTarget {
-    /// Ready for the driver manager, secrets included.
-    pub(crate) connection_string: Secret,
-    /// Driver, server, database and user, for messages.
-    pub(crate) description: String,
-    pub(crate) dialect: crate::dialect::Dialect,
-    /// Every secret of the string, raw, to be scrubbed from the driver's texts.
-    pub(crate) secrets: Vec<Secret>,
-}
+
+#[cfg(test)]
+mod tests;

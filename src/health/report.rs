@@ -104,6 +104,10 @@ impl DatabaseHealth {
         }
     }
 
+    pub(super) fn misconfigured(name: &str, error: &Error) -> DatabaseHealth {
+        DatabaseHealth { error: Some(error.to_string()), ..DatabaseHealth::unknown(name) }
+    }
+
     pub(super) fn panicked(name: &str) -> DatabaseHealth {
         DatabaseHealth { error: Some("the check panicked".to_owned()), ..DatabaseHealth::unknown(name) }
     }
@@ -139,8 +143,17 @@ fn by_name<S: Serializer>(databases: &[DatabaseHealth], serializer: S) -> Result
 }
 
 impl HealthReport {
-    pub(super) fn of(flow: Option<&str>, databases: Vec<DatabaseHealth>, timestamp: DateTime<Utc>) -> HealthReport {
-        HealthReport { flow_name: flow.map(str::to_owned), overall_status: overall(&databases), databases, timestamp }
+    pub(super) fn of(
+        flow: Option<&str>,
+        databases: Vec<DatabaseHealth>,
+        timestamp: DateTime<Utc>,
+    ) -> HealthReport {
+        HealthReport {
+            flow_name: flow.map(str::to_owned),
+            overall_status: overall(&databases),
+            databases,
+            timestamp,
+        }
     }
 
     /// The health of the database called `name`.
@@ -175,8 +188,10 @@ mod tests {
 
     #[track_caller]
     fn check(statuses: &[HealthStatus], expected: HealthStatus) {
-        let databases: Vec<_> =
-            statuses.iter().map(|&status| DatabaseHealth { status, ..DatabaseHealth::unknown("x") }).collect();
+        let databases: Vec<_> = statuses
+            .iter()
+            .map(|&status| DatabaseHealth { status, ..DatabaseHealth::unknown("x") })
+            .collect();
         assert_eq!(overall(&databases), expected);
     }
 
@@ -198,8 +213,17 @@ mod tests {
         let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(
             keys,
-            ["database_name", "database_type", "status", "connection", "query_test", "migration_status", "error",
-             "response_time_ms", "timestamp"]
+            [
+                "database_name",
+                "database_type",
+                "status",
+                "connection",
+                "query_test",
+                "migration_status",
+                "error",
+                "response_time_ms",
+                "timestamp"
+            ]
         );
         assert!(json["error"].is_null() && json["response_time_ms"].is_null());
     }

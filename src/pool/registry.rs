@@ -38,18 +38,20 @@ pub(crate) struct PoolHandle {
 }
 
 /// The pool for these settings: the one that is open, or a new one, which has not connected yet.
-pub(crate) fn pool_for(settings: Settings) -> Result<PoolHandle> {
+pub(crate) fn pool_for(settings: &Arc<Settings>) -> Result<PoolHandle> {
     let key = settings.fingerprint();
     if let Some(entry) = pools().get_mut(&key) {
         entry.handles += 1;
         return Ok(PoolHandle { pool: Arc::clone(&entry.pool), key });
     }
     // Made outside the lock: a backend may read certificate files.
-    let made = Arc::new(Pool::new(Arc::new(settings))?);
+    let made = Arc::new(Pool::new(Arc::clone(settings))?);
     let mut pools = pools();
-    let entry = pools
-        .entry(key.clone())
-        .or_insert_with(|| Entry { pool: made, handles: 0, unused_since: Instant::now() });
+    let entry = pools.entry(key.clone()).or_insert_with(|| Entry {
+        pool: made,
+        handles: 0,
+        unused_since: Instant::now(),
+    });
     entry.handles += 1;
     Ok(PoolHandle { pool: Arc::clone(&entry.pool), key })
 }
@@ -105,7 +107,8 @@ impl Clone for PoolHandle {
 impl Drop for PoolHandle {
     fn drop(&mut self) {
         let mut pools = pools();
-        let Some(entry) = pools.get_mut(&self.key).filter(|entry| Arc::ptr_eq(&entry.pool, &self.pool)) else {
+        let Some(entry) = pools.get_mut(&self.key).filter(|entry| Arc::ptr_eq(&entry.pool, &self.pool))
+        else {
             return;
         };
         entry.handles -= 1;
@@ -126,7 +129,9 @@ fn close_later(key: Fingerprint) {
                     drop(pools);
                     return close_later(key);
                 }
-                Some(entry) if entry.handles == 0 && entry.unused_since.elapsed() >= LINGER => pools.remove(&key),
+                Some(entry) if entry.handles == 0 && entry.unused_since.elapsed() >= LINGER => {
+                    pools.remove(&key)
+                }
                 _ => None,
             }
         };

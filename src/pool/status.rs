@@ -50,7 +50,8 @@ impl Pool {
         let checked_in = self.idle.load(Ordering::SeqCst);
         let checked_out = self.gate.taken();
         let opened = self.opened.load(Ordering::Relaxed);
-        let (pool_size, max_overflow) = (self.settings.pool_size as usize, self.settings.max_overflow as usize);
+        let (pool_size, max_overflow) =
+            (self.settings.pool_size as usize, self.settings.max_overflow as usize);
         PoolStatus {
             database_name: self.settings.database.to_string(),
             status: match (self.gate.is_closed(), opened) {

@@ -91,7 +91,11 @@ impl<S> AbortableStream<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for AbortableStream<S> {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let AbortableStream { stream, handle } = self.get_mut();
         handle.guard(Side::Read, context, |context| Pin::new(stream).poll_read(context, buffer))
     }

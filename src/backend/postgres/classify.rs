@@ -80,7 +80,9 @@ fn sentence(kind: ErrorKind, sqlstate: &str) -> &'static str {
         (ErrorKind::Conflict, _) => "the statement collided with another transaction",
         (ErrorKind::Cancelled, _) => "the statement was cancelled on the server",
         (ErrorKind::Params, _) => "the type of a parameter cannot be told",
-        (ErrorKind::OutcomeUnknown, _) => "the connection failed; whether the statement was carried out is not known",
+        (ErrorKind::OutcomeUnknown, _) => {
+            "the connection failed; whether the statement was carried out is not known"
+        }
         _ => "the database reported an error",
     }
 }
@@ -100,7 +102,8 @@ fn hint(kind: ErrorKind, sqlstate: &str) -> Option<&'static str> {
 pub(super) fn from_db_error(database: &DbError) -> Error {
     let sqlstate = database.code().code();
     let (kind, effect) = kind_of(sqlstate);
-    let error = Error::new(kind, sentence(kind, sqlstate)).with_effect(effect).with_codes(Some(sqlstate), None);
+    let error =
+        Error::new(kind, sentence(kind, sqlstate)).with_effect(effect).with_codes(Some(sqlstate), None);
     let error = error.with_object(Object {
         table: database.table().map(Box::from),
         column: database.column().map(Box::from),

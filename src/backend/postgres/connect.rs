@@ -75,14 +75,21 @@ impl PostgresConnector {
             .keepalives_interval(KEEPALIVE_INTERVAL)
             .keepalives_retries(KEEPALIVE_RETRIES)
             // A notice may quote values, so its text stays out of the log.
-            .notice_callback(|notice| log::debug!("notice of the server: {} {}", notice.severity(), notice.code().code()));
+            .notice_callback(|notice| {
+                log::debug!("notice of the server: {} {}", notice.severity(), notice.code().code())
+            });
         #[cfg(target_os = "linux")]
         config.tcp_user_timeout(TCP_USER_TIMEOUT);
         config
     }
 
     /// One attempt at one address.
-    fn attempt(&self, mut config: Config, place: &Place, deadline: Deadline) -> Result<(Client, Watched, Connector)> {
+    fn attempt(
+        &self,
+        mut config: Config,
+        place: &Place,
+        deadline: Deadline,
+    ) -> Result<(Client, Watched, Connector)> {
         let left = deadline.left_for(Phase::Connect, Instant::now())?;
         let control = Control::watched();
         let connector = self.connector.for_stream(control.abort_handle());
@@ -129,7 +136,8 @@ impl PostgresConnector {
                 match self.attempt(self.config(), &place, deadline) {
                     Ok((client, control, connector)) => {
                         control.set_cancel(CancelRequest { token: client.cancel_token(), connector });
-                        let mut connection = PgConnection::new(client, control, self.statement_cache, self.read_only);
+                        let mut connection =
+                            PgConnection::new(client, control, self.statement_cache, self.read_only);
                         connection.set_up(deadline)?;
                         return Ok(connection);
                     }
@@ -187,7 +195,8 @@ fn look_up(host: &str, port: u16, deadline: Deadline) -> Result<Vec<IpAddr>> {
     std::thread::Builder::new()
         .name("batchdb-resolve".to_owned())
         .spawn(move || {
-            let found = (&*asked, port).to_socket_addrs().map(|all| all.map(|one| one.ip()).collect::<Vec<_>>());
+            let found =
+                (&*asked, port).to_socket_addrs().map(|all| all.map(|one| one.ip()).collect::<Vec<_>>());
             let _ = sender.send(found);
         })
         .map_err(|error| Error::new(ErrorKind::Io, "a thread cannot be started").with_source(error))?;

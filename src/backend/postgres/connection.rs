@@ -24,7 +24,7 @@ const CLOSE_GRACE: Duration = Duration::from_millis(100);
 
 /// Everything that a session can keep, undone. `DISCARD ALL` would do, but the server refuses it in a text
 /// of several statements, and one text is one round trip.
-const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; \
+const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; \
      SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES";
 
 /// Asks the server to refuse writes; `RESET ALL` forgets it, so it is said again after a reset.
@@ -75,7 +75,8 @@ impl PgConnection {
             deadline.left_for(phase, Instant::now())?;
         }
         let Some(client) = self.client.as_mut().filter(|_| !self.broken) else {
-            return Err(Error::new(ErrorKind::Connect, "the connection has failed before").with_effect(Effect::NotSent));
+            return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
+                .with_effect(Effect::NotSent));
         };
         self.control.arm(deadline.at());
         let outcome = work(client);
@@ -85,7 +86,6 @@ impl PgConnection {
         let failed = Failed { in_time, in_transaction: self.in_transaction, writes, phase, deadline };
         outcome.map_err(|error| failed.explain(&error, &mut self.broken))
     }
-
 }
 
 /// What is known of a call that failed, but for the error itself.
@@ -114,7 +114,8 @@ impl Failed {
         let Some(database) = error.as_db_error() else {
             *broken = true;
             let explained = if in_time {
-                Error::new(ErrorKind::Connect, "the connection failed while the statement ran").with_effect(undone)
+                Error::new(ErrorKind::Connect, "the connection failed while the statement ran")
+                    .with_effect(undone)
             } else {
                 deadline.passed(phase).with_effect(undone)
             };
@@ -164,7 +165,8 @@ impl PgConnection {
         budget: Budget,
     ) -> Result<u64> {
         let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
+        let params: Vec<&(dyn ToSql + Sync)> =
+            params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
         let writes = statement.traits.writes;
         match rows {
             Rows::Ignore => {
@@ -172,7 +174,8 @@ impl PgConnection {
             }
             Rows::Collect(kept) => {
                 prepared.shape.check()?;
-                let found = self.call(first, Phase::Query, writes, |client| client.query(&prepared.statement, &params))?;
+                let found = self
+                    .call(first, Phase::Query, writes, |client| client.query(&prepared.statement, &params))?;
                 kept.reserve(found.len());
                 for row in found {
                     kept.push(prepared.shape.read(&row)?);
@@ -182,23 +185,34 @@ impl PgConnection {
             Rows::Each(receive) => {
                 prepared.shape.check()?;
                 let values = statement.args.iter().map(Param);
-                self.stream(*receive, first, budget, writes, Some(prepared.shape.clone()), |client| client.query_raw(&prepared.statement, values))
+                self.stream(*receive, first, budget, writes, Some(prepared.shape.clone()), |client| {
+                    client.query_raw(&prepared.statement, values)
+                })
             }
         }
     }
 
     /// Without a statement cache nothing is prepared by name, which a pooler in transaction mode would lose:
     /// unnamed, with parameters as text of unknown type, in one round trip.
-    fn run_unnamed(&mut self, statement: &Statement, rows: &mut Rows<'_>, first: Deadline, budget: Budget) -> Result<u64> {
+    fn run_unnamed(
+        &mut self,
+        statement: &Statement,
+        rows: &mut Rows<'_>,
+        first: Deadline,
+        budget: Budget,
+    ) -> Result<u64> {
         let text = &*statement.text;
         let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
             params.iter().map(|param| (param as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
         let writes = statement.traits.writes;
         match rows {
-            Rows::Ignore => self.call(first, Phase::Query, writes, |client| client.execute_typed(text, &params)),
+            Rows::Ignore => {
+                self.call(first, Phase::Query, writes, |client| client.execute_typed(text, &params))
+            }
             Rows::Collect(kept) => {
-                let found = self.call(first, Phase::Query, writes, |client| client.query_typed(text, &params))?;
+                let found =
+                    self.call(first, Phase::Query, writes, |client| client.query_typed(text, &params))?;
                 if let Some(row) = found.first() {
                     let shape = Shape::of(row.columns().iter().map(|column| (column.name(), column.type_())));
                     for row in &found {
@@ -209,7 +223,9 @@ impl PgConnection {
             }
             Rows::Each(receive) => {
                 let values = statement.args.iter().map(|value| (Param(value), Type::UNKNOWN));
-                self.stream(*receive, first, budget, writes, None, |client| client.query_typed_raw(text, values))
+                self.stream(*receive, first, budget, writes, None, |client| {
+                    client.query_typed_raw(text, values)
+                })
             }
         }
     }
@@ -227,7 +243,8 @@ impl PgConnection {
         runtime::refuse_async()?;
         first.left_for(Phase::Query, Instant::now())?;
         let Some(client) = self.client.as_mut().filter(|_| !self.broken) else {
-            return Err(Error::new(ErrorKind::Connect, "the connection has failed before").with_effect(Effect::NotSent));
+            return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
+                .with_effect(Effect::NotSent));
         };
         // Whatever leaves this function early leaves unread rows behind, a panic of the receiver included:
         // broken until the last row was read.
@@ -240,7 +257,13 @@ impl PgConnection {
             Err(error) => {
                 // The server refused the statement; that is the end of it, and the session is intact.
                 self.broken = !in_time;
-                let failed = Failed { in_time, in_transaction: self.in_transaction, writes, phase: Phase::Query, deadline: first };
+                let failed = Failed {
+                    in_time,
+                    in_transaction: self.in_transaction,
+                    writes,
+                    phase: Phase::Query,
+                    deadline: first,
+                };
                 return Err(failed.explain(&error, &mut self.broken));
             }
         };
@@ -274,7 +297,8 @@ impl PgConnection {
         drop(iterator);
         // An answer of the server ends the stream cleanly; `explain` says when it was not one.
         self.broken = !in_time;
-        let failed = Failed { in_time, in_transaction: self.in_transaction, writes, phase: Phase::Fetch, deadline };
+        let failed =
+            Failed { in_time, in_transaction: self.in_transaction, writes, phase: Phase::Fetch, deadline };
         Err(failed.explain(&failure, &mut self.broken))
     }
 }
@@ -330,22 +354,25 @@ impl backend::Connection for PgConnection {
     fn commit(&mut self, deadline: Deadline) -> Result<()> {
         if self.broken {
             self.in_transaction = false;
-            return Err(Error::new(ErrorKind::Connect, "the connection failed in this transaction, which is thereby undone")
-                .with_effect(Effect::RolledBack));
+            return Err(Error::new(
+                ErrorKind::Connect,
+                "the connection failed in this transaction, which is thereby undone",
+            )
+            .with_effect(Effect::RolledBack));
         }
         // A server answers COMMIT in a failed transaction with ROLLBACK and no error, and the driver calls
         // that a success (rust-postgres pull request 1342). The SELECT fails there, and costs no round trip.
-        let outcome = self.call(deadline, Phase::Commit, true, |client| client.simple_query("SELECT 1; COMMIT"));
+        let outcome =
+            self.call(deadline, Phase::Commit, true, |client| client.simple_query("SELECT 1; COMMIT"));
         let Err(error) = outcome else {
             self.in_transaction = false;
             return Ok(());
         };
         if self.broken && error.sqlstate().is_none() {
             self.in_transaction = false;
-            return Err(error
-                .with_kind(ErrorKind::OutcomeUnknown)
-                .with_effect(Effect::Unknown)
-                .with_hint("the commit was sent and not answered; look whether it happened before doing it again"));
+            return Err(error.with_kind(ErrorKind::OutcomeUnknown).with_effect(Effect::Unknown).with_hint(
+                "the commit was sent and not answered; look whether it happened before doing it again",
+            ));
         }
         if error.sqlstate().is_some_and(|state| state.starts_with("57P") || state.starts_with("08")) {
             // As an answer to COMMIT these leave open whether it had been made durable.

@@ -48,11 +48,15 @@ impl Decoder {
             Type::INT2 => Decoder::Int2,
             Type::INT4 => Decoder::Int4,
             Type::INT8 => Decoder::Int8,
-            Type::OID | Type::XID | Type::CID | Type::REGCLASS | Type::REGTYPE | Type::REGPROC => Decoder::Oid,
+            Type::OID | Type::XID | Type::CID | Type::REGCLASS | Type::REGTYPE | Type::REGPROC => {
+                Decoder::Oid
+            }
             Type::FLOAT4 => Decoder::Float4,
             Type::FLOAT8 => Decoder::Float8,
             Type::NUMERIC => Decoder::Numeric,
-            Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN | Type::XML => Decoder::Text,
+            Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN | Type::XML => {
+                Decoder::Text
+            }
             Type::CHAR => Decoder::Char,
             Type::BYTEA => Decoder::Bytes,
             Type::DATE => Decoder::Date,
@@ -71,7 +75,10 @@ impl Decoder {
                 Kind::Simple if ty.name() == "citext" => Decoder::Text,
                 _ => {
                     return Err(Error::decode(format!("values of type {} cannot be read", ty.name()))
-                        .with_hint(format!("cast the column to text in the SQL: column::text, instead of {}", ty.name())));
+                        .with_hint(format!(
+                            "cast the column to text in the SQL: column::text, instead of {}",
+                            ty.name()
+                        )));
                 }
             },
         })
@@ -310,8 +317,16 @@ mod tests {
         for length in 0..24 {
             let bytes = vec![0xff; length];
             for decoder in [
-                Decoder::Bool, Decoder::Int4, Decoder::Numeric, Decoder::Text, Decoder::Date, Decoder::Time,
-                Decoder::Timestamp, Decoder::Jsonb, Decoder::Uuid, Decoder::Array(Box::new(Decoder::Int4)),
+                Decoder::Bool,
+                Decoder::Int4,
+                Decoder::Numeric,
+                Decoder::Text,
+                Decoder::Date,
+                Decoder::Time,
+                Decoder::Timestamp,
+                Decoder::Jsonb,
+                Decoder::Uuid,
+                Decoder::Array(Box::new(Decoder::Int4)),
             ] {
                 let _ = decoder.read(Some(&bytes));
             }

@@ -121,7 +121,9 @@ fn text(value: &Value, ty: &Type) -> Result<String> {
         Value::Bool(flag) => flag.to_string(),
         Value::Int(number) => number.to_string(),
         Value::Float(number) => number.to_string(),
-        Value::Bytes(bytes) => bytes.iter().fold("\\x".to_owned(), |text, byte| text + &format!("{byte:02x}")),
+        Value::Bytes(bytes) => {
+            bytes.iter().fold("\\x".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+        }
         Value::Json(json) => json.to_string(),
         Value::List(items) => array(items, ty)?,
         Value::TimestampTz(_) if matches!(*ty, Type::TIMESTAMP | Type::DATE | Type::TIME) => {

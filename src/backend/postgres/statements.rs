@@ -44,7 +44,10 @@ impl Shape {
                 Error::decode("the server sent a row of another shape than it announced").with_source(error)
             })?;
             let value = decoder.read(raw.0).map_err(|error| {
-                error.at(format_args!("column \"{}\"", row.columns().get(place).map_or("?", |column| column.name())))
+                error.at(format_args!(
+                    "column \"{}\"",
+                    row.columns().get(place).map_or("?", |column| column.name())
+                ))
             })?;
             values.push(value);
         }

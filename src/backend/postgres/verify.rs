@@ -41,9 +41,14 @@ pub(super) fn client_config(target: &PostgresTarget) -> Result<ClientConfig> {
     let issuers = match check {
         Check::Nothing => None,
         _ => Some(
-            WebPkiServerVerifier::builder_with_provider(roots(target.ssl_root_cert.as_deref())?, Arc::clone(&provider))
-                .build()
-                .map_err(|error| Error::config("the trusted root certificates cannot be used").with_source(error))?,
+            WebPkiServerVerifier::builder_with_provider(
+                roots(target.ssl_root_cert.as_deref())?,
+                Arc::clone(&provider),
+            )
+            .build()
+            .map_err(|error| {
+                Error::config("the trusted root certificates cannot be used").with_source(error)
+            })?,
         ),
     };
     let verifier = Verifier { check, issuers, provider: Arc::clone(&provider) };
@@ -55,10 +60,11 @@ pub(super) fn client_config(target: &PostgresTarget) -> Result<ClientConfig> {
     match (&target.ssl_cert, &target.ssl_key) {
         (Some(certificate), Some(key)) => {
             let chain = read_certificates(certificate, "sslcert")?;
-            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("sslkey", key).with_source(error))?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|error| Error::config("`sslcert` and `sslkey` do not fit together").with_source(error))
+            let key = PrivateKeyDer::from_pem_file(key)
+                .map_err(|error| unreadable("sslkey", key).with_source(error))?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| {
+                Error::config("`sslcert` and `sslkey` do not fit together").with_source(error)
+            })
         }
         (None, None) => Ok(builder.with_no_client_auth()),
         _ => Err(Error::config("a client certificate needs both `sslcert` and `sslkey`")),

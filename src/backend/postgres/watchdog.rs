@@ -96,7 +96,11 @@ impl Control {
             // Nothing runs, or it was acted on.
         } else if deadline > now {
             return deadline.min(self.look_at_cut(now));
-        } else if self.deadline.compare_exchange(deadline, CLAIMED, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+        } else if self
+            .deadline
+            .compare_exchange(deadline, CLAIMED, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+        {
             if self.cancel.get().is_some() {
                 self.cancel();
                 let grace = u64::try_from(CANCEL_GRACE.as_nanos()).unwrap_or(u64::MAX);

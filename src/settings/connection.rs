@@ -1,0 +1,151 @@
+//! A connection string becomes a target: what kind of text it is, and whether `TYPE` agrees. Pure.
+//!
+//! No problem that is noted here quotes anything of the string but names of keywords.
+
+mod odbc;
+mod postgres;
+mod sqlserver;
+mod url;
+
+use std::time::Duration;
+
+use super::secret::Secret;
+use super::template::{self, Expander};
+use super::{Target, parse};
+
+/// What `TYPE` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Postgres,
+    SqlServer,
+    Odbc,
+}
+
+impl Kind {
+    /// Reads the value of `TYPE`. The short names are those of other systems.
+    pub(super) fn parse(text: &str) -> Option<Kind> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "postgresql" | "postgres" => Some(Kind::Postgres),
+            "sqlserver" | "mssql" => Some(Kind::SqlServer),
+            "odbc" => Some(Kind::Odbc),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Postgres => "postgresql",
+            Kind::SqlServer => "sqlserver",
+            Kind::Odbc => "odbc",
+        }
+    }
+}
+
+/// What a connection string says.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) target: Target,
+    /// Its own limit on connecting, for when no key sets one.
+    pub(super) connect_timeout: Option<Duration>,
+    /// Everything in it that must not be shown.
+    pub(super) secrets: Vec<Secret>,
+}
+
+/// Reads a marked connection string. `None`, with a problem noted, when it cannot be read; a problem may be
+/// noted all the same when it can.
+pub(super) fn read(marked: &str, kind: Option<Kind>, expander: &mut Expander<'_>) -> Option<Parsed> {
+    if let Some(name) = template::only_variable(marked) {
+        // The variable is the whole string, so its text is what must be split.
+        let text = expander.variable(name);
+        if text.is_empty() {
+            return None;
+        }
+        return read_text(&template::literal(&text), kind, expander);
+    }
+    read_text(marked, kind, expander)
+}
+
+fn read_text(marked: &str, kind: Option<Kind>, expander: &mut Expander<'_>) -> Option<Parsed> {
+    let marked = marked.trim();
+    if let Some((scheme, rest)) = marked.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) {
+        let scheme = scheme.to_ascii_lowercase();
+        // `postgresql+psycopg2` names a driver of another language. The database is what stands before it.
+        return match scheme.split('+').next().unwrap_or_default() {
+            "postgresql" | "postgres" => {
+                agree(kind, &[Kind::Postgres], "a PostgreSQL URL", expander)?;
+                postgres::from_url(rest, expander)
+            }
+            "mssql" | "sqlserver" => {
+                agree(kind, &[Kind::SqlServer, Kind::Odbc], "a SQL Server URL", expander)?;
+                sqlserver::from_url(rest, kind, expander)
+            }
+            "sqlite" => {
+                agree(kind, &[Kind::Odbc], "a SQLite URL", expander)?;
+                odbc::from_sqlite_url(rest, expander)
+            }
+            _ => {
+                expander.problem(
+                    "its scheme is none of `postgresql://`, `postgres://`, `mssql+pyodbc://`, \
+                     `sqlserver://` and `sqlite://`",
+                );
+                None
+            }
+        };
+    }
+    if postgres::is_keyword_string(marked) {
+        agree(kind, &[Kind::Postgres], "a PostgreSQL string of keywords", expander)?;
+        return postgres::from_keywords(marked, expander);
+    }
+    let pairs = odbc::split(marked, expander)?;
+    if pairs.iter().any(|pair| pair.is_one_of(&["driver", "dsn", "filedsn"])) {
+        agree(kind, &[Kind::SqlServer, Kind::Odbc], "an ODBC string", expander)?;
+        let dialect = odbc::dialect(&pairs, kind, expander)?;
+        return Some(odbc::finish(pairs, dialect));
+    }
+    if pairs.iter().any(|pair| pair.is_one_of(sqlserver::SERVER)) {
+        agree(kind, &[Kind::SqlServer, Kind::Odbc], "a SQL Server string", expander)?;
+        return sqlserver::from_keywords(pairs, kind, expander);
+    }
+    expander.problem(
+        "which database it is for cannot be told: it is neither a URL, nor an ODBC string with `Driver=` or \
+         `DSN=`, nor a string of keywords with `host=` or `Server=`",
+    );
+    None
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_'))
+}
+
+/// Notes a contradiction between `TYPE` and the string.
+fn agree(kind: Option<Kind>, fitting: &[Kind], what: &str, expander: &mut Expander<'_>) -> Option<()> {
+    let Some(kind) = kind.filter(|kind| !fitting.contains(kind)) else {
+        return Some(());
+    };
+    let names: Vec<_> = fitting.iter().map(|kind| format!("`{}`", kind.name())).collect();
+    let names = names.join(" or ");
+    expander.problem(format!("`TYPE` is `{}`, but it is {what}, whose type is {names}", kind.name()));
+    None
+}
+
+/// A keyword or parameter in the form in which a message may show it. What is no plain word may be a piece of
+/// a password that broke a string apart.
+fn shown(name: &str) -> String {
+    let is_word = name.len() <= 40
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ' ');
+    if is_word { format!("`{name}`") } else { "a parameter whose name is no word".to_owned() }
+}
+
+/// A limit on connecting, in seconds. Zero is none, as in libpq.
+fn connect_timeout(text: &str, expander: &mut Expander<'_>) -> Option<Duration> {
+    let limit = parse::duration(text, parse::Unit::Seconds);
+    if limit.is_none() {
+        expander.problem("its limit on connecting is not a number of seconds");
+    }
+    limit.filter(|limit| !limit.is_zero())
+}
+
+#[cfg(test)]
+mod tests;

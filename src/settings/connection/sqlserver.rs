@@ -1,0 +1,151 @@
+//! SQL Server's own ways to say where it is: `mssql+pyodbc://…`, `sqlserver://…` and `Server=…;User ID=…`. Pure.
+
+use super::super::secret::Secret;
+use super::super::template::{Coding, Expander};
+use super::odbc::{self, Pair};
+use super::{Kind, Parsed, connect_timeout, shown, url};
+
+/// Microsoft's current driver, where the string names none.
+const DRIVER: &str = "ODBC Driver 18 for SQL Server";
+
+/// The words for the server in strings without a driver.
+pub(super) const SERVER: &[&str] = &["server", "data source", "address", "addr", "network address"];
+
+/// The words of other libraries and ODBC's word for the same. Those without one say how such a library works,
+/// not which database is meant.
+const WORDS: [(&[&str], Option<&str>); 13] = [
+    (SERVER, Some("Server")),
+    (&["database", "initial catalog"], Some("Database")),
+    (&["user id", "uid", "user"], Some("UID")),
+    (&["password", "pwd"], Some("PWD")),
+    (&["integrated security", "trusted_connection"], Some("Trusted_Connection")),
+    (&["encrypt"], Some("Encrypt")),
+    (&["trustservercertificate", "trust server certificate"], Some("TrustServerCertificate")),
+    (&["hostnameincertificate", "host name in certificate"], Some("HostNameInCertificate")),
+    (&["application name", "app"], Some("APP")),
+    (&["applicationintent", "application intent"], Some("ApplicationIntent")),
+    (&["multisubnetfailover", "multi subnet failover"], Some("MultiSubnetFailover")),
+    (&["authentication"], Some("Authentication")),
+    (
+        &[
+            "persist security info",
+            "persistsecurityinfo",
+            "multipleactiveresultsets",
+            "pooling",
+            "min pool size",
+            "max pool size",
+        ],
+        None,
+    ),
+];
+
+/// Reads what stands behind `mssql+pyodbc://` or `sqlserver://`.
+pub(super) fn from_url(rest: &str, kind: Option<Kind>, expander: &mut Expander<'_>) -> Option<Parsed> {
+    let parts = url::split(rest, expander)?;
+    let whole = url::marked_parameter(parts.query, "odbc_connect", expander);
+    let pairs = if let Some(string) = whole {
+        // The whole ODBC string is inside. As in SQLAlchemy, it is used alone.
+        odbc::split(&string, expander)?
+    } else {
+        let mut parameters = url::parameters(parts.query, expander);
+        let mut pairs = server(&parts, &mut parameters, expander);
+        if let Some(user) = parts.user {
+            pairs.push(Pair::new("UID", expander.expand(user, Coding::Percent)));
+        }
+        if let Some(password) = parts.password {
+            pairs.push(Pair::new("PWD", expander.expand(password, Coding::Percent)));
+        }
+        odbc::add(&mut pairs, parameters, expander);
+        pairs
+    };
+    let dialect = odbc::dialect(&pairs, kind.or(Some(Kind::SqlServer)), expander)?;
+    let mut parsed = odbc::finish(pairs, dialect);
+    parsed.secrets.extend(parts.password.map(Secret::new));
+    Some(parsed)
+}
+
+/// The pairs that say which server and which database.
+fn server(
+    parts: &url::Parts<'_>,
+    parameters: &mut Vec<(String, String)>,
+    expander: &mut Expander<'_>,
+) -> Vec<Pair> {
+    let driver = take(parameters, "driver");
+    let (host, port) = url::host_and_port(parts.hosts, expander);
+    let host = expander.expand(host, Coding::Percent);
+    let port = port.map(|port| expander.expand(port, Coding::Percent));
+    let port = port.and_then(|port| url::port(&port, expander));
+    let database = expander.expand(parts.path, Coding::Percent);
+    if host.is_empty() {
+        expander.problem("it names no server");
+    }
+    // SQLAlchemy takes a lone name for that of a data source, and so must what reads its URLs.
+    if driver.is_none() && port.is_none() && database.is_empty() && !has(parameters, "database") {
+        return vec![Pair::new("DSN", host)];
+    }
+    let driver = driver.unwrap_or_else(|| DRIVER.to_owned());
+    let is_freetds = odbc::is_freetds(&driver);
+    let mut pairs = vec![Pair::new("Driver", driver)];
+    match port {
+        _ if is_freetds => {
+            let named = host.contains('\\');
+            pairs.push(Pair::new("Server", host));
+            if !named || port.is_some() {
+                pairs.push(Pair::new("Port", port.unwrap_or(1433).to_string()));
+            }
+        }
+        Some(port) => pairs.push(Pair::new("Server", format!("{host},{port}"))),
+        None => pairs.push(Pair::new("Server", host)),
+    }
+    if !database.is_empty() {
+        pairs.push(Pair::new("Database", database));
+    }
+    pairs
+}
+
+fn has(parameters: &[(String, String)], name: &str) -> bool {
+    parameters.iter().any(|(key, _)| key.eq_ignore_ascii_case(name))
+}
+
+fn take(parameters: &mut Vec<(String, String)>, name: &str) -> Option<String> {
+    let at = parameters.iter().position(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    Some(parameters.remove(at).1)
+}
+
+/// Reads `Server=tcp:host,1433;Database=…;User ID=…;Password=…`, in the words of other libraries.
+pub(super) fn from_keywords(
+    pairs: Vec<Pair>,
+    kind: Option<Kind>,
+    expander: &mut Expander<'_>,
+) -> Option<Parsed> {
+    let mut translated = vec![Pair::new("Driver", DRIVER)];
+    let mut limit = None;
+    for pair in pairs {
+        if pair.is_one_of(&["connect timeout", "connection timeout", "timeout"]) {
+            limit = connect_timeout(&pair.value, expander);
+            continue;
+        }
+        match WORDS.iter().find(|(words, _)| pair.is_one_of(words)) {
+            Some((_, Some(word @ ("PWD" | "UID")))) => translated.push(Pair::new(word, pair.value)),
+            Some((_, Some(word))) => translated.push(Pair::new(word, yes_or_no(pair.value))),
+            Some((_, None)) => (),
+            None => expander.problem(format!(
+                "{} is not a keyword that is understood without `Driver=`",
+                shown(&pair.key)
+            )),
+        }
+    }
+    let dialect = odbc::dialect(&translated, kind, expander)?;
+    let mut parsed = odbc::finish(translated, dialect);
+    parsed.connect_timeout = limit;
+    Some(parsed)
+}
+
+/// ODBC says `yes` and `no` where the other libraries say `True`, `False` and `SSPI`.
+fn yes_or_no(value: String) -> String {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "sspi" => "yes".to_owned(),
+        "false" => "no".to_owned(),
+        _ => value,
+    }
+}

@@ -1,0 +1,163 @@
+//! The table of all keys: their names, their defaults and what they mean. Everything that must know the
+//! keys, the reading, the suggestions and the reference, asks here.
+
+use std::fmt::Write as _;
+
+/// One key of a database.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// The last part of the variable's name.
+    pub(super) name: &'static str,
+    /// What holds when it is set nowhere, in the form in which it would be written.
+    pub(super) default: Option<&'static str>,
+    /// The name of the key that sets it for all databases of an environment.
+    pub(super) for_all: Option<&'static str>,
+    /// One sentence for the reference.
+    pub(super) meaning: &'static str,
+}
+
+const fn key(name: &'static str, default: Option<&'static str>, meaning: &'static str) -> Key {
+    Key { name, default, for_all: None, meaning }
+}
+
+pub(super) static TYPE: Key = key(
+    "TYPE",
+    None,
+    "`postgresql`, `sqlserver` or `odbc`. Found from the connection string when it is not given.",
+);
+pub(super) static CONNECTION_STRING: Key =
+    key("CONNECTION_STRING", None, "Where the database is: a URL, a libpq string or an ODBC string.");
+pub(super) static POOL_SIZE: Key = Key {
+    for_all: Some("CONNECTION_POOL_SIZE"),
+    ..key("POOL_SIZE", Some("5"), "How many connections are kept open when they are idle.")
+};
+pub(super) static MAX_OVERFLOW: Key =
+    key("MAX_OVERFLOW", Some("10"), "How many connections there may be above the pool's size.");
+pub(super) static POOL_TIMEOUT: Key =
+    key("POOL_TIMEOUT", Some("30"), "How long a call waits for a free connection.");
+pub(super) static POOL_RECYCLE: Key =
+    key("POOL_RECYCLE", Some("3600"), "The age at which a connection is replaced. 0 is never.");
+pub(super) static PING_AFTER_IDLE: Key = key(
+    "PING_AFTER_IDLE",
+    Some("500ms"),
+    "A connection that was idle for longer is tested first. A bare number is milliseconds; 0 is always.",
+);
+pub(super) static TIMEOUT: Key = Key {
+    for_all: Some("DATABASE_TIMEOUT"),
+    ..key("TIMEOUT", Some("30"), "The limit on one statement, and on one fetch of a long result.")
+};
+pub(super) static CONNECT_TIMEOUT: Key =
+    key("CONNECT_TIMEOUT", Some("10"), "The limit on opening a connection: name, network, TLS and login.");
+pub(super) static STATEMENT_CACHE: Key = key(
+    "STATEMENT_CACHE",
+    Some("256"),
+    "How many prepared statements a connection keeps. 0 is none, for poolers in transaction mode.",
+);
+pub(super) static READ_ONLY: Key = key("READ_ONLY", Some("false"), "Whether every write is refused.");
+pub(super) static MIGRATIONS_DIR: Key =
+    key("MIGRATIONS_DIR", None, "The folder of the migrations. Else `migrations/` and the database's name.");
+pub(super) static MIGRATION_TIMEOUT: Key =
+    key("MIGRATION_TIMEOUT", Some("3600"), "The limit on one migration.");
+pub(super) static MIGRATE_ON_START: Key = key(
+    "MIGRATE_ON_START",
+    Some("check"),
+    "On the first connection: `check` logs pending migrations, `run` applies them, `off` does nothing.",
+);
+
+/// All keys, in the order in which the reference shows them.
+pub(super) static KEYS: [&Key; 14] = [
+    &TYPE,
+    &CONNECTION_STRING,
+    &POOL_SIZE,
+    &MAX_OVERFLOW,
+    &POOL_TIMEOUT,
+    &POOL_RECYCLE,
+    &PING_AFTER_IDLE,
+    &TIMEOUT,
+    &CONNECT_TIMEOUT,
+    &STATEMENT_CACHE,
+    &READ_ONLY,
+    &MIGRATIONS_DIR,
+    &MIGRATION_TIMEOUT,
+    &MIGRATE_ON_START,
+];
+
+/// Names that no database may bear, because the keys for all databases begin with them.
+pub(super) const RESERVED: [&str; 2] = ["DATABASE", "CONNECTION"];
+
+/// The scope that every flow shares.
+pub(super) const GLOBAL: &str = "GLOBAL";
+
+/// The keys for all databases, as they stand behind `{ENVIRONMENT}_GLOBAL_`.
+pub(super) fn for_all() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().filter_map(|key| key.for_all)
+}
+
+/// The form in which a name stands in a key: upper case, with `_` for what no variable's name can hold.
+pub(super) fn word(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+}
+
+/// The candidate that is written most like `word`, and how alike they are, from 0 to 1. Underscores do not
+/// count: they are what is forgotten first.
+pub(super) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<(&'a str, f64)> {
+    let bare = |text: &str| text.replace('_', "");
+    let word = bare(word);
+    candidates
+        .into_iter()
+        .map(|other| (other, strsim::normalized_damerau_levenshtein(&word, &bare(other))))
+        .max_by(|(_, one), (_, other)| one.total_cmp(other))
+}
+
+/// The table of all keys, as Markdown.
+pub(super) fn reference() -> String {
+    let mut table = String::from("| key | default | meaning |\n| --- | --- | --- |\n");
+    for key in KEYS {
+        let default = key.default.map_or(String::new(), |text| format!("`{text}`"));
+        let for_all = key
+            .for_all
+            .map_or(String::new(), |name| format!(" For all databases: `{{ENVIRONMENT}}_GLOBAL_{name}`."));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(table, "| `{}` | {default} | {}{for_all} |", key.name, key.meaning);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_key_is_the_one_that_was_meant() {
+        for (typed, meant) in [
+            ("POOLSIZE", "POOL_SIZE"),
+            ("MAX_OVERFLOWS", "MAX_OVERFLOW"),
+            ("CONECTION_STRING", "CONNECTION_STRING"),
+            ("CONNECTION_TIMEOUT", "CONNECT_TIMEOUT"),
+            ("READONLY", "READ_ONLY"),
+        ] {
+            let found = nearest(typed, KEYS.iter().map(|key| key.name));
+            assert_eq!(found.map(|(name, _)| name), Some(meant), "{typed}");
+        }
+        assert_eq!(nearest("X", []), None);
+    }
+
+    #[test]
+    fn the_reference_has_every_key_once() {
+        let table = reference();
+        for key in KEYS {
+            assert_eq!(table.matches(&format!("\n| `{}` |", key.name)).count(), 1, "{}", key.name);
+        }
+        assert!(table.contains("| `POOL_SIZE` | `5` |"), "{table}");
+        assert!(table.contains("`{ENVIRONMENT}_GLOBAL_DATABASE_TIMEOUT`"), "{table}");
+    }
+
+    #[test]
+    fn names_become_words_of_a_variable() {
+        assert_eq!(word("SurveyHub"), "SURVEYHUB");
+        assert_eq!(word("rpa-1.x y"), "RPA_1_X_Y");
+    }
+}

@@ -1,0 +1,37 @@
+//! What a program sets itself, above everything that is read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::MigrateOnStart;
+use super::secret::Secret;
+
+/// What the builder was told. A field that is `None` is left to the environment and the file.
+///
+/// The connection string is taken as it is: `${VAR}` has no meaning in it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Overrides {
+    /// The flow whose scope goes before `GLOBAL`.
+    pub(crate) flow: Option<String>,
+    pub(crate) environment: Option<String>,
+    /// The folder of `envs` and `migrations`.
+    pub(crate) home: Option<PathBuf>,
+    /// The folder of the `.env` files themselves.
+    pub(crate) envs_dir: Option<PathBuf>,
+    /// `postgresql`, `sqlserver` or `odbc`.
+    pub(crate) database_type: Option<String>,
+    pub(crate) connection_string: Option<Secret>,
+    pub(crate) pool_size: Option<u32>,
+    pub(crate) max_overflow: Option<u32>,
+    pub(crate) pool_timeout: Option<Duration>,
+    pub(crate) pool_recycle: Option<Duration>,
+    pub(crate) ping_after_idle: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) statement_cache: Option<u32>,
+    pub(crate) read_only: Option<bool>,
+    /// As it is: a relative folder is one of the working directory, not of the home.
+    pub(crate) migrations_dir: Option<PathBuf>,
+    pub(crate) migration_timeout: Option<Duration>,
+    pub(crate) migrate_on_start: Option<MigrateOnStart>,
+}

@@ -1,0 +1,307 @@
+//! The settings of one database out of overrides, maps and defaults. Pure.
+//!
+//! The order, first wins: the builder; the flow's scope, then `GLOBAL`, and within each the process
+//! environment before the file; the keys for all databases; the default. The scope goes before the source,
+//! because a value for one flow says more than one for all of them, wherever it was written.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connection::{self, Kind, Parsed};
+use super::keys::{self, GLOBAL, Key, word};
+use super::overrides::Overrides;
+use super::parse::{self, Unit};
+use super::sources::{Place, Sources};
+use super::template::{self, Coding, Expander};
+use super::{MigrateOnStart, Settings, names};
+use crate::error::{Error, Result};
+
+/// No pool of connections and no cache of statements is larger.
+const MOST: u32 = 10_000;
+
+/// No limit is longer: 365 days.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The source of the error for a database that nothing is set for.
+#[derive(Debug)]
+pub(super) struct NotConfigured;
+
+impl fmt::Display for NotConfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the database is not configured")
+    }
+}
+
+impl std::error::Error for NotConfigured {}
+
+/// Reads and checks all settings of `database`.
+pub(super) fn resolve(database: &str, overrides: &Overrides, sources: &Sources) -> Result<Settings> {
+    let name: Arc<str> = Arc::from(database);
+    check_names(database, overrides.flow.as_deref(), &sources.environment)
+        .map_err(|error| error.in_database(&name))?;
+    let mut reader = Reader::new(database, overrides.flow.as_deref(), sources);
+    let settings = reader.read(&name, overrides);
+    match settings {
+        Some(settings) if reader.problems.is_empty() => Ok(settings),
+        _ => Err(reader.error().in_database(&name)),
+    }
+}
+
+/// The scopes in which keys are looked for, in order.
+pub(super) fn scopes(flow: Option<&str>) -> Vec<String> {
+    let mut scopes: Vec<_> = flow.map(word).into_iter().collect();
+    scopes.push(GLOBAL.to_owned());
+    scopes.dedup();
+    scopes
+}
+
+/// Refuses names that cannot be parts of a key, or would lead a path out of its folder.
+fn check_names(database: &str, flow: Option<&str>, environment: &str) -> Result<()> {
+    let is_plain = |text: &str, more: &[char]| {
+        text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || more.contains(&c))
+    };
+    if !is_plain(database, &['-']) {
+        return Err(Error::config("the name of a database is made of ASCII letters, digits, `_` and `-`"));
+    }
+    if keys::RESERVED.contains(&word(database).as_str()) {
+        return Err(Error::config(
+            "`DATABASE` and `CONNECTION` cannot name a database: the keys for all databases begin with them",
+        ));
+    }
+    if !is_plain(environment, &['-', '.']) {
+        return Err(Error::config(
+            "the name of an environment (BATCHDB_ENVIRONMENT, PREFECT_ENVIRONMENT) is made of ASCII letters, \
+             digits, `_`, `-` and `.`",
+        ));
+    }
+    match flow {
+        Some(flow) if !flow.chars().any(|c| c.is_ascii_alphanumeric()) => {
+            Err(Error::config("the name of a flow needs an ASCII letter or digit, to be part of a key"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads values one by one and gathers what is wrong with them.
+struct Reader<'a> {
+    sources: &'a Sources,
+    /// The database's name as it stands in keys.
+    name: String,
+    scopes: Vec<String>,
+    problems: Vec<String>,
+    is_configured: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(database: &str, flow: Option<&str>, sources: &'a Sources) -> Reader<'a> {
+        let mut problems = sources.file.faults.clone();
+        let (name, scopes) = (word(database), scopes(flow));
+        problems.extend(names::unknown_keys(sources, &scopes, &name));
+        Reader { sources, name, scopes, problems, is_configured: true }
+    }
+
+    fn read(&mut self, database: &Arc<str>, overrides: &Overrides) -> Option<Settings> {
+        let parsed = self.connection(overrides);
+        let in_string = parsed.as_ref().and_then(|parsed| parsed.connect_timeout);
+        // The string's own limit is weaker than any key, so that one key changes it without the secret.
+        let connect_timeout = match self.find(&keys::CONNECT_TIMEOUT) {
+            None => overrides.connect_timeout.or(in_string),
+            Some(_) => overrides.connect_timeout,
+        };
+        let migrations_dir = match (&overrides.migrations_dir, self.text(&keys::MIGRATIONS_DIR)) {
+            (Some(folder), _) => folder.clone(),
+            (None, Some((_, folder))) => self.sources.home.join(folder.trim()),
+            (None, None) => self.sources.home.join("migrations").join(&**database),
+        };
+        // Every value is read before the target is missed, so that all problems are told at once.
+        let pool_size = self.number(&keys::POOL_SIZE, overrides.pool_size, 1..=MOST);
+        let max_overflow = self.number(&keys::MAX_OVERFLOW, overrides.max_overflow, 0..=MOST);
+        let pool_timeout = self.limit(&keys::POOL_TIMEOUT, overrides.pool_timeout);
+        let pool_recycle = self.age(&keys::POOL_RECYCLE, overrides.pool_recycle, Unit::Seconds);
+        let ping_after_idle = self.age(&keys::PING_AFTER_IDLE, overrides.ping_after_idle, Unit::Milliseconds);
+        let timeout = self.limit(&keys::TIMEOUT, overrides.timeout);
+        let connect_timeout = self.limit(&keys::CONNECT_TIMEOUT, connect_timeout);
+        let statement_cache = self.number(&keys::STATEMENT_CACHE, overrides.statement_cache, 0..=MOST);
+        let read_only = self.word(&keys::READ_ONLY, overrides.read_only, parse::boolean, "`true` or `false`");
+        let migration_timeout = self.limit(&keys::MIGRATION_TIMEOUT, overrides.migration_timeout);
+        let migrate_on_start = self.word(
+            &keys::MIGRATE_ON_START,
+            overrides.migrate_on_start,
+            MigrateOnStart::parse,
+            "`check`, `run` or `off`",
+        );
+        let parsed = parsed?;
+        Some(Settings {
+            database: Arc::clone(database),
+            environment: self.sources.environment.clone(),
+            flow: overrides.flow.clone(),
+            target: parsed.target,
+            pool_size: pool_size?,
+            max_overflow: max_overflow?,
+            pool_timeout: pool_timeout?,
+            pool_recycle: pool_recycle?,
+            ping_after_idle: ping_after_idle?,
+            timeout: timeout?,
+            connect_timeout: connect_timeout?,
+            statement_cache: usize::try_from(statement_cache?).ok()?,
+            read_only: read_only?,
+            migrations_dir,
+            migration_timeout: migration_timeout?,
+            migrate_on_start: migrate_on_start?,
+            secrets: parsed.secrets,
+        })
+    }
+
+    fn connection(&mut self, overrides: &Overrides) -> Option<Parsed> {
+        let kind = match (&overrides.database_type, &overrides.connection_string) {
+            (Some(text), _) => Some((Place::Builder("database_type".to_owned()), text.clone())),
+            // `TYPE` of the environment says what the environment's string is, not what the builder's is.
+            (None, Some(_)) => None,
+            (None, None) => self.text(&keys::TYPE),
+        };
+        let kind = kind.and_then(|(place, text)| {
+            let kind = Kind::parse(&text);
+            if kind.is_none() {
+                self.problem(&place, "must be `postgresql`, `sqlserver` or `odbc`");
+            }
+            kind
+        });
+        let found = match &overrides.connection_string {
+            Some(text) => {
+                Some((Place::Builder("connection_string".to_owned()), template::literal(text.expose())))
+            }
+            None => self.find(&keys::CONNECTION_STRING),
+        };
+        let Some((place, marked)) = found else {
+            self.missing();
+            return None;
+        };
+        let mut expander = Expander::new(&self.sources.process);
+        let parsed = connection::read(&marked, kind, &mut expander);
+        for problem in expander.problems {
+            self.problem(&place, &problem);
+        }
+        parsed
+    }
+
+    /// Notes that nothing says where the database is.
+    fn missing(&mut self) {
+        let keys: Vec<_> =
+            self.scopes.iter().map(|scope| self.key(scope, keys::CONNECTION_STRING.name)).collect();
+        let sources = self.sources;
+        let absent = if sources.file.exists { "" } else { ", which does not exist" };
+        let mut text = format!(
+            "{}: is not set, neither in the process environment nor in {}{absent}",
+            keys.join(" or "),
+            sources.path.display()
+        );
+        if let Some(near) = names::near_database(sources, &self.scopes, &self.name) {
+            text.push_str(&format!("; a database `{near}` is configured: is that the one you mean?"));
+        }
+        self.problems.push(text);
+        let is_set =
+            |scope: &String| keys::KEYS.iter().any(|key| sources.find(&self.key(scope, key.name)).is_some());
+        self.is_configured = self.scopes.iter().any(is_set);
+    }
+
+    fn key(&self, scope: &str, name: &str) -> String {
+        format!("{}{scope}_{}_{name}", self.sources.prefix(), self.name)
+    }
+
+    /// The value of a key, still marked, by the order of the sources.
+    fn find(&mut self, key: &Key) -> Option<(Place, String)> {
+        let mut names: Vec<_> = self.scopes.iter().map(|scope| self.key(scope, key.name)).collect();
+        names.extend(key.for_all.map(|name| format!("{}{GLOBAL}_{name}", self.sources.prefix())));
+        let (place, marked) = names.iter().find_map(|name| self.sources.find(name))?;
+        if let Place::File(name, ..) = &place
+            && let Some(line) = self.sources.set_again(name)
+        {
+            self.problem(&place, &format!("is set again on line {line}; one of the two must go"));
+        }
+        Some((place, marked))
+    }
+
+    /// The value of a key, or its default. `None` when there is neither, or it has a problem.
+    fn text(&mut self, key: &Key) -> Option<(Place, String)> {
+        let Some((place, marked)) = self.find(key) else {
+            return key.default.map(|text| (Place::Default(key.name), text.to_owned()));
+        };
+        let mut expander = Expander::new(&self.sources.process);
+        let text = expander.expand(&marked, Coding::Plain);
+        for problem in &expander.problems {
+            self.problem(&place, problem);
+        }
+        expander.problems.is_empty().then_some((place, text))
+    }
+
+    /// The builder's value, or what `read` makes of the key's text, if it is `wanted`.
+    fn value<T>(
+        &mut self,
+        key: &Key,
+        given: Option<T>,
+        read: impl Fn(&str) -> Option<T>,
+        is_wanted: impl Fn(&T) -> bool,
+        wanted: &str,
+    ) -> Option<T> {
+        let (place, value) = match given {
+            Some(value) => (Place::Builder(key.name.to_ascii_lowercase()), Some(value)),
+            None => self.text(key).map(|(place, text)| (place, read(&text)))?,
+        };
+        let value = value.filter(is_wanted);
+        if value.is_none() {
+            self.problem(&place, &format!("must be {wanted}"));
+        }
+        value
+    }
+
+    fn number(&mut self, key: &Key, given: Option<u32>, range: RangeInclusive<u32>) -> Option<u32> {
+        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+        self.value(key, given, |text| text.trim().parse().ok(), |number| range.contains(number), &wanted)
+    }
+
+    /// A time that must pass before something ends, so that zero makes no sense.
+    fn limit(&mut self, key: &Key, given: Option<Duration>) -> Option<Duration> {
+        let read = |text: &str| parse::duration(text, Unit::Seconds);
+        let wanted =
+            "a time of more than 0 and at most 365 days: seconds, or a number with `ms`, `s`, `m` or `h`";
+        self.value(key, given, read, |time| !time.is_zero() && *time <= LONGEST, wanted)
+    }
+
+    /// A time after which something is done, for which zero has a meaning of its own.
+    fn age(&mut self, key: &Key, given: Option<Duration>, bare: Unit) -> Option<Duration> {
+        let unit = if bare == Unit::Seconds { "seconds" } else { "milliseconds" };
+        let wanted = format!("a time of at most 365 days: {unit}, or a number with `ms`, `s`, `m` or `h`");
+        self.value(key, given, |text| parse::duration(text, bare), |time| *time <= LONGEST, &wanted)
+    }
+
+    fn word<T>(
+        &mut self,
+        key: &Key,
+        given: Option<T>,
+        read: impl Fn(&str) -> Option<T>,
+        wanted: &str,
+    ) -> Option<T> {
+        self.value(key, given, read, |_| true, wanted)
+    }
+
+    fn problem(&mut self, place: &Place, text: &str) {
+        let problem = format!("{place}: {text}");
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    fn error(&self) -> Error {
+        let (environment, problems) = (&self.sources.environment, self.problems.join("\n  "));
+        let error =
+            Error::config(format!("wrong settings for the environment `{environment}`:\n  {problems}"));
+        // With a file that cannot be read, nobody knows what is configured.
+        if self.is_configured || !self.sources.file.faults.is_empty() {
+            return error;
+        }
+        error.with_source(NotConfigured)
+    }
+}

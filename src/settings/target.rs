@@ -1,0 +1,101 @@
+//! Where a database is and how to get in: what the backends are given.
+
+use std::path::PathBuf;
+
+use super::secret::Secret;
+use crate::dialect::Dialect;
+
+/// One of the two ways to a database.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
+    Postgres(PostgresTarget),
+    Odbc(OdbcTarget),
+}
+
+impl Target {
+    /// The place and the user, without a secret, for messages.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Target::Postgres(target) => target.describe(),
+            Target::Odbc(target) => target.description.clone(),
+        }
+    }
+
+    /// The SQL that is spoken there.
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self {
+            Target::Postgres(_) => Dialect::Postgres,
+            Target::Odbc(target) => target.dialect,
+        }
+    }
+}
+
+/// How far TLS goes, in libpq's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum SslMode {
+    Disable,
+    Prefer,
+    Require,
+    VerifyCa,
+    VerifyFull,
+}
+
+impl SslMode {
+    fn name(self) -> &'static str {
+        match self {
+            SslMode::Disable => "disable",
+            SslMode::Prefer => "prefer",
+            SslMode::Require => "require",
+            SslMode::VerifyCa => "verify-ca",
+            SslMode::VerifyFull => "verify-full",
+        }
+    }
+}
+
+/// A PostgreSQL server, reached by its own protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct PostgresTarget {
+    /// Tried in this order. A path that begins with `/` is the folder of a Unix socket.
+    pub(crate) hosts: Vec<(String, u16)>,
+    /// `None` is the user of the operating system.
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<Secret>,
+    pub(crate) dbname: String,
+    pub(crate) ssl_mode: SslMode,
+    /// `None` is what the machine trusts.
+    pub(crate) ssl_root_cert: Option<PathBuf>,
+    /// Given together with the key, or not at all.
+    pub(crate) ssl_cert: Option<PathBuf>,
+    pub(crate) ssl_key: Option<PathBuf>,
+    pub(crate) application_name: String,
+    pub(crate) options: Option<String>,
+}
+
+impl PostgresTarget {
+    fn describe(&self) -> String {
+        let hosts: Vec<_> = self
+            .hosts
+            .iter()
+            .map(
+                |(host, port)| {
+                    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+                },
+            )
+            .collect();
+        let user = self.user.as_ref().map_or(String::new(), |user| format!(", user {user}"));
+        let mode = self.ssl_mode.name();
+        format!("postgresql, server {}, database {}{user}, sslmode {mode}", hosts.join(","), self.dbname)
+    }
+}
+
+/// A database behind an ODBC driver.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct OdbcTarget {
+    /// Ready for the driver manager, secrets included.
+    pub(crate) connection_string: Secret,
+    /// Driver, server, database and user, for messages.
+    pub(crate) description: String,
+    pub(crate) dialect: Dialect,
+    /// Every secret of the string, raw, to be scrubbed from the driver's texts.
+    pub(crate) secrets: Vec<Secret>,
+}

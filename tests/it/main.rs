@@ -1,0 +1,14 @@
+//! The tests of the whole, in one binary, so that they share one server.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that fails by `unwrap` says where and why, in its helpers too"
+)]
+
+mod common;
+mod deadline;
+mod health;
+mod pool;
+mod query;
+mod tidy;
+mod transaction;
+mod types;

@@ -1,0 +1,97 @@
+//! Migrations on real databases: PostgreSQL, and SQLite through ODBC.
+
+mod lock;
+mod run;
+mod start;
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use batchdb::testing::EmbeddedPostgres;
+use batchdb::{DatabaseManager, DatabaseManagerBuilder, ErrorKind, MigrateOnStart, MigrationReport};
+use tempfile::TempDir;
+
+/// A folder of migrations and an empty database of their own.
+struct Given {
+    folder: TempDir,
+    database: String,
+    connection_string: String,
+}
+
+impl Given {
+    fn postgres(files: &[(&str, &str)]) -> Given {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let server = EmbeddedPostgres::shared().unwrap();
+        let database = format!("migrate_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        server.create_database(&database).unwrap();
+        let connection_string = server.url_for(&database);
+        Given { folder: tempfile::tempdir().unwrap(), database, connection_string }.with(files)
+    }
+
+    #[cfg(feature = "odbc")]
+    fn sqlite(files: &[(&str, &str)]) -> Given {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("data.db");
+        Given {
+            database: "sqlite".to_owned(),
+            connection_string: format!("Driver=SQLite3;Database={}", file.display()),
+            folder,
+        }
+        .with(files)
+    }
+
+    fn with(self, files: &[(&str, &str)]) -> Given {
+        for (file, text) in files {
+            self.write(file, text);
+        }
+        self
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        fs::write(self.folder.path().join(file), text).unwrap();
+    }
+
+    fn remove(&self, file: &str) {
+        fs::remove_file(self.folder.path().join(file)).unwrap();
+    }
+
+    fn builder(&self) -> DatabaseManagerBuilder {
+        self.builder_for(self.folder.path())
+    }
+
+    fn builder_for(&self, folder: &Path) -> DatabaseManagerBuilder {
+        DatabaseManager::builder(&self.database)
+            .connection_string(&self.connection_string)
+            .migrations_dir(folder)
+            .migrate_on_start(MigrateOnStart::Off)
+    }
+
+    fn db(&self) -> DatabaseManager {
+        self.builder().build().unwrap()
+    }
+
+    /// What `psql` prints, seen from outside.
+    fn psql(&self, script: &str) -> String {
+        EmbeddedPostgres::shared().unwrap().psql(&self.database, script).unwrap()
+    }
+
+    /// The tables of the schema `public`, in the order of their names.
+    fn tables(&self) -> String {
+        self.psql(
+            "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'",
+        )
+    }
+
+    /// Runs the migrations, which must be refused, and returns what was said.
+    #[track_caller]
+    fn refused(&self) -> String {
+        let error = self.db().run_migrations().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Migration, "{error}");
+        error.to_string()
+    }
+}
+
+fn files(report: &MigrationReport) -> Vec<&str> {
+    report.applied.iter().map(|migration| migration.file.as_str()).collect()
+}

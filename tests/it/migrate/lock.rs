@@ -1,0 +1,112 @@
+//! Several runners at once.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use batchdb::{ErrorKind, Phase};
+
+use super::Given;
+
+/// Runs the migrations from `runners` threads at once; returns how many migrations were applied in all.
+fn run_at_once(given: &Given, runners: usize) -> usize {
+    let barrier = std::sync::Barrier::new(runners);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..runners)
+            .map(|_| {
+                scope.spawn(|| {
+                    let db = given.db();
+                    barrier.wait();
+                    db.run_migrations().unwrap().applied.len()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    })
+}
+
+#[test]
+fn runners_at_once_apply_each_file_once() {
+    let given = Given::postgres(&[
+        ("V1__Create.sql", "CREATE TABLE t (id int)"),
+        ("V2__Slow.sql", "INSERT INTO t VALUES (2); SELECT pg_sleep(0.3);"),
+        ("V3__Last.sql", "INSERT INTO t VALUES (3)"),
+    ]);
+    assert_eq!(run_at_once(&given, 6), 3);
+    assert_eq!(given.psql("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "2 3");
+    assert_eq!(given.psql("SELECT string_agg(installed_rank::text, ' ') FROM schema_version"), "1 2 3");
+}
+
+#[cfg(feature = "odbc")]
+#[test]
+fn runners_at_once_apply_each_file_once_to_sqlite() {
+    let given = Given::sqlite(&[
+        ("V1__Create.sql", "CREATE TABLE t (id INTEGER)"),
+        ("V2__Fill.sql", "INSERT INTO t VALUES (2)"),
+        ("V3__Last.sql", "INSERT INTO t VALUES (3)"),
+    ]);
+    assert_eq!(run_at_once(&given, 4), 3);
+    assert_eq!(given.db().execute_query("SELECT id FROM t", ()).unwrap().len(), 2);
+}
+
+#[test]
+fn a_runner_that_waits_too_long_names_the_holder() {
+    let given = Given::postgres(&[("V1__Slow.sql", "CREATE TABLE t (id int); SELECT pg_sleep(2);")]);
+    thread::scope(|scope| {
+        let holder = scope.spawn(|| given.db().run_migrations().unwrap().applied.len());
+        while given.psql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == "0" {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let began = Instant::now();
+        // A pool of its own size is a pool of its own, with its own settings.
+        let hurried = given.builder().pool_size(1).migration_timeout(Duration::from_millis(600));
+        let error = hurried.build().unwrap().run_migrations().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Lock));
+        assert!(error.to_string().contains("held by session"), "{error}");
+        assert!(began.elapsed() < Duration::from_millis(1_600), "{:?}", began.elapsed());
+        assert_eq!(holder.join().unwrap(), 1);
+    });
+}
+
+#[test]
+fn the_lock_is_free_after_a_failure() {
+    let given = Given::postgres(&[("V1__Broken.sql", "SELECT 1/0;")]);
+    let db = given.db();
+    assert_eq!(db.run_migrations().unwrap_err().kind(), ErrorKind::Migration);
+    assert_eq!(
+        given.psql(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = \
+             (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ),
+        "0"
+    );
+    given.write("V1__Broken.sql", "SELECT 1;");
+    assert_eq!(db.run_migrations().unwrap().applied.len(), 1);
+}
+
+#[test]
+fn a_killed_connection_leaves_neither_work_nor_lock() {
+    let given = Given::postgres(&[("V1__Slow.sql", "CREATE TABLE t (id int); SELECT pg_sleep(30);")]);
+    thread::scope(|scope| {
+        let cut = scope.spawn(|| given.db().run_migrations().unwrap_err());
+        let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                    WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid() AND datname = current_database()";
+        while given.psql(kill) == "0" {
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(cut.join().unwrap().kind(), ErrorKind::Migration);
+    });
+    assert_eq!(given.tables(), "schema_version");
+    given.write("V1__Slow.sql", "CREATE TABLE t (id int);");
+    assert_eq!(given.db().run_migrations().unwrap().applied.len(), 1);
+}
+
+#[test]
+fn the_limit_on_a_file_ends_it_and_keeps_nothing() {
+    let given = Given::postgres(&[("V1__Slow.sql", "CREATE TABLE t (id int); SELECT pg_sleep(30);")]);
+    let began = Instant::now();
+    let hurried = given.builder().migration_timeout(Duration::from_millis(700)).build().unwrap();
+    let error = hurried.run_migrations().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Migration);
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(given.tables(), "schema_version");
+}

@@ -1,0 +1,48 @@
+//! What the first use of a database does about its migrations.
+
+use batchdb::{ErrorKind, MigrateOnStart};
+
+use super::Given;
+
+const ONE: &[(&str, &str)] = &[("V001__Create_a.sql", "CREATE TABLE a (id int);")];
+
+#[test]
+fn run_applies_what_is_pending_before_the_first_statement() {
+    let given = Given::postgres(ONE);
+    let db = given.builder().migrate_on_start(MigrateOnStart::Run).build().unwrap();
+    assert_eq!(given.tables(), "");
+    assert!(db.execute_query("SELECT id FROM a", ()).unwrap().is_empty());
+}
+
+#[test]
+fn run_fails_the_first_statement_when_a_migration_fails() {
+    let given = Given::postgres(&[("V001__Broken.sql", "SELECT 1/0")]);
+    let db = given.builder().migrate_on_start(MigrateOnStart::Run).build().unwrap();
+    assert_eq!(db.execute_query("SELECT 1", ()).unwrap_err().kind(), ErrorKind::Migration);
+    given.write("V001__Broken.sql", "SELECT 1");
+    assert_eq!(db.execute_query("SELECT 1", ()).unwrap().len(), 1);
+}
+
+#[test]
+fn check_and_off_apply_nothing() {
+    for mode in [MigrateOnStart::Check, MigrateOnStart::Off] {
+        let given = Given::postgres(ONE);
+        let db = given.builder().migrate_on_start(mode).build().unwrap();
+        db.execute_query("SELECT 1", ()).unwrap();
+        assert_eq!(given.tables(), "", "{mode:?}");
+    }
+}
+
+#[test]
+fn a_check_that_finds_something_wrong_fails_nothing() {
+    let given = Given::postgres(&[("V1_misnamed.sql", "SELECT 1")]);
+    let db = given.builder().migrate_on_start(MigrateOnStart::Check).build().unwrap();
+    assert_eq!(db.execute_query("SELECT 1", ()).unwrap().len(), 1);
+}
+
+#[test]
+fn an_explicit_run_reports_what_it_did_although_start_would_have_done_it() {
+    let given = Given::postgres(ONE);
+    let db = given.builder().migrate_on_start(MigrateOnStart::Run).build().unwrap();
+    assert_eq!(db.run_migrations().unwrap().applied.len(), 1);
+}

@@ -1,0 +1,115 @@
+//! The order of the house, as tables: which module stands where, which foreign crate lives in which room.
+//!
+//! A new module or dependency gets its line here, in the change that brings it.
+
+/// The rank of each module. What is under a module that is named here, and not named itself, has its rank. Imports go
+/// to a lower rank; `rules::ranks` says what else is allowed within one room.
+pub(super) const RANKS: &[(&str, u32)] = &[
+    ("dialect", 0),
+    ("error", 1),
+    ("value", 2),
+    ("deadline", 2),
+    ("row", 3),
+    ("context", 3),
+    ("retry", 3),
+    ("metrics", 3),
+    ("params", 4),
+    ("log_line", 4),
+    ("sql", 5),
+    ("settings", 5),
+    ("backend", 6),
+    ("migrate::version", 6),
+    ("migrate::checksum", 6),
+    ("migrate::problem", 6),
+    ("migrate::files", 6),
+    ("migrate::plan", 6),
+    ("backend::postgres", 7),
+    ("backend::odbc", 7),
+    ("pool", 8),
+    ("session", 9),
+    ("transaction", 10),
+    ("manager", 11),
+    ("migrate", 12),
+    ("tasks", 12),
+    ("logging", 12),
+    ("builder", 13),
+    ("health", 13),
+    ("guide", 14),
+    ("testing", 14),
+    (ROOT, 14),
+];
+
+/// `lib.rs`: the contents page.
+pub(super) const ROOT: &str = "lib";
+
+/// Rooms of one house that never meet.
+pub(super) const STRANGERS: &[(&str, &str)] = &[("backend::postgres", "backend::odbc")];
+
+/// Modules that stand high and may yet look at little.
+pub(super) const ONLY: &[(&str, &[&str])] = &[("testing", &["error", "manager"])];
+
+/// Where a foreign crate may be named: modules as paths under `src`, without the `.rs`.
+pub(super) const ROOMS: &[(&str, &[&str])] = &[
+    ("postgres", &["backend/postgres"]),
+    ("r2d2_postgres", &["backend/postgres"]),
+    ("tokio", &["backend/postgres"]),
+    ("tokio_postgres_rustls", &["backend/postgres"]),
+    ("rustls", &["backend/postgres"]),
+    ("rustls_native_certs", &["backend/postgres"]),
+    ("odbc_api", &["backend/odbc"]),
+    ("odbc_sys", &["backend/odbc"]),
+    ("crossbeam_channel", &["backend", "pool", "tasks"]),
+    // The PostgreSQL room fills the pool's empty slots through r2d2's own manager of `postgres`, by r2d2's trait.
+    ("r2d2", &["pool", "backend/postgres"]),
+    ("scheduled_thread_pool", &["pool"]),
+    ("rayon", &["tasks"]),
+    ("schemamama", &["migrate/adapter"]),
+    ("crc32fast", &["migrate"]),
+    ("sha2", &["migrate"]),
+    ("dotenvy", &["settings"]),
+    ("url", &["settings"]),
+    ("strsim", &["settings"]),
+    ("percent_encoding", &["settings"]),
+    ("zeroize", &["settings"]),
+    ("lru", &["sql", "backend/postgres"]),
+    ("env_logger", &["logging"]),
+    ("clap", &["bin"]),
+    ("comfy_table", &["bin"]),
+    ("tempfile", &["testing"]),
+];
+
+/// Foreign crates that are vocabulary, and may be named anywhere.
+pub(super) const ANYWHERE: &[&str] =
+    &["bigdecimal", "chrono", "fastrand", "log", "serde", "serde_json", "uuid"];
+
+/// Foreign crates whose types a public signature may show.
+pub(super) const PUBLIC: &[&str] = &["bigdecimal", "chrono", "serde", "serde_json", "uuid"];
+
+/// Modules that decide, and so neither look at the world nor wait for it.
+pub(super) const PURE: &[&str] = &[
+    "dialect",
+    "error",
+    "value",
+    "deadline",
+    "params",
+    "row",
+    "sql",
+    "migrate/version",
+    "migrate/checksum",
+    "migrate/problem",
+    "migrate/plan",
+];
+
+/// What a pure module does not name: the beginning of a path.
+pub(super) const WORLD: &[&str] =
+    &["std::env", "std::fs", "std::net", "std::process", "std::io::stdin", "fastrand"];
+
+/// What a pure module does not name: the end of a path. Clock and chance are arguments.
+pub(super) const CLOCKS: &[&str] =
+    &["Instant::now", "Instant::elapsed", "SystemTime::now", "Utc::now", "Local::now", "thread::sleep"];
+
+/// The only room for `unsafe`.
+pub(super) const UNSAFE: &str = "backend/odbc";
+
+pub(super) const MOST_LINES: usize = 500;
+pub(super) const MOST_BYTES: usize = 24 * 1024;

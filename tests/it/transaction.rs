@@ -1,0 +1,155 @@
+//! Transactions on a real PostgreSQL: every way out ends them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use batchdb::{DatabaseManager, Error, ErrorKind, Isolation, TransactionOptions, params};
+
+use crate::common::{backend_pid, fresh, postgres, server};
+
+fn with_table(db: &DatabaseManager) -> impl Fn() -> i64 + '_ {
+    db.execute("CREATE TABLE t (id int PRIMARY KEY)", ()).unwrap();
+    move || db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get("n").unwrap()
+}
+
+#[test]
+fn ok_commits_and_err_rolls_back() {
+    let db = postgres("tx");
+    let count = with_table(&db);
+    let changed = db
+        .transaction(|tx| {
+            tx.execute("INSERT INTO t VALUES (1)", ())?;
+            tx.execute("INSERT INTO t VALUES (2)", ())
+        })
+        .unwrap();
+    assert_eq!((changed, count()), (1, 2));
+    let refused = db.transaction(|tx| {
+        tx.execute("INSERT INTO t VALUES (3)", ())?;
+        Err::<(), _>(std::io::Error::other("the caller changed its mind"))
+    });
+    assert_eq!(refused.unwrap_err().to_string(), "the caller changed its mind");
+    assert_eq!(count(), 2);
+    assert_eq!(db.pool_status().opened, 1);
+}
+
+#[test]
+fn a_panic_rolls_back() {
+    let db = postgres("tx");
+    let count = with_table(&db);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        db.transaction(|tx| -> Result<(), Error> {
+            tx.execute("INSERT INTO t VALUES (1)", ())?;
+            panic!("on purpose")
+        })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(count(), 0);
+}
+
+#[test]
+fn a_swallowed_error_does_not_become_a_commit() {
+    let db = postgres("tx");
+    let count = with_table(&db);
+    let error = db
+        .transaction(|tx| {
+            tx.execute("INSERT INTO t VALUES (1)", ())?;
+            let _ = tx.execute("INSERT INTO t VALUES (1)", ());
+            Ok::<_, Error>(())
+        })
+        .unwrap_err();
+    assert_eq!((error.sqlstate(), error.is_transient()), (Some("25P02"), true), "{error}");
+    assert_eq!(count(), 0);
+    assert_eq!(db.pool_status().opened, 1);
+}
+
+#[test]
+fn savepoints_undo_their_own_part() {
+    let db = postgres("tx");
+    let count = with_table(&db);
+    db.transaction(|tx| {
+        tx.execute("INSERT INTO t VALUES (1)", ())?;
+        let inner = tx.transaction(|savepoint| {
+            savepoint.execute("INSERT INTO t VALUES (2)", ())?;
+            savepoint.transaction(|deeper| deeper.execute("INSERT INTO t VALUES (3)", ()))?;
+            savepoint.execute("INSERT INTO t VALUES (1)", ())
+        });
+        assert_eq!(inner.unwrap_err().kind(), ErrorKind::Constraint);
+        tx.transaction(|savepoint| savepoint.execute("INSERT INTO t VALUES (4)", ()))
+    })
+    .unwrap();
+    assert_eq!(count(), 2);
+}
+
+#[test]
+fn several_statements_are_one_transaction() {
+    let db = postgres("tx");
+    let count = with_table(&db);
+    let results = db
+        .execute_transaction([
+            ("INSERT INTO t VALUES (:id)", params! { id: 1 }),
+            ("SELECT id FROM t", params! {}),
+        ])
+        .unwrap();
+    assert_eq!((results.len(), results[0].len(), results[1].len()), (2, 0, 1));
+    let error = db
+        .execute_transaction([
+            ("INSERT INTO t VALUES (:id)", params! { id: 2 }),
+            ("INSERT INTO t VALUES (:id)", params! { id: 1 }),
+        ])
+        .unwrap_err();
+    assert!(error.to_string().contains("statement 2"), "{error}");
+    assert_eq!(count(), 1);
+}
+
+#[test]
+fn isolation_and_read_only_reach_the_server() {
+    let db = postgres("tx");
+    let options = TransactionOptions::new().isolation(Isolation::Serializable).read_only();
+    let level = db
+        .transaction_with(options, |tx| {
+            tx.query_one("SELECT current_setting('transaction_isolation') AS level", ())
+        })
+        .unwrap();
+    assert_eq!(level.get::<String>("level").unwrap(), "serializable");
+    let error = db.transaction_with(options, |tx| tx.execute("CREATE TABLE t (id int)", ())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ReadOnly);
+}
+
+#[test]
+fn transactions_are_not_begun_by_text() {
+    let db = postgres("tx");
+    for text in ["BEGIN", "commit", "-- x\n ROLLBACK", "SAVEPOINT a", "START TRANSACTION"] {
+        assert_eq!(db.execute(text, ()).unwrap_err().kind(), ErrorKind::Usage, "{text}");
+    }
+    assert_eq!(db.pool_status().opened, 1);
+}
+
+#[test]
+fn a_connection_that_fails_in_a_transaction_has_undone_it() {
+    let db = postgres("tx");
+    let count = with_table(&db);
+    let error = db
+        .transaction(|tx| {
+            tx.execute("INSERT INTO t VALUES (1)", ())?;
+            let pid = backend_pid(tx);
+            server().psql("postgres", &format!("SELECT pg_terminate_backend({pid})")).unwrap();
+            let _ = tx.execute("INSERT INTO t VALUES (2)", ());
+            Ok::<_, Error>(())
+        })
+        .unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    assert_eq!(count(), 0);
+}
+
+#[test]
+fn a_read_only_database_refuses_writes_on_both_sides() {
+    let db = fresh("tx").read_only(true).build().unwrap();
+    assert_eq!(db.execute("CREATE TABLE t (id int)", ()).unwrap_err().kind(), ErrorKind::ReadOnly);
+    assert_eq!(db.pool_status().opened, 1);
+    let on = db.query_one("SELECT current_setting('default_transaction_read_only') AS v", ()).unwrap();
+    assert_eq!(on.get::<String>("v").unwrap(), "on");
+    // What hides in a function gets past the client, and not past the server.
+    let create = "CREATE FUNCTION sneak() RETURNS int LANGUAGE plpgsql AS $$ BEGIN CREATE TABLE t (id int); RETURN 1; END $$";
+    server().psql(db.name(), create).unwrap();
+    let hidden = db.query_one("SELECT sneak()", ()).unwrap_err();
+    assert_eq!(hidden.kind(), ErrorKind::ReadOnly, "{}", hidden.report());
+}
