@@ -79,7 +79,9 @@ fn process_surveys(options: &Options) -> Result<Summary, Box<dyn Error>> {
     let rpa_db = store::open("rpa_db")?;
     let survey_hub = store::open("SurveyHub")?;
     if options.mark_processed && survey_hub.settings().is_read_only() {
-        return Err("SurveyHub is set to READ_ONLY, so nothing can be marked in it by --mark-processed".into());
+        return Err(
+            "SurveyHub is set to READ_ONLY, so nothing can be marked in it by --mark-processed".into()
+        );
     }
     rpa_db.run_migrations()?;
 

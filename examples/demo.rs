@@ -128,9 +128,16 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
 
     let [rows, sum, average] = ["count(*)", "sum(satisfaction_score)", "avg(satisfaction_score)"]
         .map(|what| server.psql("rpa_db", &format!("SELECT {what} FROM rpa1_processed_surveys")));
-    eprintln!("demo: SQL finds {} rows in rpa1_processed_surveys, scores that sum to {} and average {}", rows?, sum?, average?);
+    eprintln!(
+        "demo: SQL finds {} rows in rpa1_processed_surveys, scores that sum to {} and average {}",
+        rows?, sum?, average?
+    );
     if options.keep.is_some() {
-        eprintln!("demo: kept {}; its connection string is {}", file.display(), survey_hub::connection_string(&file)?);
+        eprintln!(
+            "demo: kept {}; its connection string is {}",
+            file.display(),
+            survey_hub::connection_string(&file)?
+        );
     }
     Ok(0)
 }

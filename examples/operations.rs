@@ -28,8 +28,14 @@ fn main() -> Result<()> {
     // Statements that belong together, all or nothing.
     let results = db.execute_transaction([
         (INSERT, params! { id: 1001, status: "completed" }),
-        ("UPDATE operations_example SET status = :status WHERE id <= :id", params! { status: "done", id: 10 }),
-        ("SELECT count(*) AS done FROM operations_example WHERE status = :status", params! { status: "done" }),
+        (
+            "UPDATE operations_example SET status = :status WHERE id <= :id",
+            params! { status: "done", id: 10 },
+        ),
+        (
+            "SELECT count(*) AS done FROM operations_example WHERE status = :status",
+            params! { status: "done" },
+        ),
     ])?;
     let done: i64 = results[2][0].get("done")?;
 
@@ -39,7 +45,10 @@ fn main() -> Result<()> {
         (INSERT, params! { id: 1, status: "twice" }),
     ]);
     let refused = refused.err().map(|error| error.kind());
-    println!("a batch with a duplicate: {}", refused.map_or("taken".to_owned(), |kind| format!("refused, {kind}")));
+    println!(
+        "a batch with a duplicate: {}",
+        refused.map_or("taken".to_owned(), |kind| format!("refused, {kind}"))
+    );
 
     let timed = db.execute_query_with_timing("SELECT id, status FROM operations_example ORDER BY id", ())?;
     println!("{} rows in {} ms: {}", timed.row_count, timed.execution_time_ms, timed.status);

@@ -22,13 +22,19 @@ fn main() -> Result<()> {
     )?;
     println!("SurveyHub has {} responses to process", responses.len());
     for response in responses.iter().take(3) {
-        let (survey, customer): (i64, Option<i64>) = (response.get("survey_id")?, response.get("customer_id")?);
-        println!("  survey {survey} by {}", customer.map_or("nobody known".to_owned(), |id| format!("customer {id}")));
+        let (survey, customer): (i64, Option<i64>) =
+            (response.get("survey_id")?, response.get("customer_id")?);
+        println!(
+            "  survey {survey} by {}",
+            customer.map_or("nobody known".to_owned(), |id| format!("customer {id}"))
+        );
     }
 
     let summary = rpa_db.query_one("SELECT total_surveys, average_score FROM rpa1_survey_summary", ())?;
     match summary.get::<Option<BigDecimal>>("average_score")? {
-        Some(average) => println!("rpa_db has {} results, on average {average:.4}", summary.get::<i64>("total_surveys")?),
+        Some(average) => {
+            println!("rpa_db has {} results, on average {average:.4}", summary.get::<i64>("total_surveys")?)
+        }
         None => println!("rpa_db has no score yet"),
     }
     Ok(())

@@ -172,7 +172,7 @@ mod tests {
     #[track_caller]
     fn check(response_data: &str, expected: &str) {
         let score = satisfaction_score(Some(response_data)).unwrap();
-        assert_eq!(score, expected.parse().unwrap(), "{response_data} gave {score}");
+        assert_eq!(score, expected.parse::<BigDecimal>().unwrap(), "{response_data} gave {score}");
     }
 
     #[track_caller]
@@ -245,7 +245,8 @@ mod tests {
 
     #[test]
     fn an_error_quotes_nothing_of_the_response() {
-        for data in [r#"{"question_1": "hunter2"}"#, r#"{"question_1": hunter2}"#, r#""hunter2""#, "hunter2"] {
+        for data in [r#"{"question_1": "hunter2"}"#, r#"{"question_1": hunter2}"#, r#""hunter2""#, "hunter2"]
+        {
             let response = Response { survey_id: 1, customer_id: None, response_data: Some(data.to_owned()) };
             let processed = process(&response, Utc::now());
             assert_eq!((processed.status, &processed.satisfaction_score), ("failed", &None));

@@ -25,9 +25,10 @@ pub(crate) struct NewResponse {
 
 /// The ODBC connection string of an SQLite file.
 pub(crate) fn connection_string(file: &Path) -> Result<String, Box<dyn Error>> {
-    let path = file.to_str().filter(|path| !path.contains([';', '{', '}'])).ok_or_else(|| {
-        format!("the path {} cannot stand in an ODBC connection string", file.display())
-    })?;
+    let path = file
+        .to_str()
+        .filter(|path| !path.contains([';', '{', '}']))
+        .ok_or_else(|| format!("the path {} cannot stand in an ODBC connection string", file.display()))?;
     Ok(format!("Driver=SQLite3;Database={path}"))
 }
 
@@ -64,7 +65,8 @@ pub(crate) fn from_csv(input: impl Read) -> Result<Vec<NewResponse>, csv::Error>
 
 /// Made-up answers, the same each time. One in about seven is missing, as people leave questions out.
 pub(crate) fn made_up(count: u32) -> Vec<NewResponse> {
-    let start = NaiveDate::from_ymd_opt(2026, 1, 5).unwrap_or_default().and_hms_opt(8, 0, 0).unwrap_or_default();
+    let start =
+        NaiveDate::from_ymd_opt(2026, 1, 5).unwrap_or_default().and_hms_opt(8, 0, 0).unwrap_or_default();
     let response = |survey_id: u32| {
         let answers = (1..=5).filter_map(|question: u32| {
             let mixed = mix(survey_id * 5 + question);
@@ -74,7 +76,9 @@ pub(crate) fn made_up(count: u32) -> Vec<NewResponse> {
             survey_id: survey_id.into(),
             customer_id: Some(i64::from(60_000 + mix(survey_id) % 5_000)),
             response_data: answers.collect::<serde_json::Value>().to_string(),
-            submitted_at: Some((start + TimeDelta::seconds(37 * i64::from(survey_id))).format("%FT%T").to_string()),
+            submitted_at: Some(
+                (start + TimeDelta::seconds(37 * i64::from(survey_id))).format("%FT%T").to_string(),
+            ),
             processed: Some(0),
         }
     };
@@ -94,11 +98,7 @@ mod tests {
 
     #[track_caller]
     fn read(text: &str) -> Vec<String> {
-        from_csv(text.as_bytes())
-            .unwrap()
-            .iter()
-            .map(|one| serde_json::to_string(one).unwrap())
-            .collect()
+        from_csv(text.as_bytes()).unwrap().iter().map(|one| serde_json::to_string(one).unwrap()).collect()
     }
 
     #[test]
@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_by_its_line() {
-        let error = from_csv("survey_id,customer_id,response_data,submitted_at\n1,1,{},x\nx,1,{},x\n".as_bytes());
+        let error =
+            from_csv("survey_id,customer_id,response_data,submitted_at\n1,1,{},x\nx,1,{},x\n".as_bytes());
         let error = error.err().unwrap().to_string();
         assert!(error.contains("line: 3"), "{error}");
         assert!(from_csv("survey_id,response_data\n1,{}\n".as_bytes()).is_err());
@@ -133,7 +134,9 @@ mod tests {
     fn made_up_answers_are_the_same_each_time_and_within_their_scale() {
         let answers = made_up(500);
         assert_eq!(answers.len(), 500);
-        assert!(answers.iter().zip(made_up(500)).all(|(one, other)| one.response_data == other.response_data));
+        assert!(
+            answers.iter().zip(made_up(500)).all(|(one, other)| one.response_data == other.response_data)
+        );
         let mut missing = 0;
         for response in &answers {
             let data: serde_json::Value = serde_json::from_str(&response.response_data).unwrap();
