@@ -12,7 +12,7 @@ mod history;
 mod lock;
 mod plan;
 mod problem;
-mod server;
+mod engine;
 mod status;
 mod version;
 
@@ -205,7 +205,7 @@ fn check<'f>(folder: &'f Folder, rows: &[Applied], history: &History) -> Result<
         }
     };
     let pending = plan.iter().flat_map(Plan::pending);
-    problems.extend(pending.filter_map(|script| apply::problem_of(history.server(), script)));
+    problems.extend(pending.filter_map(|script| apply::problem_of(history.engine(), script)));
     match plan {
         Some(plan) if problems.is_empty() => Ok(plan),
         _ => Err(problem::refusal(&problems)),

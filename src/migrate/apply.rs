@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use crate::deadline::Deadline;
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::migrate::engine::Engine;
 use crate::migrate::files::Script;
 use crate::migrate::history::History;
 use crate::migrate::problem::Problem;
-use crate::migrate::server::Server;
 use crate::session::Session;
 use crate::sql;
 
@@ -40,7 +40,7 @@ pub(crate) fn apply(
         if !history.claim(tx, script)? {
             return Ok(None);
         }
-        run_text(tx, history.server(), script, deadline)?;
+        run_text(tx, history.engine(), script, deadline)?;
         let took = began.elapsed();
         tx.set_limit(limit);
         history.record(tx, script, rank, took)?;
@@ -51,19 +51,19 @@ pub(crate) fn apply(
     outcome.map_err(|error| failure(script, error, complete))
 }
 
-fn run_text(tx: &mut Session<'_>, server: Server, script: &Script, deadline: Deadline) -> Result<()> {
+fn run_text(tx: &mut Session<'_>, engine: Engine, script: &Script, deadline: Deadline) -> Result<()> {
     // PostgreSQL's own protocol takes the whole text at once. The line end closes a last comment.
     if tx.dialect()? == Dialect::Postgres {
         return tx.run_script(&format!("{}\n;{RESET}", script.text));
     }
-    for piece in sql::split(&script.text, server.dialect())? {
+    for piece in sql::split(&script.text, engine.dialect())? {
         for _ in 0..piece.repeat {
             tx.set_limit(deadline.left_for(Phase::Query, Instant::now())?);
             tx.run_script(piece.text)
                 .map_err(|error| error.at(format_args!("what begins in line {}", piece.line)))?;
         }
     }
-    if server == Server::Postgres { tx.run_script(RESET) } else { Ok(()) }
+    if engine == Engine::Postgres { tx.run_script(RESET) } else { Ok(()) }
 }
 
 /// What went wrong with `script`; `complete` tells whether only the commit was left to do.
@@ -94,21 +94,21 @@ fn failure(script: &Script, error: Error, complete: bool) -> Error {
 
 /// What speaks against running the text: that it has no end, or that it begins or ends a transaction and so
 /// would tear its work apart from its row of the history.
-pub(crate) fn problem_of(server: Server, script: &Script) -> Option<Problem> {
-    let (dialect, file) = (server.dialect(), || script.file.clone());
+pub(crate) fn problem_of(engine: Engine, script: &Script) -> Option<Problem> {
+    let (dialect, file) = (engine.dialect(), || script.file.clone());
     let pieces = match sql::split(&script.text, dialect) {
         Ok(pieces) => pieces,
         Err(error) => return Some(Problem::Unreadable { file: file(), reason: error.to_string() }),
     };
     let control = pieces.iter().find(|piece| sql::traits_of(piece.text, dialect).transaction_control)?;
-    let line = control.line - 1 + line_of_control(server, control.text).unwrap_or(1);
+    let line = control.line - 1 + line_of_control(engine, control.text).unwrap_or(1);
     Some(Problem::TransactionControl { file: file(), line })
 }
 
 /// The line on which the statement in question begins, in a text that the server takes as a whole.
-fn line_of_control(server: Server, text: &str) -> Option<usize> {
+fn line_of_control(engine: Engine, text: &str) -> Option<usize> {
     // What is no dialect of its own is cut into statements; SQL Server's batches have no such cuts.
-    let dialect = if server == Server::Postgres { Dialect::Odbc } else { return None };
+    let dialect = if engine == Engine::Postgres { Dialect::Odbc } else { return None };
     let statements = sql::split(text, dialect).ok()?;
     let control = |piece: &&sql::Piece<'_>| sql::traits_of(piece.text, dialect).transaction_control;
     statements.iter().find(control).map(|piece| piece.line)
@@ -149,25 +149,25 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_control(server: Server, text: &str, line: Option<usize>) {
-        let found = problem_of(server, &Script::fake("V001__a.sql", text));
+    fn check_control(engine: Engine, text: &str, line: Option<usize>) {
+        let found = problem_of(engine, &Script::fake("V001__a.sql", text));
         let wanted = line.map(|line| Problem::TransactionControl { file: "V001__a.sql".into(), line });
         assert_eq!(found, wanted, "{text}");
     }
 
     #[test]
     fn a_file_must_not_end_its_transaction() {
-        check_control(Server::Postgres, "CREATE TABLE t (a int);\n\nCOMMIT;", Some(3));
-        check_control(Server::Postgres, "-- x\nBEGIN;\nSELECT 1;\nCOMMIT;", Some(2));
-        check_control(Server::Postgres, "SELECT 'COMMIT'; -- COMMIT\nDO $$ BEGIN NULL; END $$;", None);
-        check_control(Server::SqlServer, "SELECT 1\nGO\nBEGIN TRAN\nSELECT 1", Some(3));
-        check_control(Server::SqlServer, "BEGIN TRY SELECT 1 END TRY BEGIN CATCH THROW; END CATCH", None);
-        check_control(Server::Sqlite, "SELECT 1;\nROLLBACK;", Some(2));
+        check_control(Engine::Postgres, "CREATE TABLE t (a int);\n\nCOMMIT;", Some(3));
+        check_control(Engine::Postgres, "-- x\nBEGIN;\nSELECT 1;\nCOMMIT;", Some(2));
+        check_control(Engine::Postgres, "SELECT 'COMMIT'; -- COMMIT\nDO $$ BEGIN NULL; END $$;", None);
+        check_control(Engine::SqlServer, "SELECT 1\nGO\nBEGIN TRAN\nSELECT 1", Some(3));
+        check_control(Engine::SqlServer, "BEGIN TRY SELECT 1 END TRY BEGIN CATCH THROW; END CATCH", None);
+        check_control(Engine::Sqlite, "SELECT 1;\nROLLBACK;", Some(2));
     }
 
     #[test]
     fn a_text_that_cannot_be_read_is_told_with_its_file() {
-        let problem = problem_of(Server::Postgres, &Script::fake("V001__a.sql", "\nSELECT 'a")).unwrap();
+        let problem = problem_of(Engine::Postgres, &Script::fake("V001__a.sql", "\nSELECT 'a")).unwrap();
         let text = problem.to_string();
         assert!(text.contains("\"V001__a.sql\" cannot be read: line 2"), "{text}");
     }

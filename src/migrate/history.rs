@@ -7,9 +7,9 @@ use std::env;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::migrate::engine::Engine;
 use crate::migrate::files::Script;
 use crate::migrate::plan::Applied;
-use crate::migrate::server::Server;
 use crate::migrate::version::Version;
 use crate::params;
 use crate::row::Row;
@@ -36,7 +36,7 @@ const COLUMNS: [&str; 11] = [
 /// The history of one database.
 #[derive(Debug, Clone)]
 pub(crate) struct History {
-    server: Server,
+    engine: Engine,
     /// The table with its schema, quoted.
     table: String,
 }
@@ -49,22 +49,22 @@ impl History {
     /// `Migration`, when this is no database that migrations know, or the user has no schema to make
     /// tables in; and those of a query.
     pub(crate) fn locate(session: &mut Session<'_>) -> Result<History> {
-        let server = Server::of(session)?;
-        let schema: Option<String> = session.query_one(server.current_schema(), ())?.get(0)?;
+        let engine = Engine::of(session)?;
+        let schema: Option<String> = session.query_one(engine.current_schema(), ())?.get(0)?;
         let schema = schema.ok_or_else(|| {
             Error::migration("there is no schema to keep the history in")
                 .with_hint("create the first schema of the user's search_path, or set another search_path")
         })?;
-        Ok(History::new(server, &schema))
+        Ok(History::new(engine, &schema))
     }
 
-    pub(crate) fn new(server: Server, schema: &str) -> History {
-        let dialect = server.dialect();
-        History { server, table: format!("{}.{}", dialect.quote(schema), dialect.quote(TABLE)) }
+    pub(crate) fn new(engine: Engine, schema: &str) -> History {
+        let dialect = engine.dialect();
+        History { engine, table: format!("{}.{}", dialect.quote(schema), dialect.quote(TABLE)) }
     }
 
-    pub(crate) fn server(&self) -> Server {
-        self.server
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine
     }
 
     pub(crate) fn table(&self) -> &str {
@@ -108,7 +108,7 @@ impl History {
     /// SQLite has no lock that outlives a transaction. An update of no row makes this transaction the one
     /// writer of the file, and what it reads from then on is the truth.
     pub(crate) fn claim(&self, tx: &mut Session<'_>, script: &Script) -> Result<bool> {
-        if self.server != Server::Sqlite {
+        if self.engine != Engine::Sqlite {
             return Ok(true);
         }
         tx.execute(&format!("UPDATE {} SET success = success WHERE 1 = 0", self.table), ())?;
@@ -134,26 +134,26 @@ impl History {
             took: i32::try_from(took.as_millis()).unwrap_or(i32::MAX),
         };
         // SQLite has no users: the operating system's is the best that is known.
-        let params = match self.server {
-            Server::Sqlite => params.set("user", system_user()),
-            Server::Postgres | Server::SqlServer => params,
+        let params = match self.engine {
+            Engine::Sqlite => params.set("user", system_user()),
+            Engine::Postgres | Engine::SqlServer => params,
         };
         tx.execute(&self.insert(), params).map(drop)
     }
 
     /// The names of the table's columns, none when there is no table.
     fn columns(&self, session: &mut Session<'_>) -> Result<Vec<String>> {
-        let rows = match self.server {
-            Server::Postgres => session.execute_query(
+        let rows = match self.engine {
+            Engine::Postgres => session.execute_query(
                 "SELECT CAST(attname AS text) AS name FROM pg_catalog.pg_attribute \
                  WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped",
                 params! { table: self.table.as_str() },
             ),
-            Server::SqlServer => session.execute_query(
+            Engine::SqlServer => session.execute_query(
                 "SELECT name FROM sys.columns WHERE object_id = OBJECT_ID(:table, N'U')",
                 params! { table: self.table.as_str() },
             ),
-            Server::Sqlite => {
+            Engine::Sqlite => {
                 session.execute_query("SELECT name FROM pragma_table_info(:table)", params! { table: TABLE })
             }
         };
@@ -175,12 +175,12 @@ impl History {
     }
 
     fn create(&self) -> String {
-        let (text, integer, point_in_time, now, flag, guard) = match self.server {
-            Server::Postgres => {
+        let (text, integer, point_in_time, now, flag, guard) = match self.engine {
+            Engine::Postgres => {
                 ("VARCHAR", "INTEGER", "TIMESTAMPTZ", "clock_timestamp()", "BOOLEAN", "IF NOT EXISTS ")
             }
-            Server::SqlServer => ("NVARCHAR", "INT", "DATETIME2", "SYSUTCDATETIME()", "BIT", ""),
-            Server::Sqlite => (
+            Engine::SqlServer => ("NVARCHAR", "INT", "DATETIME2", "SYSUTCDATETIME()", "BIT", ""),
+            Engine::Sqlite => (
                 "VARCHAR",
                 "INTEGER",
                 "VARCHAR(30)",
@@ -209,8 +209,8 @@ impl History {
     }
 
     fn add_sha256(&self) -> String {
-        match self.server {
-            Server::SqlServer => format!("ALTER TABLE {} ADD {SHA256} NVARCHAR(64) NULL", self.table),
+        match self.engine {
+            Engine::SqlServer => format!("ALTER TABLE {} ADD {SHA256} NVARCHAR(64) NULL", self.table),
             _ => format!("ALTER TABLE {} ADD COLUMN {SHA256} VARCHAR(64) NULL", self.table),
         }
     }
@@ -218,14 +218,14 @@ impl History {
     /// Reads the time as text in UTC, whatever zone the session has and whatever the driver makes of it;
     /// a column without zone was filled by the server's clock in the session's zone.
     fn select(&self, has_sha256: bool) -> String {
-        let (installed_on, success) = match self.server {
-            Server::Postgres => (
+        let (installed_on, success) = match self.engine {
+            Engine::Postgres => (
                 "to_char(CAST(installed_on AS timestamptz) AT TIME ZONE 'UTC', \
                  'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
                 "CASE WHEN success THEN 1 ELSE 0 END",
             ),
-            Server::SqlServer => ("CONVERT(varchar(33), installed_on, 126) + 'Z'", "success"),
-            Server::Sqlite => ("installed_on", "success"),
+            Engine::SqlServer => ("CONVERT(varchar(33), installed_on, 126) + 'Z'", "success"),
+            Engine::Sqlite => ("installed_on", "success"),
         };
         let sha256 = if has_sha256 { SHA256 } else { "NULL" };
         format!(
@@ -237,10 +237,10 @@ impl History {
 
     /// Files are applied in the order of their versions, so that the two ranks are one number.
     fn insert(&self) -> String {
-        let (user, success) = match self.server {
-            Server::Postgres => ("session_user", "TRUE"),
-            Server::SqlServer => ("ORIGINAL_LOGIN()", "1"),
-            Server::Sqlite => (":user", "1"),
+        let (user, success) = match self.engine {
+            Engine::Postgres => ("session_user", "TRUE"),
+            Engine::SqlServer => ("ORIGINAL_LOGIN()", "1"),
+            Engine::Sqlite => (":user", "1"),
         };
         format!(
             "INSERT INTO {} (version_rank, installed_rank, version, description, type, script, checksum, \
@@ -276,14 +276,14 @@ mod tests {
     use super::*;
     use crate::value::Value;
 
-    const SERVERS: [Server; 3] = [Server::Postgres, Server::SqlServer, Server::Sqlite];
+    const ENGINES: [Engine; 3] = [Engine::Postgres, Engine::SqlServer, Engine::Sqlite];
 
     #[test]
     fn every_statement_names_the_table_with_its_schema() {
-        for server in SERVERS {
-            let history = History::new(server, "odd schema");
-            let table = match server {
-                Server::SqlServer => "[odd schema].[schema_version]",
+        for engine in ENGINES {
+            let history = History::new(engine, "odd schema");
+            let table = match engine {
+                Engine::SqlServer => "[odd schema].[schema_version]",
                 _ => "\"odd schema\".\"schema_version\"",
             };
             for statement in [history.create(), history.add_sha256(), history.select(true), history.insert()]
@@ -295,17 +295,17 @@ mod tests {
 
     #[test]
     fn the_table_has_the_columns_of_the_specification() {
-        for server in SERVERS {
-            let create = History::new(server, "s").create();
+        for engine in ENGINES {
+            let create = History::new(engine, "s").create();
             for column in COLUMNS.iter().chain([&SHA256]) {
-                assert!(create.contains(&format!(" {column} ")), "{server:?} {column}");
+                assert!(create.contains(&format!(" {column} ")), "{engine:?} {column}");
             }
         }
     }
 
     #[test]
     fn a_table_of_another_tool_is_told_by_its_columns() {
-        let history = History::new(Server::Postgres, "public");
+        let history = History::new(Engine::Postgres, "public");
         assert!(history.check(&[]).is_ok());
         assert!(history.check(&COLUMNS.map(str::to_owned)).is_ok());
         let error = history.check(&["installed_rank".to_owned(), "version".to_owned()]).unwrap_err();
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_table_of_another_maker_is_read_without_our_column() {
-        let history = History::new(Server::Postgres, "s");
+        let history = History::new(Engine::Postgres, "s");
         assert!(history.select(true).contains("checksum_sha256 AS sha256"));
         assert!(history.select(false).contains("NULL AS sha256"));
     }

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::deadline::Deadline;
 use crate::error::{Error, Phase, Result};
+use crate::migrate::engine::Engine;
 use crate::migrate::history::History;
-use crate::migrate::server::Server;
 use crate::params;
 use crate::session::Session;
 
@@ -60,13 +60,13 @@ impl Lock {
         let digest = Sha256::digest(format!("batchdb migrations {}", history.table()));
         let mut key = [0; 8];
         key.copy_from_slice(&digest[..8]);
-        match history.server() {
-            Server::Postgres => Some(Lock::Postgres(i64::from_be_bytes(key))),
+        match history.engine() {
+            Engine::Postgres => Some(Lock::Postgres(i64::from_be_bytes(key))),
             // Its view of locks shows the first 32 characters, and this is 32 long.
-            Server::SqlServer => {
+            Engine::SqlServer => {
                 Some(Lock::SqlServer(format!("batchdb-migrate-{:016x}", u64::from_be_bytes(key))))
             }
-            Server::Sqlite => None,
+            Engine::Sqlite => None,
         }
     }
 
@@ -209,15 +209,15 @@ mod tests {
 
     #[test]
     fn the_lock_is_the_same_for_all_runners_and_another_for_another_schema() {
-        let lock = |server, schema| Lock::of(&History::new(server, schema));
-        assert_eq!(lock(Server::Postgres, "public"), lock(Server::Postgres, "public"));
-        assert_ne!(lock(Server::Postgres, "public"), lock(Server::Postgres, "other"));
-        assert_eq!(lock(Server::Sqlite, "main"), None);
+        let lock = |engine, schema| Lock::of(&History::new(engine, schema));
+        assert_eq!(lock(Engine::Postgres, "public"), lock(Engine::Postgres, "public"));
+        assert_ne!(lock(Engine::Postgres, "public"), lock(Engine::Postgres, "other"));
+        assert_eq!(lock(Engine::Sqlite, "main"), None);
     }
 
     #[test]
     fn a_resource_fits_what_sql_server_shows_of_it() {
-        let Some(Lock::SqlServer(resource)) = Lock::of(&History::new(Server::SqlServer, "dbo")) else {
+        let Some(Lock::SqlServer(resource)) = Lock::of(&History::new(Engine::SqlServer, "dbo")) else {
             panic!("SQL Server locks by resource");
         };
         assert_eq!(resource.len(), 32);

@@ -25,7 +25,7 @@ pub(super) enum Next {
 impl Retry {
     /// What follows on the failure of attempt number `attempt`, with so much time `left`.
     pub(super) fn next(&self, attempt: u32, error: &TaskError, left: Duration) -> Next {
-        let kind = error.as_batchdb().map(crate::Error::kind);
+        let kind = error.as_batchdb().map(crate::error::Error::kind);
         if kind == Some(ErrorKind::Cancelled) {
             return Next::End(TaskState::Cancelled);
         }
@@ -42,7 +42,7 @@ impl Retry {
     fn allows(&self, error: &TaskError) -> bool {
         match &self.rule {
             Some(rule) => rule(error),
-            None => error.as_batchdb().is_none_or(crate::Error::is_transient),
+            None => error.as_batchdb().is_none_or(crate::error::Error::is_transient),
         }
     }
 }
