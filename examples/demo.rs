@@ -86,7 +86,7 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     let temporary = tempfile::tempdir()?;
     let folder = options.keep.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(folder)?;
-    let file = fs::canonicalize(folder)?.join("survey_hub.db");
+    let file = fs::canonicalize(folder)?.join("survey_hub.sqlite");
     if file.exists() {
         return Err(format!("{} is there already", file.display()).into());
     }

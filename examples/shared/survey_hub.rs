@@ -34,10 +34,11 @@ pub(crate) fn connection_string(file: &Path) -> Result<String, Box<dyn Error>> {
 
 /// Makes the table in a new file, and fills it.
 pub(crate) fn create(file: &Path, responses: &[NewResponse]) -> Result<(), Box<dyn Error>> {
+    // An environment without a file of settings: what is set for a real SurveyHub does not apply to this one.
     let survey_hub = DatabaseManager::builder("SurveyHub")
+        .environment("demo")
         .connection_string(connection_string(file)?)
         .database_type("odbc")
-        .read_only(false)
         .build()?;
     survey_hub.execute(
         "CREATE TABLE survey_responses (survey_id INTEGER PRIMARY KEY, customer_id INTEGER, response_data TEXT,

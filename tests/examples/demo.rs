@@ -59,7 +59,7 @@ fn it_reports_what_the_csv_says() {
     let tenths = survey.sum_in_500ths() / 50;
     let sum = format!("scores that sum to {}.{}", tenths / 10, tenths % 10);
     assert!(finished.stderr.contains(&sum), "\"{sum}\" is missing in:\n{finished}");
-    assert!(keep.join("survey_hub.db").is_file());
+    assert!(keep.join("survey_hub.sqlite").is_file());
     assert_empty(temporary.path());
 }
 

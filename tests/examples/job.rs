@@ -266,7 +266,7 @@ fn it_is_aborted_before_it_does_anything_when_one_database_is_not_ready() {
     assert_aborted(&world.run(JOB));
 
     world.set("RPA_DB_CONNECTION_STRING", &server().url_for("job_aborted"));
-    world.set("SURVEYHUB_CONNECTION_STRING", "Driver=SQLite3;Database=/nowhere/survey_hub.db");
+    world.set("SURVEYHUB_CONNECTION_STRING", "Driver=SQLite3;Database=/nowhere/survey_hub.sqlite");
     assert_aborted(&world.run(JOB));
 
     assert_eq!(world.sql("SELECT to_regclass('rpa1_processed_surveys') IS NULL"), "t");

@@ -73,11 +73,12 @@ impl World {
     }
 
     pub(crate) fn hub_file(&self) -> PathBuf {
-        self.folder.path().join("survey_hub.db")
+        self.folder.path().join("survey_hub.sqlite")
     }
 
     pub(crate) fn hub(&self) -> DatabaseManager {
         DatabaseManager::builder("SurveyHub")
+            .environment("examples")
             .connection_string(survey_hub::connection_string(&self.hub_file()).unwrap())
             .build()
             .unwrap()
@@ -97,8 +98,8 @@ impl World {
     pub(crate) fn migrate(&self) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/rpa_db");
         let url = server().url_for(&self.name);
-        let rpa_db = DatabaseManager::builder("rpa_db").connection_string(url).migrations_dir(folder).build();
-        rpa_db.unwrap().run_migrations().unwrap();
+        let rpa_db = DatabaseManager::builder("rpa_db").environment("examples").connection_string(url);
+        rpa_db.migrations_dir(folder).build().unwrap().run_migrations().unwrap();
     }
 
     pub(crate) fn command(&self, name: &str) -> Command {
