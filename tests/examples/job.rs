@@ -195,7 +195,7 @@ fn killed_half_way_and_started_again_it_ends_with_each_survey_once() {
     world.migrate();
     world.sql(
         "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
-             'BEGIN PERFORM pg_sleep(0.05); RETURN new; END';
+             'BEGIN PERFORM pg_sleep(0.1); RETURN new; END';
          CREATE TRIGGER slow BEFORE INSERT ON rpa1_processed_surveys FOR EACH ROW EXECUTE FUNCTION slow()",
     );
     let count = || world.sql("SELECT count(*) FROM rpa1_processed_surveys").parse::<usize>().unwrap();
