@@ -44,10 +44,13 @@ fn main() -> Result<()> {
         println!("{day}: {:5} surveys, {average} on average", scores.len());
     }
     let joined: usize = days.values().map(Vec::len).sum();
-    println!(
-        "{}",
-        json!({ "responses": responses, "joined": joined, "without_score": without_score, "days": days.len() })
-    );
+    let result = json!({
+        "responses": responses,
+        "joined": joined,
+        "without_score": without_score,
+        "days": days.len(),
+    });
+    println!("{result}");
     Ok(())
 }
 

@@ -71,7 +71,7 @@ pub(crate) fn made_up(count: u32) -> Vec<NewResponse> {
     let response = |survey_id: u32| {
         let answers = (1..=5).filter_map(|question: u32| {
             let mixed = mix(survey_id * 5 + question);
-            (mixed % 7 != 0).then(|| (format!("question_{question}"), json!(mixed % 5 + 1)))
+            (!mixed.is_multiple_of(7)).then(|| (format!("question_{question}"), json!(mixed % 5 + 1)))
         });
         NewResponse {
             survey_id: survey_id.into(),
