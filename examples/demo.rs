@@ -92,6 +92,9 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     }
     survey_hub::create(&file, &responses)?;
     eprintln!("demo: made SurveyHub with {} responses in {}", responses.len(), file.display());
+    if interrupted.try_recv().is_ok() {
+        return Ok(INTERRUPTED);
+    }
 
     let server = EmbeddedPostgres::start()?;
     server.create_database("rpa_db")?;
@@ -103,22 +106,17 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     }
     // An environment of its own: what is set up for another one has no say here.
     job.env(RUN_THE_JOB, "1")
+        .env("BATCHDB_HOME", env!("CARGO_MANIFEST_DIR"))
         .env("BATCHDB_ENVIRONMENT", "demo")
         .env("DEMO_GLOBAL_RPA_DB_TYPE", "postgresql")
         .env("DEMO_GLOBAL_RPA_DB_CONNECTION_STRING", server.url_for("rpa_db"))
         .env("DEMO_GLOBAL_SURVEYHUB_TYPE", "odbc")
         .env("DEMO_GLOBAL_SURVEYHUB_CONNECTION_STRING", survey_hub::connection_string(&file)?)
         .env("DEMO_GLOBAL_SURVEYHUB_READ_ONLY", (!options.mark_processed).to_string());
-    if env::var_os("BATCHDB_HOME").is_none() {
-        job.env("BATCHDB_HOME", env!("CARGO_MANIFEST_DIR"));
-    }
     let runs = if options.twice { 2 } else { 1 };
     for run in 1..=runs {
         eprintln!("demo: running the job ({run} of {runs})");
-        let Some(status) = run_until(&mut job, &interrupted)? else {
-            eprintln!("demo: interrupted");
-            return Ok(INTERRUPTED);
-        };
+        let Some(status) = run_until(&mut job, &interrupted)? else { return Ok(INTERRUPTED) };
         if !status.success() {
             // Ctrl-C reaches the job as well, and it has no code then: a shell makes one of the signal.
             let code = status.code().or_else(|| Some(128 + status.signal()?));
@@ -144,6 +142,9 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
 
 /// Runs a program to its end, or to ours: then it is none.
 fn run_until(program: &mut Command, interrupted: &Receiver<()>) -> io::Result<Option<ExitStatus>> {
+    if interrupted.try_recv().is_ok() {
+        return Ok(None);
+    }
     let mut running = program.spawn()?;
     loop {
         if let Some(status) = running.try_wait()? {
