@@ -7,6 +7,7 @@
 mod common;
 mod deadline;
 mod health;
+mod migrate;
 mod pool;
 mod query;
 mod tidy;

@@ -6,11 +6,11 @@ mod start;
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use batchdb::testing::EmbeddedPostgres;
 use batchdb::{DatabaseManager, DatabaseManagerBuilder, ErrorKind, MigrateOnStart, MigrationReport};
 use tempfile::TempDir;
+
+use crate::common::{server, unique};
 
 /// A folder of migrations and an empty database of their own.
 struct Given {
@@ -21,11 +21,9 @@ struct Given {
 
 impl Given {
     fn postgres(files: &[(&str, &str)]) -> Given {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let server = EmbeddedPostgres::shared().unwrap();
-        let database = format!("migrate_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        server.create_database(&database).unwrap();
-        let connection_string = server.url_for(&database);
+        let database = unique("migrate");
+        server().create_database(&database).unwrap();
+        let connection_string = server().url_for(&database);
         Given { folder: tempfile::tempdir().unwrap(), database, connection_string }.with(files)
     }
 
@@ -34,7 +32,7 @@ impl Given {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("data.db");
         Given {
-            database: "sqlite".to_owned(),
+            database: unique("sqlite"),
             connection_string: format!("Driver=SQLite3;Database={}", file.display()),
             folder,
         }
@@ -73,13 +71,21 @@ impl Given {
 
     /// What `psql` prints, seen from outside.
     fn psql(&self, script: &str) -> String {
-        EmbeddedPostgres::shared().unwrap().psql(&self.database, script).unwrap()
+        server().psql(&self.database, script).unwrap()
     }
 
     /// The tables of the schema `public`, in the order of their names.
     fn tables(&self) -> String {
         self.psql(
             "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'",
+        )
+    }
+
+    /// How many locks the sessions of this database hold on behalf of migrations.
+    fn locks(&self) -> String {
+        self.psql(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = \
+             (SELECT oid FROM pg_database WHERE datname = current_database())",
         )
     }
 

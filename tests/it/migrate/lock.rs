@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use batchdb::{ErrorKind, Phase};
 
 use super::Given;
+use crate::common::eventually;
 
 /// Runs the migrations from `runners` threads at once; returns how many migrations were applied in all.
 fn run_at_once(given: &Given, runners: usize) -> usize {
@@ -53,12 +54,9 @@ fn a_runner_that_waits_too_long_names_the_holder() {
     let given = Given::postgres(&[("V1__Slow.sql", "CREATE TABLE t (id int); SELECT pg_sleep(2);")]);
     thread::scope(|scope| {
         let holder = scope.spawn(|| given.db().run_migrations().unwrap().applied.len());
-        while given.psql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == "0" {
-            thread::sleep(Duration::from_millis(20));
-        }
+        eventually("the first runner holds the lock", || given.locks() == "1");
         let began = Instant::now();
-        // A pool of its own size is a pool of its own, with its own settings.
-        let hurried = given.builder().pool_size(1).migration_timeout(Duration::from_millis(600));
+        let hurried = given.builder().migration_timeout(Duration::from_millis(600));
         let error = hurried.build().unwrap().run_migrations().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Lock));
         assert!(error.to_string().contains("held by session"), "{error}");
@@ -72,13 +70,7 @@ fn the_lock_is_free_after_a_failure() {
     let given = Given::postgres(&[("V1__Broken.sql", "SELECT 1/0;")]);
     let db = given.db();
     assert_eq!(db.run_migrations().unwrap_err().kind(), ErrorKind::Migration);
-    assert_eq!(
-        given.psql(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = \
-             (SELECT oid FROM pg_database WHERE datname = current_database())"
-        ),
-        "0"
-    );
+    assert_eq!(given.locks(), "0");
     given.write("V1__Broken.sql", "SELECT 1;");
     assert_eq!(db.run_migrations().unwrap().applied.len(), 1);
 }
@@ -90,9 +82,7 @@ fn a_killed_connection_leaves_neither_work_nor_lock() {
         let cut = scope.spawn(|| given.db().run_migrations().unwrap_err());
         let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                     WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid() AND datname = current_database()";
-        while given.psql(kill) == "0" {
-            thread::sleep(Duration::from_millis(20));
-        }
+        eventually("the migration runs and is cut", || given.psql(kill) == "1");
         assert_eq!(cut.join().unwrap().kind(), ErrorKind::Migration);
     });
     assert_eq!(given.tables(), "schema_version");
