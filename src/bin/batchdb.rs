@@ -178,7 +178,7 @@ fn run_query(options: &Options, query: &Query, out: &mut dyn Write) -> Result<u8
         let changed = builder.build()?.execute(&query.sql, params)?;
         match query.json {
             true => writeln!(out, "{{\"rows_changed\":{changed}}}")?,
-            false => writeln!(out, "{changed} rows changed")?,
+            false => writeln!(out, "{} changed", show::counted(changed, "row"))?,
         }
         return Ok(code::DONE);
     }

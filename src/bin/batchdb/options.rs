@@ -64,6 +64,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Migrate(Migrate),
     /// Run one statement and print its rows
+    ///
+    /// The session is read-only unless --write is given: a write is refused before it is sent, and by the server where
+    /// it knows how. MIGRATE_ON_START is not looked at.
     Query(Query),
 }
 
@@ -74,11 +77,13 @@ pub(crate) enum Migrate {
     /// The files are migrations/{DB}/V<version>__<description>.sql. Each runs in one transaction together with its row
     /// of the table `schema_version`. All files are checked before anything runs, and a lock keeps a second runner out.
     Run {
+        /// The database
         #[arg(value_name = "DB")]
         database: String,
     },
     /// Say which migrations are applied and which are pending; changes nothing
     Status {
+        /// The database
         #[arg(value_name = "DB")]
         database: String,
         /// Print one JSON object
@@ -87,12 +92,9 @@ pub(crate) enum Migrate {
     },
 }
 
-/// Run one statement and print its rows
-///
-/// The session is read-only unless --write is given: writes are refused before they are sent, and by the server where it
-/// knows how. MIGRATE_ON_START is not looked at.
 #[derive(Debug, Args)]
 pub(crate) struct Query {
+    /// The database
     #[arg(value_name = "DB")]
     pub(crate) database: String,
     /// The database's own SQL, with :name for each parameter

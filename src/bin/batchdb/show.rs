@@ -66,7 +66,7 @@ pub(crate) fn health(out: Out<'_>, report: &HealthReport) -> io::Result<()> {
     writeln!(out, "{table}")?;
     for database in &report.databases {
         if let Some(error) = &database.error {
-            writeln!(out, "{}: {}", database.database_name, error)?;
+            writeln!(out, "{error}")?;
         }
     }
     writeln!(out, "overall: {}", report.overall_status)
@@ -94,7 +94,10 @@ pub(crate) fn migrated(out: Out<'_>, database: &str, report: &MigrationReport) -
     let version = report.current_version.as_deref().unwrap_or("none");
     match report.applied.len() {
         0 => writeln!(out, "{database}: nothing to apply; the version is {version}"),
-        applied => writeln!(out, "{database}: {applied} migrations applied; the version is {version}"),
+        applied => {
+            let applied = counted(applied as u64, "migration");
+            writeln!(out, "{database}: {applied} applied; the version is {version}")
+        }
     }
 }
 
@@ -109,6 +112,7 @@ pub(crate) fn migrations(out: Out<'_>, database: &str, status: &MigrationStatus)
 }
 
 pub(crate) fn rows(out: Out<'_>, rows: &[Row]) -> io::Result<()> {
+    // Without a row nobody knows the columns.
     if let Some(first) = rows.first() {
         let mut table = table(first.columns().map(plain));
         for row in rows {
@@ -116,7 +120,12 @@ pub(crate) fn rows(out: Out<'_>, rows: &[Row]) -> io::Result<()> {
         }
         writeln!(out, "{table}")?;
     }
-    writeln!(out, "({} rows)", rows.len())
+    writeln!(out, "({})", counted(rows.len() as u64, "row"))
+}
+
+/// `1 row`, `2 rows`.
+pub(crate) fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn table(header: impl IntoIterator<Item = impl Into<String>>) -> Table {
