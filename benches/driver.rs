@@ -52,8 +52,11 @@ fn main() {
         .migrate_on_start(MigrateOnStart::Off)
         .build()
         .unwrap();
-    db.execute("CREATE TABLE item (id int PRIMARY KEY, name text, n bigint, price numeric(10,2), at timestamptz)", ())
-        .unwrap();
+    db.execute(
+        "CREATE TABLE item (id int PRIMARY KEY, name text, n bigint, price numeric(10,2), at timestamptz)",
+        (),
+    )
+    .unwrap();
     db.execute(
         "INSERT INTO item SELECT i, 'item ' || i, i * 7, i / 100.0, now() FROM generate_series(1, 200000) i",
         (),
@@ -137,13 +140,20 @@ fn main() {
 
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     let started = Instant::now();
-    map_tasks(0..100_000_u32, MapOptions::named(|_, _| String::new()).workers(2), |n| Ok::<_, String>(black_box(*n)));
+    let _ = map_tasks(0..100_000_u32, MapOptions::named(|_, _| String::new()).workers(2), |n| {
+        Ok::<_, String>(black_box(*n))
+    });
     let ours = started.elapsed();
     let started = Instant::now();
-    pool.install(|| (0..100_000_u32).into_par_iter().for_each(|n| {
-        black_box(n);
-    }));
+    pool.install(|| {
+        (0..100_000_u32).into_par_iter().for_each(|n| {
+            black_box(n);
+        })
+    });
     let extra = ours.saturating_sub(started.elapsed()) / 100_000;
     let verdict = if extra < Duration::from_micros(2) { "ok" } else { "short" };
-    println!("{:<34} {extra:>12.2?} a task over bare rayon, bar 2 µs {verdict}", "map_tasks, 100,000 empty tasks");
+    println!(
+        "{:<34} {extra:>12.2?} a task over bare rayon, bar 2 µs {verdict}",
+        "map_tasks, 100,000 empty tasks"
+    );
 }
