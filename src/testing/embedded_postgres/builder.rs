@@ -56,8 +56,8 @@ impl EmbeddedPostgresBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] when an option is wrong or PostgreSQL is not installed; [`ErrorKind::Io`] when it cannot
-    /// be started, with the end of the server's log.
+    /// [`Config`](crate::ErrorKind::Config) when an option is wrong or PostgreSQL is not installed;
+    /// [`Io`](crate::ErrorKind::Io) when it cannot be started, with the end of the server's log.
     pub fn start(self) -> Result<EmbeddedPostgres> {
         let settings = self.server_arguments()?;
         let password = match self.password {
