@@ -4,7 +4,6 @@
 //! retries or migrations. The choice of the room is made in one place, [`connector`].
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -118,8 +117,14 @@ pub(crate) fn connector(settings: &Settings) -> Result<Arc<dyn Connector>> {
     }
 }
 
-/// The deadline of one step of `budget` that starts now.
-#[allow(dead_code, reason = "used by the backends that are compiled in")]
-pub(crate) fn step(budget: Budget) -> Deadline {
-    budget.step(Instant::now())
+/// How many threads of this process sit in a driver call that nobody waits for any longer.
+pub(crate) fn abandoned_threads() -> usize {
+    #[cfg(feature = "odbc")]
+    {
+        odbc::abandoned_threads()
+    }
+    #[cfg(not(feature = "odbc"))]
+    {
+        0
+    }
 }

@@ -66,7 +66,8 @@ fn one(value: &crate::value::Value) -> bool {
 
 /// Checks the named databases, side by side, on behalf of a flow.
 ///
-/// A database without settings is `not_configured`, one with wrong settings `unhealthy`; and the others are checked all the same.
+/// A database without settings is `not_configured`, one with wrong settings `unhealthy`, and the others are checked
+/// all the same.
 ///
 /// ```no_run
 /// let report = batchdb::database_health_check(&["rpa_db", "SurveyHub"], "rpa1");
@@ -74,20 +75,41 @@ fn one(value: &crate::value::Value) -> bool {
 /// ```
 #[must_use]
 pub fn database_health_check(databases: &[&str], flow: &str) -> HealthReport {
-    let check = |name: &str| match DatabaseManager::builder(name).flow(flow).build() {
+    let opened = databases.iter().map(|name| (*name, DatabaseManager::builder(name).flow(flow).build()));
+    HealthReport::of(Some(flow), side_by_side(opened.collect()), Utc::now())
+}
+
+/// Checks databases that the program has opened itself, side by side: each name with what
+/// [`build`](crate::DatabaseManagerBuilder::build) returned for it, an error included.
+///
+/// ```no_run
+/// use batchdb::{DatabaseManager, health_check_of};
+///
+/// let staging = |name| (name, DatabaseManager::builder(name).environment("staging").build());
+/// let report = health_check_of(["rpa_db", "SurveyHub"].map(staging));
+/// println!("{}", report.overall_status);
+/// ```
+#[must_use]
+pub fn health_check_of<'n>(
+    databases: impl IntoIterator<Item = (&'n str, Result<DatabaseManager>)>,
+) -> HealthReport {
+    HealthReport::of(None, side_by_side(databases.into_iter().collect()), Utc::now())
+}
+
+fn side_by_side(databases: Vec<(&str, Result<DatabaseManager>)>) -> Vec<DatabaseHealth> {
+    let check = |name: &str, opened: Result<DatabaseManager>| match opened {
         Ok(manager) => manager.health_check(),
         Err(error) if settings::is_not_configured(&error) => DatabaseHealth::not_configured(name, &error),
         Err(error) => DatabaseHealth::misconfigured(name, &error),
     };
-    let checked = std::thread::scope(|scope| {
-        let running: Vec<_> =
-            databases.iter().map(|name| (*name, scope.spawn(move || check(name)))).collect();
+    std::thread::scope(|scope| {
+        let start = |(name, opened)| (name, scope.spawn(move || check(name, opened)));
+        let running: Vec<_> = databases.into_iter().map(start).collect();
         let finished = |(name, thread): (&str, std::thread::ScopedJoinHandle<'_, DatabaseHealth>)| {
             thread.join().unwrap_or_else(|_| DatabaseHealth::panicked(name))
         };
-        running.into_iter().map(finished).collect::<Vec<_>>()
-    });
-    HealthReport::of(Some(flow), checked, Utc::now())
+        running.into_iter().map(finished).collect()
+    })
 }
 
 /// Checks every database that the environment configures.

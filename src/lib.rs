@@ -32,7 +32,7 @@ pub use crate::{
     error::{Error, ErrorKind, Phase, Result},
     health::{
         DatabaseHealth, HealthReport, HealthStatus, MigrationHealth, Prerequisites, database_health_check,
-        health_check_all, validate_database_prerequisites,
+        health_check_all, health_check_of, validate_database_prerequisites,
     },
     logging::{init_logging, init_logging_json},
     manager::{DatabaseManager, TimedQuery},

@@ -10,7 +10,6 @@ use serde::de::DeserializeOwned;
 
 use crate::context;
 use crate::deadline::Deadline;
-use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::params::IntoParams;
 use crate::pool::{PoolHandle, PoolStatus, pool_for};
@@ -378,15 +377,5 @@ impl DatabaseManager {
     /// are, or after 5 s.
     pub fn shutdown(&self) {
         self.handle.shutdown();
-    }
-
-    /// Which SQL the server speaks; asks the server where the settings do not tell.
-    pub(crate) fn dialect(&self) -> Result<Dialect> {
-        self.session_without_hook(|session| session.dialect())
-    }
-
-    /// The name for error messages.
-    pub(crate) fn shared_name(&self) -> Arc<str> {
-        Arc::clone(&self.settings.database)
     }
 }

@@ -7,12 +7,12 @@
 mod adapter;
 mod apply;
 mod checksum;
+mod engine;
 mod files;
 mod history;
 mod lock;
 mod plan;
 mod problem;
-mod engine;
 mod status;
 mod version;
 

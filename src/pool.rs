@@ -10,7 +10,7 @@ mod registry;
 mod slot;
 mod status;
 
-pub(crate) use registry::{PoolHandle, active_pools, pool_for};
+pub(crate) use registry::{PoolHandle, pool_for};
 pub use status::PoolStatus;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -10,7 +10,7 @@ use crate::backend::{Begin, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
-use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::log_line;
 use crate::params::IntoParams;
 use crate::pool::Lease;
@@ -267,11 +267,15 @@ impl<'a> Session<'a> {
     pub(crate) fn commit(&mut self) -> Result<()> {
         let started = Instant::now();
         let deadline = self.step();
-        let outcome = self.lease.connection().and_then(|connection| {
-            // Asked here and not only by the backends: no time left means that nothing was sent.
-            deadline.left_for(Phase::Commit, Instant::now())?;
-            connection.commit(deadline)
-        });
+        // Asked here and not only by the backends: no time left means that nothing was sent, and what was not
+        // committed must not wait in the session for the next borrower's commit.
+        let outcome = match deadline.left_for(Phase::Commit, Instant::now()) {
+            Ok(_) => self.lease.connection().and_then(|connection| connection.commit(deadline)),
+            Err(late) => {
+                self.rollback();
+                Err(late.with_effect(Effect::RolledBack))
+            }
+        };
         self.end("commit", started, outcome.map(|()| 0_u64)).map(|_| ())
     }
 

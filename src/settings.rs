@@ -216,6 +216,30 @@ impl Settings {
         keys::reference()
     }
 
+    /// The names of all databases for which an environment has a connection string, in the scope `GLOBAL`.
+    ///
+    /// `None` stands for what a handle takes: for the environment `BATCHDB_ENVIRONMENT`, else `PREFECT_ENVIRONMENT`,
+    /// else `development`; for the folder that holds `envs` and `migrations` `BATCHDB_HOME`, else the working
+    /// directory. Keys are in upper case, so a name is spelled as its folder of migrations is, else in lower case.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) when the file of the environment cannot be read.
+    ///
+    /// ```no_run
+    /// for name in batchdb::Settings::configured_databases(Some("production"), None)? {
+    ///     println!("{name}");
+    /// }
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    pub fn configured_databases(environment: Option<&str>, home: Option<&Path>) -> Result<Vec<String>> {
+        configured_databases(&Overrides {
+            environment: environment.map(str::to_owned),
+            home: home.map(Path::to_path_buf),
+            ..Overrides::default()
+        })
+    }
+
     pub(crate) fn target(&self) -> &Target {
         &self.target
     }

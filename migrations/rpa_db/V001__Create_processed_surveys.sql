@@ -3,7 +3,8 @@
 CREATE TABLE rpa1_processed_surveys (
     id                 BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     survey_id          BIGINT NOT NULL UNIQUE,
-    customer_id        BIGINT NOT NULL,
+    -- NULL: a response may be anonymous.
+    customer_id        BIGINT,
     -- NUMERIC without a scale keeps every digit of a score. A failed survey has none.
     satisfaction_score NUMERIC,
     processed_at       TIMESTAMPTZ NOT NULL DEFAULT now(),

@@ -1,19 +1,91 @@
-//! skeleton
-use crate::{
-    backend::{Connection, Connector},
-    deadline::Deadline,
-    error::Result,
-    settings::{OdbcTarget, Settings},
-};
+//! The ODBC room: SQL Server, SQLite, and every other database that has an ODBC driver.
+//!
+//! Neither a driver's query timeout nor `SQLCancel` frees a caller whose server does not answer, so no
+//! caller ever sits in a driver: each connection lives on a thread of its own, which alone touches its
+//! handles. The caller sends it work, waits until the deadline, asks for a cancel, waits a short grace,
+//! and goes away. [`abandoned_threads`] counts the threads that a driver still holds after that.
+//!
+//! The safe layer of odbc-api hides return codes and logs the server's texts, so this room stands on its
+//! `handles` layer: a success with diagnostics is read to the last record, every result of a statement is
+//! drained, and an error in any of them is the error of the whole.
+//!
+//! What the drivers make of values, where it differs from the rule that nothing changes on the way:
+//!
+//! * SQLite's driver (0.9998) turns each value into text: a float comes back with 15 digits, text ends at
+//!   its first NUL, and `RETURNING` loses its rows, which is therefore refused. A column without a declared
+//!   type has the type of its first row, and is text when that is NULL. The driver keeps the whole result
+//!   in memory until the statement ends.
+//! * psqlODBC strips the offset of `timestamptz`, so its sessions run in UTC. It reports `json` and
+//!   arrays as text, `infinity` as the end of the year 9999, and no sign for years before our era.
+
+mod bind;
+mod caller;
+mod cells;
+mod classify;
+mod columns;
+mod decode;
+mod diagnostics;
+mod flavor;
+mod link;
+mod session;
+mod statement;
+mod transaction;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use link::abandoned_threads;
+
 use std::sync::Arc;
-pub(super) struct OdbcConnector;
+use std::time::{Duration, Instant};
+
+use crate::backend::{Connection, Connector};
+use crate::deadline::Deadline;
+use crate::error::{Error, Result};
+use crate::settings::{OdbcTarget, Secret, Settings};
+
+use caller::OdbcConnection;
+use session::Address;
+
+/// Opens connections through one ODBC driver.
+pub(super) struct OdbcConnector {
+    address: Arc<Address>,
+    connect_timeout: Duration,
+}
+
 impl OdbcConnector {
-    pub(super) fn new(_target: &OdbcTarget, _settings: &Settings) -> Result<Self> {
-        Ok(Self)
+    /// Takes over what a connection needs. Nothing is connected and no driver is loaded.
+    ///
+    /// # Errors
+    ///
+    /// `Config`, when the connection string cannot be handed to the driver manager.
+    pub(super) fn new(target: &OdbcTarget, settings: &Settings) -> Result<OdbcConnector> {
+        Ok(OdbcConnector {
+            address: Arc::new(address(target, settings.read_only)?),
+            connect_timeout: settings.connect_timeout,
+        })
     }
 }
+
 impl Connector for OdbcConnector {
-    fn connect(&self, _: Deadline) -> Result<Box<dyn Connection>> {
-        todo!()
+    fn connect(&self, deadline: Deadline) -> Result<Box<dyn Connection>> {
+        let limit = Deadline::after(Instant::now(), self.connect_timeout).earlier(deadline);
+        Ok(Box::new(OdbcConnection::open(&self.address, limit)?))
     }
+}
+
+/// The target as the connection's thread needs it.
+fn address(target: &OdbcTarget, read_only: bool) -> Result<Address> {
+    let text = session::with_protocol(target.connection_string.expose());
+    if text.len() > usize::from(i16::MAX.unsigned_abs()) || text.contains('\0') {
+        return Err(Error::config("the ODBC connection string is too long, or has a NUL character in it"));
+    }
+    Ok(Address {
+        connection_string: Secret::new(text),
+        description: target.description.clone(),
+        dialect: target.dialect,
+        secrets: target.secrets.iter().map(|secret| Secret::new(secret.expose())).collect(),
+        read_only,
+    })
 }

@@ -56,11 +56,6 @@ pub(crate) fn pool_for(settings: &Arc<Settings>) -> Result<PoolHandle> {
     Ok(PoolHandle { pool: Arc::clone(&entry.pool), key })
 }
 
-/// All pools that are open in this process.
-pub(crate) fn active_pools() -> Vec<Arc<Pool>> {
-    pools().values().map(|entry| Arc::clone(&entry.pool)).collect()
-}
-
 impl PoolHandle {
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.pool

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::Pool;
+use crate::backend;
 
 /// The state of one pool. All keys are always there; before the first use the counts are 0.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +28,9 @@ pub struct PoolStatus {
     pub overflow: usize,
     /// Connections thrown away as broken, since the start.
     pub invalid: u64,
+    /// Threads of this process that sit in an ODBC driver's call which nobody waits for any longer, over all
+    /// pools. Each ends when its driver returns.
+    pub abandoned: usize,
     /// Callers that wait for a connection.
     pub waiting: usize,
     /// Connections opened, since the start.
@@ -65,6 +69,7 @@ impl Pool {
             checked_out,
             overflow: (checked_in + checked_out).saturating_sub(pool_size),
             invalid: self.invalid.load(Ordering::Relaxed),
+            abandoned: backend::abandoned_threads(),
             waiting: self.gate.waiting(),
             opened,
             utilization_percent: percent(checked_out, pool_size + max_overflow),

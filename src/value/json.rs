@@ -3,7 +3,7 @@
 use bigdecimal::BigDecimal;
 use chrono::SecondsFormat;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
+use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use super::{FromValue, Value};
@@ -223,11 +223,6 @@ pub(crate) fn from_pairs<'a, T: DeserializeOwned>(
     T::deserialize(MapDeserializer::new(pairs.map(|(name, value)| (name, ValueDeserializer(value)))))
 }
 
-/// Reads one value.
-pub(crate) fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T> {
-    Deserialize::deserialize(ValueDeserializer(value))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,9 +252,9 @@ mod tests {
     fn messages_of_serde_lose_the_value() {
         let error = read(Value::from("hunter2"), Value::Null).unwrap_err();
         assert!(!error.report().contains("hunter2"), "{}", error.report());
-        let error = from_value::<bool>(&Value::from("hunter2")).unwrap_err();
+        let error = bool::deserialize(ValueDeserializer(&Value::from("hunter2"))).unwrap_err();
         assert!(!error.report().contains("hunter2"), "{}", error.report());
-        let error = from_value::<Vec<i64>>(&Value::from("hunter2")).unwrap_err();
+        let error = Vec::<i64>::deserialize(ValueDeserializer(&Value::from("hunter2"))).unwrap_err();
         assert!(!error.report().contains("hunter2"), "{}", error.report());
     }
 

@@ -7,18 +7,18 @@ use batchdb::testing::EmbeddedPostgres;
 use batchdb::{DatabaseManager, DatabaseManagerBuilder};
 
 /// The server that all tests of this binary share; it ends with the process.
-pub fn server() -> &'static EmbeddedPostgres {
+pub(crate) fn server() -> &'static EmbeddedPostgres {
     EmbeddedPostgres::shared().expect("a throw-away PostgreSQL server is needed for the tests")
 }
 
 /// A name that no other test has.
-pub fn unique(prefix: &str) -> String {
+pub(crate) fn unique(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{prefix}_{}", NEXT.fetch_add(1, Ordering::SeqCst))
 }
 
 /// The builder of a handle for a fresh database of the test's own.
-pub fn fresh(prefix: &str) -> DatabaseManagerBuilder {
+pub(crate) fn fresh(prefix: &str) -> DatabaseManagerBuilder {
     let name = unique(prefix);
     server().create_database(&name).unwrap();
     DatabaseManager::builder(&name)
@@ -27,12 +27,12 @@ pub fn fresh(prefix: &str) -> DatabaseManagerBuilder {
 }
 
 /// A handle for a fresh database of the test's own.
-pub fn postgres(prefix: &str) -> DatabaseManager {
+pub(crate) fn postgres(prefix: &str) -> DatabaseManager {
     fresh(prefix).build().unwrap()
 }
 
 /// Runs `work` and says how long it took.
-pub fn timed<R>(work: impl FnOnce() -> R) -> (R, Duration) {
+pub(crate) fn timed<R>(work: impl FnOnce() -> R) -> (R, Duration) {
     let started = Instant::now();
     let result = work();
     (result, started.elapsed())
@@ -40,7 +40,7 @@ pub fn timed<R>(work: impl FnOnce() -> R) -> (R, Duration) {
 
 /// Waits until `done`, for at most ten seconds.
 #[track_caller]
-pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
     while !done() {
         assert!(Instant::now() < end, "did not happen in ten seconds: {what}");
@@ -49,12 +49,12 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// Sends a signal to a process of this machine.
-pub fn signal(name: &str, pid: i64) {
+pub(crate) fn signal(name: &str, pid: i64) {
     let status = std::process::Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
     assert!(status.is_ok_and(|status| status.success()), "kill -{name} {pid} failed");
 }
 
 /// The server's process behind the session.
-pub fn backend_pid(session: &mut batchdb::Session<'_>) -> i64 {
+pub(crate) fn backend_pid(session: &mut batchdb::Session<'_>) -> i64 {
     session.query_one("SELECT pg_backend_pid() AS pid", ()).unwrap().get("pid").unwrap()
 }

@@ -8,6 +8,7 @@ mod common;
 mod deadline;
 mod health;
 mod migrate;
+mod odbc;
 mod pool;
 mod query;
 mod tidy;

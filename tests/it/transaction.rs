@@ -1,8 +1,9 @@
 //! Transactions on a real PostgreSQL: every way out ends them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-use batchdb::{DatabaseManager, Error, ErrorKind, Isolation, TransactionOptions, params};
+use batchdb::{DatabaseManager, Error, ErrorKind, Isolation, Phase, TransactionOptions, params};
 
 use crate::common::{backend_pid, fresh, postgres, server};
 
@@ -152,4 +153,20 @@ fn a_read_only_database_refuses_writes_on_both_sides() {
     server().psql(db.name(), create).unwrap();
     let hidden = db.query_one("SELECT sneak()", ()).unwrap_err();
     assert_eq!(hidden.kind(), ErrorKind::ReadOnly, "{}", hidden.report());
+}
+
+#[test]
+fn a_commit_that_comes_too_late_leaves_no_transaction_behind() {
+    let db = postgres("tx");
+    let count = with_table(&db);
+    let late = db.with_deadline(Duration::from_millis(300)).transaction(|tx| {
+        tx.execute("INSERT INTO t VALUES (1)", ())?;
+        std::thread::sleep(Duration::from_millis(400));
+        Ok::<_, Error>(())
+    });
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::Timeout(Phase::Commit));
+    assert_eq!(count(), 0);
+    // The next borrower's commit is its own.
+    db.transaction(|tx| tx.execute("INSERT INTO t VALUES (2)", ())).unwrap();
+    assert_eq!(server().psql(db.name(), "SELECT id FROM t").unwrap(), "2");
 }

@@ -1,0 +1,304 @@
+//! Values as the arguments of a statement, each in the form that its database takes without loss.
+#![allow(unsafe_code, reason = "an argument promises ODBC that its pointers are valid")]
+
+use std::ffi::c_void;
+use std::num::NonZeroUsize;
+
+use bigdecimal::BigDecimal;
+use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
+use odbc_api::DataType;
+use odbc_api::handles::{CData, HasDataType};
+use odbc_sys::{CDataType, Len, NULL_DATA, SqlDataType};
+
+use crate::error::{Error, Result};
+use crate::value::Value;
+
+use super::flavor::Flavor;
+
+/// One argument, with its buffer and the description of it.
+#[derive(Debug)]
+pub(super) struct Argument {
+    buffer: Buffer,
+    sql_type: SqlDataType,
+    size: usize,
+    digits: i16,
+    /// The length of the buffer's content in bytes, or the mark of NULL.
+    indicator: Len,
+}
+
+/// A value in the C type that the driver reads.
+enum Buffer {
+    Null,
+    Bit(u8),
+    Int(i64),
+    Float(f64),
+    Utf8(Vec<u8>),
+    Wide(Vec<u16>),
+    Bytes(Vec<u8>),
+    Date(odbc_sys::Date),
+    Timestamp(odbc_sys::Timestamp),
+}
+
+impl std::fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<value>")
+    }
+}
+
+/// The arguments of a statement.
+///
+/// # Errors
+///
+/// `Params`, when the database cannot take a value as it is.
+pub(super) fn arguments(values: &[Value], flavor: Flavor) -> Result<Vec<Argument>> {
+    (1..)
+        .zip(values)
+        .map(|(number, value)| {
+            argument(value, flavor).map_err(|error| error.at(format_args!("parameter {number}")))
+        })
+        .collect()
+}
+
+fn argument(value: &Value, flavor: Flavor) -> Result<Argument> {
+    Ok(match value {
+        Value::Null => Argument::fixed(Buffer::Null, SqlDataType::VARCHAR, 1, 0),
+        Value::Bool(flag) => Argument::fixed(Buffer::Bit(u8::from(*flag)), SqlDataType::EXT_BIT, 1, 0),
+        Value::Int(number) => Argument::fixed(Buffer::Int(*number), SqlDataType::EXT_BIG_INT, 19, 0),
+        Value::Float(number) => Argument::fixed(Buffer::Float(*number), SqlDataType::DOUBLE, 53, 0),
+        Value::Decimal(number) => decimal(number, flavor),
+        Value::Text(text) => Argument::text(checked(text, flavor)?, flavor),
+        Value::Bytes(bytes) => Argument::bytes(bytes),
+        Value::Date(date) => match flavor {
+            Flavor::SqlServer | Flavor::Other => {
+                Argument::fixed(Buffer::Date(day(*date)?), SqlDataType::DATE, 10, 0)
+            }
+            _ => Argument::text(&date.to_string(), flavor),
+        },
+        // The struct that ODBC has for a time has no fraction.
+        Value::Time(time) => Argument::text(&format!("{}", time.format("%H:%M:%S%.f")), flavor),
+        Value::Timestamp(at) => match flavor {
+            Flavor::SqlServer | Flavor::Other => timestamp(*at)?,
+            _ => Argument::text(&format!("{}", at.format("%Y-%m-%d %H:%M:%S%.f")), flavor),
+        },
+        Value::TimestampTz(at) => {
+            Argument::text(&format!("{}", at.format("%Y-%m-%d %H:%M:%S%.f %:z")), flavor)
+        }
+        Value::Uuid(id) => Argument::text(&id.to_string(), flavor),
+        Value::Json(json) => Argument::text(checked(&json.to_string(), flavor)?, flavor),
+        Value::List(_) => {
+            return Err(Error::params("a list cannot be a parameter of its own here")
+                .with_hint("lists stand in IN (:name)"));
+        }
+    })
+}
+
+/// Refuses a NUL character where the driver would end the text there.
+fn checked(text: &str, flavor: Flavor) -> Result<&str> {
+    if flavor != Flavor::SqlServer && text.contains('\0') {
+        return Err(Error::params("the text has a NUL character in it, and the driver would cut it there"));
+    }
+    Ok(text)
+}
+
+/// A decimal goes as text. SQL Server is told its exact type; the others read the text as the column's.
+fn decimal(number: &BigDecimal, flavor: Flavor) -> Argument {
+    /// The most digits of SQL Server's `decimal`.
+    const MOST: usize = 38;
+    let text = number.to_plain_string();
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let scale = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let argument = Argument::text(&text, flavor);
+    match i16::try_from(scale) {
+        Ok(scale) if flavor == Flavor::SqlServer && digits <= MOST => {
+            Argument { sql_type: SqlDataType::DECIMAL, size: digits, digits: scale, ..argument }
+        }
+        Ok(scale) if flavor == Flavor::Postgres => {
+            Argument { sql_type: SqlDataType::NUMERIC, size: digits, digits: scale, ..argument }
+        }
+        _ => argument,
+    }
+}
+
+fn day(date: NaiveDate) -> Result<odbc_sys::Date> {
+    Ok(odbc_sys::Date { year: year(date)?, month: small(date.month()), day: small(date.day()) })
+}
+
+/// A timestamp with the seven digits of SQL Server's `datetime2`.
+fn timestamp(at: NaiveDateTime) -> Result<Argument> {
+    const STEP: u32 = 100;
+    let fraction = at.nanosecond();
+    if fraction % STEP != 0 || fraction >= 1_000_000_000 {
+        return Err(Error::params("the timestamp is finer than the 100 ns that the database keeps")
+            .with_hint("truncate it first"));
+    }
+    let value = odbc_sys::Timestamp {
+        year: year(at.date())?,
+        month: small(at.month()),
+        day: small(at.day()),
+        hour: small(at.hour()),
+        minute: small(at.minute()),
+        second: small(at.second()),
+        fraction,
+    };
+    Ok(Argument::fixed(Buffer::Timestamp(value), SqlDataType::TIMESTAMP, 27, 7))
+}
+
+fn year(date: NaiveDate) -> Result<i16> {
+    i16::try_from(date.year()).map_err(|_| Error::params("the year is out of range for a date of ODBC"))
+}
+
+/// A part of a calendar date or a time of day, none of which exceeds 60.
+fn small(part: u32) -> u16 {
+    u16::try_from(part).unwrap_or(u16::MAX)
+}
+
+impl Argument {
+    fn fixed(buffer: Buffer, sql_type: SqlDataType, size: usize, digits: i16) -> Argument {
+        let indicator = if matches!(buffer, Buffer::Null) { NULL_DATA } else { 0 };
+        Argument { buffer, sql_type, size, digits, indicator }
+    }
+
+    /// A text. On SQL Server a plain one goes as `varchar`, because an `nvarchar` argument keeps the
+    /// server from using the index of a `varchar` column; the sizes go in steps, because each size makes
+    /// a plan of its own.
+    fn text(text: &str, flavor: Flavor) -> Argument {
+        const PLAIN: [usize; 3] = [100, 1000, 8000];
+        const WIDE: [usize; 3] = [100, 1000, 4000];
+        let step = |steps: [usize; 3], length: usize| steps.into_iter().find(|&step| length <= step);
+        if flavor.takes_utf8() || (flavor == Flavor::SqlServer && text.is_ascii()) {
+            let bytes = text.as_bytes().to_vec();
+            let length = bytes.len();
+            let (sql_type, size) = match step(PLAIN, length) {
+                Some(size) => (SqlDataType::VARCHAR, size),
+                None => (SqlDataType::EXT_LONG_VARCHAR, length),
+            };
+            Argument { buffer: Buffer::Utf8(bytes), sql_type, size, digits: 0, indicator: length as Len }
+        } else {
+            let units: Vec<u16> = text.encode_utf16().collect();
+            let length = units.len();
+            let (sql_type, size) = match step(WIDE, length) {
+                Some(size) => (SqlDataType::EXT_W_VARCHAR, size),
+                None => (SqlDataType::EXT_W_LONG_VARCHAR, length),
+            };
+            let indicator = (length * size_of::<u16>()) as Len;
+            Argument { buffer: Buffer::Wide(units), sql_type, size, digits: 0, indicator }
+        }
+    }
+
+    fn bytes(bytes: &[u8]) -> Argument {
+        /// The most bytes of SQL Server's bounded `varbinary`.
+        const BOUNDED: usize = 8000;
+        let (sql_type, size) = match bytes.len() {
+            length if length > BOUNDED => (SqlDataType::EXT_LONG_VAR_BINARY, length),
+            length => (SqlDataType::EXT_VAR_BINARY, length.max(1)),
+        };
+        let indicator = bytes.len() as Len;
+        Argument { buffer: Buffer::Bytes(bytes.to_vec()), sql_type, size, digits: 0, indicator }
+    }
+}
+
+impl HasDataType for Argument {
+    fn data_type(&self) -> DataType {
+        DataType::Other {
+            data_type: self.sql_type,
+            column_size: NonZeroUsize::new(self.size),
+            decimal_digits: self.digits,
+        }
+    }
+}
+
+// SAFETY: the value pointer leads to the buffer of the C type that is told, which has as many bytes as the
+// indicator and the buffer length say; the indicator pointer leads to a field of the argument itself. Both
+// are valid for as long as the argument is not moved, changed or dropped.
+unsafe impl CData for Argument {
+    fn cdata_type(&self) -> CDataType {
+        match &self.buffer {
+            Buffer::Null | Buffer::Utf8(_) => CDataType::Char,
+            Buffer::Bit(_) => CDataType::Bit,
+            Buffer::Int(_) => CDataType::SBigInt,
+            Buffer::Float(_) => CDataType::Double,
+            Buffer::Wide(_) => CDataType::WChar,
+            Buffer::Bytes(_) => CDataType::Binary,
+            Buffer::Date(_) => CDataType::TypeDate,
+            Buffer::Timestamp(_) => CDataType::TypeTimestamp,
+        }
+    }
+
+    fn indicator_ptr(&self) -> *const Len {
+        &raw const self.indicator
+    }
+
+    fn value_ptr(&self) -> *const c_void {
+        match &self.buffer {
+            Buffer::Null => std::ptr::null(),
+            Buffer::Bit(value) => (&raw const *value).cast(),
+            Buffer::Int(value) => (&raw const *value).cast(),
+            Buffer::Float(value) => (&raw const *value).cast(),
+            Buffer::Utf8(bytes) | Buffer::Bytes(bytes) => bytes.as_ptr().cast(),
+            Buffer::Wide(units) => units.as_ptr().cast(),
+            Buffer::Date(value) => (&raw const *value).cast(),
+            Buffer::Timestamp(value) => (&raw const *value).cast(),
+        }
+    }
+
+    fn buffer_length(&self) -> Len {
+        match &self.buffer {
+            Buffer::Utf8(_) | Buffer::Wide(_) | Buffer::Bytes(_) => self.indicator,
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn bound(value: impl Into<Value>, flavor: Flavor) -> Argument {
+        argument(&value.into(), flavor).unwrap()
+    }
+
+    #[test]
+    fn text_goes_to_sql_server_as_varchar_where_it_can_and_in_steps_of_size() {
+        let plain = bound("abc", Flavor::SqlServer);
+        assert_eq!((plain.sql_type, plain.size), (SqlDataType::VARCHAR, 100));
+        let wide = bound("é€😀", Flavor::SqlServer);
+        assert_eq!((wide.sql_type, wide.size, wide.indicator), (SqlDataType::EXT_W_VARCHAR, 100, 8));
+        assert_eq!(bound("a".repeat(8001), Flavor::SqlServer).sql_type, SqlDataType::EXT_LONG_VARCHAR);
+        assert_eq!(bound("é".repeat(4001), Flavor::SqlServer).sql_type, SqlDataType::EXT_W_LONG_VARCHAR);
+        assert_eq!(bound("é€😀", Flavor::Sqlite).cdata_type(), CDataType::Char);
+    }
+
+    #[test]
+    fn decimals_keep_their_digits_and_scale() {
+        for (text, size, digits) in [("12.30", 4, 2), ("-0.001", 4, 3), ("1e3", 4, 0)] {
+            let decimal = bound(text.parse::<BigDecimal>().unwrap(), Flavor::SqlServer);
+            assert_eq!(
+                (decimal.sql_type, decimal.size, decimal.digits),
+                (SqlDataType::DECIMAL, size, digits)
+            );
+        }
+        let huge = bound("1e40".parse::<BigDecimal>().unwrap(), Flavor::SqlServer);
+        assert_eq!(huge.sql_type, SqlDataType::VARCHAR);
+    }
+
+    #[test]
+    fn what_cannot_go_unchanged_is_refused_with_its_place() {
+        let refused = |value: Value, flavor| arguments(&[Value::Null, value], flavor).unwrap_err();
+        let fine = NaiveDate::from_ymd_opt(2026, 1, 2).unwrap().and_hms_nano_opt(3, 4, 5, 678).unwrap();
+        for error in [
+            refused(Value::Timestamp(fine), Flavor::SqlServer),
+            refused(Value::from("a\0b"), Flavor::Sqlite),
+            refused(Value::List(vec![]), Flavor::Other),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Params);
+            assert!(error.to_string().starts_with("parameter 2: "), "{error}");
+        }
+        assert!(argument(&Value::from("a\0b"), Flavor::SqlServer).is_ok());
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        assert!(!format!("{:?}", bound("hunter2", Flavor::Sqlite)).contains("hunter2"));
+    }
+}

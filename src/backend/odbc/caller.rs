@@ -1,0 +1,405 @@
+//! The caller's side of a connection: it sends work to the connection's thread and waits, never longer
+//! than the deadline and a short grace.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use crate::backend::{Begin, Connection, Rows};
+use crate::deadline::{Budget, Deadline};
+use crate::dialect::Dialect;
+use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::sql::Statement;
+
+use super::bind::arguments;
+use super::classify::{Moment, judge, lost, outcome_unknown};
+use super::decode::Decoder;
+use super::diagnostics::Failure;
+use super::flavor::Flavor;
+use super::link::Link;
+use super::session::Address;
+use super::transaction::Control;
+use super::worker::{Job, Reply, Work, replies, spawn};
+
+/// The time for a thread that is between two driver calls to stop by itself. A cancel that meets no
+/// waiting call is one that no driver can get wrong.
+const BREATH: Duration = Duration::from_millis(10);
+
+/// The time for a cancelled driver call to return.
+const GRACE: Duration = Duration::from_millis(240);
+
+/// The time for a connection to disconnect before its thread is counted as abandoned.
+const PARTING: Duration = Duration::from_millis(50);
+
+/// A connection through an ODBC driver.
+pub(super) struct OdbcConnection {
+    address: Arc<Address>,
+    flavor: Flavor,
+    /// `None` only while the connection is dropped.
+    jobs: Option<Sender<Job>>,
+    ended: Receiver<()>,
+    link: Arc<Link>,
+    transaction: Transaction,
+    /// True also while a call is under way, so that whoever leaves one early leaves a broken connection.
+    broken: bool,
+}
+
+/// What is known of the session's transaction.
+#[derive(Debug, Clone, Copy)]
+enum Transaction {
+    None,
+    Open(Begin),
+    /// A statement of it failed. Each database makes something else of that; here, as on PostgreSQL, only
+    /// rolling back is left, as a whole or to a savepoint.
+    Failed(Begin),
+}
+
+/// What came of waiting.
+enum Waited<T> {
+    Message(T),
+    DeadlinePassed,
+    ThreadGone,
+}
+
+fn wait<T>(inbox: &Receiver<T>, deadline: Deadline) -> Waited<T> {
+    let received = match deadline.at() {
+        Some(at) => inbox.recv_deadline(at),
+        None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    };
+    match received {
+        Ok(message) => Waited::Message(message),
+        Err(RecvTimeoutError::Timeout) => Waited::DeadlinePassed,
+        Err(RecvTimeoutError::Disconnected) => Waited::ThreadGone,
+    }
+}
+
+/// The time that is left, for a driver's own limit.
+fn left(deadline: Deadline) -> Option<Duration> {
+    deadline.at().map(|_| deadline.left(Instant::now()))
+}
+
+impl OdbcConnection {
+    /// Opens a connection on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when the driver is not installed, `Connect`, `Auth`, or a timeout.
+    pub(super) fn open(address: &Arc<Address>, limit: Deadline) -> Result<OdbcConnection> {
+        let left = limit.left_for(Phase::Connect, Instant::now())?;
+        let link = Arc::new(Link::default());
+        let ends = spawn(Arc::clone(address), left, Arc::clone(&link))?;
+        match wait(&ends.opened, limit) {
+            Waited::Message(Ok(flavor)) => Ok(OdbcConnection {
+                address: Arc::clone(address),
+                flavor,
+                jobs: Some(ends.jobs),
+                ended: ends.ended,
+                link,
+                transaction: Transaction::None,
+                broken: false,
+            }),
+            Waited::Message(Err(failure)) => Err(not_opened(failure, address, limit)),
+            Waited::DeadlinePassed => {
+                link.ask_to_stop();
+                link.abandon();
+                Err(limit.passed(Phase::Connect))
+            }
+            Waited::ThreadGone => Err(driver_panicked().with_effect(Effect::NotSent)),
+        }
+        .map_err(|error| match error.kind() {
+            // It names the place already.
+            ErrorKind::Config => error,
+            _ => error.at(&address.description),
+        })
+    }
+
+    /// Has one job done, and hands its rows over as they come.
+    fn perform(
+        &mut self,
+        job: impl FnOnce(Sender<Reply>) -> Job,
+        mut rows: Rows<'_>,
+        budget: Budget,
+        mut moment: Moment,
+    ) -> Result<u64> {
+        if self.broken {
+            return Err(lost());
+        }
+        self.broken = true;
+        let (outbox, inbox) = replies();
+        if self.jobs.as_ref().is_none_or(|jobs| jobs.send(job(outbox)).is_err()) {
+            return Err(driver_panicked());
+        }
+        let mut decoder = None;
+        loop {
+            match wait(&inbox, moment.deadline) {
+                Waited::Message(Reply::Columns(columns)) => {
+                    decoder = Some(Decoder::new(columns, self.flavor))
+                }
+                Waited::Message(Reply::Rows(chunk)) => {
+                    let Some(decoder) = &decoder else { return Err(driver_panicked()) };
+                    for row in 0..chunk.rows {
+                        let row = decoder.row(&chunk, row)?;
+                        match &mut rows {
+                            Rows::Ignore => (),
+                            Rows::Collect(kept) => kept.push(row),
+                            Rows::Each(receive) => {
+                                if !receive(row)? {
+                                    return self.ended_early(&inbox, moment);
+                                }
+                            }
+                        }
+                    }
+                    if let Rows::Each(_) = rows {
+                        moment.phase = Phase::Fetch;
+                        moment.deadline = budget.step(Instant::now());
+                    }
+                }
+                Waited::Message(Reply::Done(count)) => {
+                    self.broken = false;
+                    return Ok(count);
+                }
+                Waited::Message(Reply::Failed(failure)) => return Err(self.failed(failure, moment)),
+                Waited::DeadlinePassed => return self.give_up(&inbox, moment),
+                Waited::ThreadGone => return Err(thread_gone(moment)),
+            }
+        }
+    }
+
+    /// The receiver has seen enough. Where all had come by then the connection is as good as before, else
+    /// it is thrown away: to read the rest could take for ever.
+    fn ended_early(&mut self, inbox: &Receiver<Reply>, moment: Moment) -> Result<u64> {
+        while let Ok(reply) = inbox.try_recv() {
+            match reply {
+                Reply::Columns(_) | Reply::Rows(_) => (),
+                Reply::Done(count) => {
+                    self.broken = false;
+                    return Ok(count);
+                }
+                Reply::Failed(failure) => return Err(self.failed(failure, moment)),
+            }
+        }
+        self.link.ask_to_stop();
+        Ok(0)
+    }
+
+    /// The deadline has passed: asks for a cancel, waits a little, and leaves the thread to itself.
+    fn give_up(&mut self, inbox: &Receiver<Reply>, moment: Moment) -> Result<u64> {
+        let moment = Moment { gave_up: true, ..moment };
+        let mut rows_came = false;
+        self.link.ask_to_stop();
+        for (pause, cancels) in [(BREATH, true), (GRACE, false)] {
+            let until = Instant::now() + pause;
+            loop {
+                match inbox.recv_deadline(until) {
+                    Ok(Reply::Columns(_) | Reply::Rows(_)) => rows_came = true,
+                    // It was done after all. Nobody else gets the connection, for a cancel may be on its way.
+                    Ok(Reply::Done(count)) if !rows_came => return Ok(count),
+                    Ok(Reply::Done(_)) => return Err(moment.deadline.passed(moment.phase)),
+                    Ok(Reply::Failed(failure)) => return Err(self.failed(failure, moment)),
+                    Err(RecvTimeoutError::Timeout) => break,
+                    Err(RecvTimeoutError::Disconnected) => return Err(thread_gone(moment)),
+                }
+            }
+            if cancels {
+                Link::cancel(&self.link);
+            }
+        }
+        self.link.abandon();
+        Err(timed_out(moment))
+    }
+
+    /// The error for a failure that the thread reports, and what it means for the connection.
+    fn failed(&mut self, failure: Failure, moment: Moment) -> Error {
+        match failure {
+            Failure::Ours(error) => {
+                self.broken = moment.gave_up;
+                error
+            }
+            Failure::Stopped => timed_out(moment),
+            Failure::Driver { records, late } => {
+                let verdict = judge(&records, self.flavor, moment, &self.address.secrets);
+                self.broken = verdict.broken || late || moment.gave_up;
+                if let Transaction::Open(begin) = self.transaction {
+                    self.transaction = Transaction::Failed(begin);
+                }
+                verdict.error
+            }
+        }
+    }
+
+    fn moment(&self, phase: Phase, deadline: Deadline, writes: bool) -> Moment {
+        let may_have_written = writes && matches!(self.transaction, Transaction::None);
+        Moment { phase, deadline, may_have_written, gave_up: false }
+    }
+
+    /// Runs a text without arguments, and drops its rows.
+    fn text(&mut self, text: &str, phase: Phase, deadline: Deadline, writes: bool) -> Result<()> {
+        let work =
+            Work { text: text.into(), arguments: Vec::new(), rows_wanted: false, left: left(deadline) };
+        let moment = self.moment(phase, deadline, writes);
+        let budget = Budget { each: Duration::MAX, whole: deadline };
+        self.perform(|replies| Job::Run(work, replies), Rows::Ignore, budget, moment).map(|_| ())
+    }
+
+    fn control(&mut self, control: Control, phase: Phase, deadline: Deadline) -> Result<()> {
+        let moment = self.moment(phase, deadline, false);
+        let budget = Budget { each: Duration::MAX, whole: deadline };
+        let left = left(deadline);
+        self.perform(|replies| Job::Control(control, left, replies), Rows::Ignore, budget, moment).map(|_| ())
+    }
+
+    /// Refuses a statement in a transaction that can only be rolled back.
+    ///
+    /// SQL Server has undone the transaction by then: the statement would run outside of any.
+    fn admit(&self, rolls_back: bool) -> Result<()> {
+        match self.transaction {
+            Transaction::Failed(_) if !rolls_back => Err(only_rollback()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Connection for OdbcConnection {
+    fn dialect(&self) -> Dialect {
+        self.address.dialect
+    }
+
+    fn run(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64> {
+        let rolls_back = statement.traits.transaction_control && begins_with_rollback(&statement.text);
+        self.admit(rolls_back)?;
+        let rows_wanted = !matches!(rows, Rows::Ignore);
+        if rows_wanted && self.flavor.loses_rows(&statement.text) {
+            return Err(Error::usage("SQLite's ODBC driver would run this and lose the rows of RETURNING")
+                .with_hint("run it without RETURNING, and read the rows by a SELECT"));
+        }
+        let arguments = arguments(&statement.args, self.flavor)?;
+        let deadline = budget.step(Instant::now());
+        let work = Work { text: Arc::clone(&statement.text), arguments, rows_wanted, left: left(deadline) };
+        let moment = self.moment(Phase::Query, deadline, statement.traits.writes);
+        let count = self.perform(|replies| Job::Run(work, replies), rows, budget, moment)?;
+        if let (Transaction::Failed(begin), true) = (self.transaction, rolls_back) {
+            self.transaction = Transaction::Open(begin);
+        }
+        Ok(count)
+    }
+
+    fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
+        self.admit(false)?;
+        self.text(text, Phase::Query, deadline, true)
+    }
+
+    fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()> {
+        if !matches!(self.transaction, Transaction::None) {
+            return Err(Error::usage("the connection is in a transaction already"));
+        }
+        self.control(Control::Begin(begin), Phase::Query, deadline)?;
+        self.transaction = Transaction::Open(begin);
+        Ok(())
+    }
+
+    fn commit(&mut self, deadline: Deadline) -> Result<()> {
+        match std::mem::replace(&mut self.transaction, Transaction::None) {
+            Transaction::None => Err(Error::usage("there is no transaction to commit")),
+            // Asked to commit, psqlODBC reports a success after its server was killed.
+            _ if self.broken => Err(lost()),
+            Transaction::Failed(begin) => {
+                self.control(Control::Rollback(begin), Phase::Rollback, deadline)
+                    .inspect_err(|_| self.broken = true)?;
+                Err(only_rollback())
+            }
+            Transaction::Open(begin) => {
+                // What is left in the session after a commit that failed, no two databases agree on.
+                self.control(Control::Commit(begin), Phase::Commit, deadline).inspect_err(|_| {
+                    self.broken = true;
+                })
+            }
+        }
+    }
+
+    fn rollback(&mut self, deadline: Deadline) -> Result<()> {
+        match std::mem::replace(&mut self.transaction, Transaction::None) {
+            Transaction::None => Ok(()),
+            Transaction::Open(begin) | Transaction::Failed(begin) => self
+                .control(Control::Rollback(begin), Phase::Rollback, deadline)
+                .inspect_err(|_| self.broken = true),
+        }
+    }
+
+    fn ping(&mut self, deadline: Deadline) -> Result<()> {
+        self.text("SELECT 1", Phase::Ping, deadline, false)
+            .map_err(|error| error.with_effect(Effect::NotSent))
+    }
+
+    /// ODBC has no way to make a session as new.
+    fn reset(&mut self, _deadline: Deadline) -> Result<()> {
+        self.broken = true;
+        Ok(())
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken
+    }
+}
+
+impl Drop for OdbcConnection {
+    /// Has the connection closed on its thread, and waits for that a moment at most.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if self.broken {
+            self.link.ask_to_stop();
+        }
+        let parting = if self.broken { BREATH } else { PARTING };
+        if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(parting) {
+            self.link.abandon();
+            if self.broken {
+                Link::cancel(&self.link);
+            }
+        }
+    }
+}
+
+fn begins_with_rollback(text: &str) -> bool {
+    text.trim_start().get(..8).is_some_and(|word| word.eq_ignore_ascii_case("ROLLBACK"))
+}
+
+fn only_rollback() -> Error {
+    Error::new(
+        ErrorKind::Database,
+        "a statement of the transaction has failed, so that it can only be rolled back",
+    )
+    .with_hint("return the error of the statement from the transaction, or use a savepoint")
+}
+
+/// The thread has ended in the middle: only a panic in odbc-api does that.
+fn driver_panicked() -> Error {
+    Error::new(ErrorKind::Connect, "the ODBC driver failed in a way that it cannot report")
+}
+
+fn thread_gone(moment: Moment) -> Error {
+    if moment.may_have_written || moment.phase == Phase::Commit {
+        outcome_unknown()
+    } else {
+        driver_panicked().with_effect(Effect::RolledBack)
+    }
+}
+
+/// The error of a call that was given up. A commit that got no answer is more than late.
+fn timed_out(moment: Moment) -> Error {
+    let timeout = moment.deadline.passed(moment.phase);
+    if moment.phase == Phase::Commit { outcome_unknown().with_source(timeout) } else { timeout }
+}
+
+fn not_opened(failure: Failure, address: &Address, limit: Deadline) -> Error {
+    let moment = Moment { phase: Phase::Connect, deadline: limit, may_have_written: false, gave_up: false };
+    match failure {
+        Failure::Ours(error) => error,
+        Failure::Stopped => limit.passed(Phase::Connect),
+        Failure::Driver { records, .. } => {
+            let flavor = Flavor::of(address.dialect, "");
+            let error = judge(&records, flavor, moment, &address.secrets).error;
+            // Nothing of the caller's was sent, whatever it was that failed.
+            if error.effect() == Effect::Unknown { error.with_effect(Effect::NotSent) } else { error }
+        }
+    }
+}

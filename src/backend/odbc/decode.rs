@@ -1,0 +1,195 @@
+//! From the driver's form of a value to a [`Value`]: exact, or an error that names the column. Pure.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bigdecimal::BigDecimal;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::row::{Columns, Row};
+use crate::value::Value;
+
+use super::cells::{Cells, Chunk, Values};
+use super::columns::{Column, Kind};
+use super::flavor::Flavor;
+
+/// Turns the chunks of one result into rows, in the caller's thread.
+pub(super) struct Decoder {
+    columns: Vec<Column>,
+    names: Arc<Columns>,
+    flavor: Flavor,
+}
+
+impl Decoder {
+    pub(super) fn new(columns: Vec<Column>, flavor: Flavor) -> Decoder {
+        let names = Columns::new(columns.iter().map(|column| column.name.as_str()));
+        Decoder { columns, names, flavor }
+    }
+
+    /// One row of a chunk.
+    pub(super) fn row(&self, chunk: &Chunk, row: usize) -> Result<Row> {
+        let values = self
+            .columns
+            .iter()
+            .zip(&chunk.columns)
+            .map(|(column, cells)| {
+                value(cells, row, column.kind, self.flavor)
+                    .map_err(|error| error.at(format_args!("column \"{}\"", column.name)))
+            })
+            .collect::<Result<Vec<Value>>>()?;
+        Ok(Row::new(Arc::clone(&self.names), values))
+    }
+}
+
+fn value(cells: &Cells, row: usize, kind: Kind, flavor: Flavor) -> Result<Value> {
+    if cells.nulls[row] {
+        return Ok(Value::Null);
+    }
+    match &cells.values {
+        Values::Int(values) if kind == Kind::Bool => Ok(Value::Bool(values[row] != 0)),
+        Values::Int(values) => Ok(Value::Int(values[row])),
+        Values::Float(values) => Ok(Value::Float(values[row])),
+        Values::Date(values) => day(values[row].year, values[row].month, values[row].day).map(Value::Date),
+        Values::Timestamp(values) => timestamp(&values[row]).map(Value::Timestamp),
+        Values::Bytes(values) if kind == Kind::Bytes && flavor != Flavor::Sqlite => {
+            Ok(Value::Bytes(values.get(row).to_vec()))
+        }
+        Values::Bytes(values) => String::from_utf8(values.get(row).to_vec())
+            .or_else(|_| Err(Error::decode("the text is not valid UTF-8")))
+            .and_then(|text| parsed(text, kind, flavor)),
+        Values::Utf16(values) => String::from_utf16(values.get(row))
+            .or_else(|_| Err(Error::decode("the text is not valid UTF-16")))
+            .and_then(|text| parsed(text, kind, flavor)),
+    }
+}
+
+fn day(year: i16, month: u16, day: u16) -> Result<NaiveDate> {
+    NaiveDate::from_ymd_opt(i32::from(year), u32::from(month), u32::from(day))
+        .ok_or_else(|| misfit("a date of the calendar"))
+}
+
+fn timestamp(at: &odbc_sys::Timestamp) -> Result<NaiveDateTime> {
+    day(at.year, at.month, at.day)?
+        .and_hms_nano_opt(u32::from(at.hour), u32::from(at.minute), u32::from(at.second), at.fraction)
+        .ok_or_else(|| misfit("a time of the day"))
+}
+
+fn misfit(wanted: &str) -> Error {
+    Error::decode(format!("a value is not {wanted}")).with_hint("cast the column in the SQL")
+}
+
+fn parse<T: FromStr>(text: &str, wanted: &str) -> Result<T> {
+    text.parse().or_else(|_| Err(misfit(wanted)))
+}
+
+/// Reads a value that came as text.
+fn parsed(text: String, kind: Kind, flavor: Flavor) -> Result<Value> {
+    match kind {
+        Kind::Text => Ok(Value::Text(text)),
+        Kind::Int => integer(&text),
+        Kind::Float => parse(text.trim(), "a number").map(Value::Float),
+        Kind::Decimal => parse::<BigDecimal>(text.trim(), "an exact decimal").map(Value::Decimal),
+        Kind::Bool => match text.to_ascii_lowercase().as_str() {
+            "1" | "t" | "true" => Ok(Value::Bool(true)),
+            "0" | "f" | "false" => Ok(Value::Bool(false)),
+            _ => Err(misfit("a boolean")),
+        },
+        Kind::Bytes => Ok(hexadecimal(&text).map_or(Value::Text(text), Value::Bytes)),
+        Kind::Date => parse(&text, "a date").map(Value::Date),
+        Kind::Time => parse::<NaiveTime>(&text, "a time of the day").map(Value::Time),
+        Kind::Timestamp => parse(&text.replacen(' ', "T", 1), "a timestamp").map(Value::Timestamp),
+        Kind::TimestampTz => instant(&text, flavor),
+        Kind::Uuid => parse::<Uuid>(&text, "a UUID").map(Value::Uuid),
+        Kind::Json => parse(&text, "JSON").map(Value::Json),
+    }
+}
+
+/// An integer; SQLite also keeps real numbers in integer columns, and they stay what they are.
+fn integer(text: &str) -> Result<Value> {
+    match text.parse() {
+        Ok(number) => Ok(Value::Int(number)),
+        Err(_) if text.contains(['.', 'e', 'E']) => parse(text, "a number").map(Value::Float),
+        Err(_) => Err(misfit("an integer")),
+    }
+}
+
+/// The bytes of SQLite's blob, which its driver spells `X'00FF'`; `None` where it is a text after all.
+fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix("X'")?.strip_suffix('\'')?.as_bytes();
+    let digit = |byte: u8| (byte as char).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let (pairs, []) = digits.as_chunks::<2>() else { return None };
+    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
+}
+
+/// A point in time. psqlODBC strips the offset, and its sessions run in UTC; elsewhere a time without an
+/// offset is no point in time.
+fn instant(text: &str, flavor: Flavor) -> Result<Value> {
+    const WANTED: &str = "a timestamp with an offset";
+    let compact = match text.rsplit_once(' ') {
+        Some((at, offset)) if offset.starts_with(['+', '-']) => format!("{at}{offset}"),
+        _ => text.to_owned(),
+    }
+    .replacen(' ', "T", 1);
+    if let Ok(at) = DateTime::parse_from_rfc3339(&compact) {
+        return Ok(Value::TimestampTz(at));
+    }
+    if flavor != Flavor::Postgres {
+        return Err(misfit(WANTED));
+    }
+    parse::<NaiveDateTime>(&compact, WANTED).map(|at| Value::TimestampTz(at.and_utc().fixed_offset()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[track_caller]
+    fn read(text: &str, kind: Kind, json: &str) {
+        let value = parsed(text.into(), kind, Flavor::Sqlite).unwrap();
+        assert_eq!(value.to_json().to_string(), json);
+    }
+
+    #[track_caller]
+    fn refused(text: &str, kind: Kind) {
+        let error = parsed(text.into(), kind, Flavor::Sqlite).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode);
+        assert!(!error.report().contains(text), "{}", error.report());
+    }
+
+    #[test]
+    fn texts_of_drivers_are_read_exactly_or_refused() {
+        read("9223372036854775807", Kind::Int, "9223372036854775807");
+        read("2.5", Kind::Int, "2.5");
+        refused("twelve", Kind::Int);
+        assert_eq!(
+            parsed(".50".into(), Kind::Decimal, Flavor::SqlServer).unwrap(),
+            Value::Decimal("0.50".parse().unwrap())
+        );
+        refused("NaN", Kind::Decimal);
+        refused("$12.50", Kind::Decimal);
+        assert_eq!(
+            parsed("X'00fF'".into(), Kind::Bytes, Flavor::Sqlite).unwrap(),
+            Value::Bytes(vec![0, 255])
+        );
+        assert_eq!(parsed("X'0'".into(), Kind::Bytes, Flavor::Sqlite).unwrap(), Value::from("X'0'"));
+        refused("yesterday", Kind::Date);
+        refused("perhaps", Kind::Bool);
+    }
+
+    #[test]
+    fn points_in_time_keep_their_offset_and_need_one() {
+        let at = |text: &str, flavor| parsed(text.into(), Kind::TimestampTz, flavor);
+        let wanted =
+            Value::TimestampTz(DateTime::parse_from_rfc3339("2026-01-02T03:04:05.1234567+02:00").unwrap());
+        assert_eq!(at("2026-01-02 03:04:05.1234567 +02:00", Flavor::SqlServer).unwrap(), wanted);
+        assert_eq!(at("2026-01-02T03:04:05.1234567+02:00", Flavor::Sqlite).unwrap(), wanted);
+        assert_eq!(
+            at("2026-01-02 03:04:05.5", Flavor::Postgres).unwrap(),
+            Value::TimestampTz(DateTime::parse_from_rfc3339("2026-01-02T03:04:05.5Z").unwrap())
+        );
+        assert!(at("2026-01-02 03:04:05.5", Flavor::Sqlite).is_err());
+    }
+}

@@ -1,0 +1,145 @@
+//! What a driver says after a call: its diagnostic records, and the failures made of them.
+
+use std::fmt;
+
+use odbc_api::handles::{DiagnosticStream, Diagnostics, slice_to_cow_utf8};
+
+use crate::error::Error;
+use crate::settings::Secret;
+
+/// More records than this say nothing new; some drivers give one for each row.
+const MOST_RECORDS: usize = 32;
+
+/// One diagnostic record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) state: String,
+    pub(super) native: i32,
+    pub(super) text: String,
+}
+
+impl Record {
+    /// Whether the record reports an error, whatever the call returned.
+    ///
+    /// FreeTDS returns a success with diagnostics for a block of rows that an error cut short, and
+    /// reports a lost connection with the class of a warning.
+    pub(super) fn is_error(&self) -> bool {
+        match self.state.get(..2) {
+            Some("00" | "02") => false,
+            Some("01") => self.state == "01000" && lost_by_number(self.native),
+            _ => true,
+        }
+    }
+}
+
+/// The numbers with which FreeTDS reports that the connection is gone or never was.
+pub(super) fn lost_by_number(native: i32) -> bool {
+    matches!(native, 20003 | 20004 | 20006 | 20017 | 20047)
+}
+
+/// The records of the last call on a handle, in the driver's order, which is best first.
+pub(super) fn records(handle: &impl Diagnostics) -> Vec<Record> {
+    let mut stream = DiagnosticStream::new(handle);
+    let mut records = Vec::new();
+    while records.len() < MOST_RECORDS
+        && let Some(record) = stream.next()
+    {
+        records.push(Record {
+            state: record.state.as_str().to_owned(),
+            native: record.native_error,
+            text: slice_to_cow_utf8(&record.message).trim_end_matches(['\0', '\n', ' ']).to_owned(),
+        });
+    }
+    records
+}
+
+/// Why the thread of a connection could not do its work.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The driver, or the server behind it, reported an error.
+    Driver {
+        records: Vec<Record>,
+        /// It came after a part of the results, so that nobody knows what the connection still holds.
+        late: bool,
+    },
+    /// This room found an error. The connection is as good as before.
+    Ours(Error),
+    /// The caller has gone, or asked to stop.
+    Stopped,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Ours(error)
+    }
+}
+
+/// The driver's own words, to be the source of an error of ours.
+#[derive(Debug)]
+pub(super) struct DriverText(String);
+
+impl DriverText {
+    /// Joins the records' texts, with every secret taken out of them.
+    pub(super) fn new(records: &[Record], secrets: &[Secret]) -> DriverText {
+        let text = records
+            .iter()
+            .map(|record| format!("[{}/{}] {}", record.state, record.native, record.text))
+            .collect::<Vec<_>>()
+            .join("; ");
+        DriverText(scrubbed(text, secrets))
+    }
+}
+
+impl fmt::Display for DriverText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for DriverText {}
+
+/// Takes every secret out of a text: as it is, and as it stands within braces in a connection string.
+fn scrubbed(text: String, secrets: &[Secret]) -> String {
+    let mut needles: Vec<String> = secrets
+        .iter()
+        .map(Secret::expose)
+        .filter(|secret| !secret.is_empty())
+        .flat_map(|secret| [secret.replace('}', "}}"), secret.to_owned()])
+        .collect();
+    // A secret that is a part of another must not tear it.
+    needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+    needles.iter().fold(text, |text, needle| text.replace(needle.as_str(), "***"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(state: &str, native: i32) -> Record {
+        Record { state: state.into(), native, text: String::new() }
+    }
+
+    #[test]
+    fn a_record_is_judged_by_its_class_and_by_the_numbers_of_a_lost_connection() {
+        assert!(!record("01000", 0).is_error());
+        assert!(!record("01004", 20017).is_error());
+        assert!(!record("00000", 1).is_error());
+        assert!(record("01000", 20017).is_error());
+        assert!(record("22012", 8134).is_error());
+        assert!(record("", 0).is_error());
+    }
+
+    #[test]
+    fn secrets_leave_no_trace_in_the_drivers_text() {
+        let secrets = ["p}w", "p}w-long", ""].map(Secret::new);
+        let records = [Record {
+            state: "08001".into(),
+            native: 0,
+            text: "PWD={p}}w-long}; raw p}w-long, raw p}w, braced p}}w".into(),
+        }];
+        assert_eq!(
+            DriverText::new(&records, &secrets).to_string(),
+            "[08001/0] PWD={***}; raw ***, raw ***, braced ***"
+        );
+    }
+}

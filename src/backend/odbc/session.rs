@@ -1,0 +1,315 @@
+//! One open connection of a driver, on the thread that owns it.
+#![allow(unsafe_code, reason = "ODBC handles are opened, set and freed here")]
+
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::null_mut;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use odbc_api::handles::{AnyHandle, Connection, Environment, SqlResult, SqlText};
+use odbc_sys::{
+    AttrOdbcVersion, ConnectionAttribute, DriverConnectOption, HandleType, IS_UINTEGER, Pointer, SqlReturn,
+};
+
+use crate::dialect::Dialect;
+use crate::error::{Error, ErrorKind};
+use crate::settings::Secret;
+
+use super::diagnostics::{DriverText, Failure, Record, records};
+use super::flavor::Flavor;
+use super::link::Link;
+use super::statement::Statement;
+use super::transaction::{Control, attribute, words};
+
+/// Where a connection leads, and how it is opened.
+pub(super) struct Address {
+    /// Ready for the driver manager, secrets included.
+    pub(super) connection_string: Secret,
+    /// Driver, server and database, for messages.
+    pub(super) description: String,
+    pub(super) dialect: Dialect,
+    /// What must not be in any message.
+    pub(super) secrets: Vec<Secret>,
+    pub(super) read_only: bool,
+}
+
+/// Adds the protocol version for FreeTDS, unless the string names one: asked to find out by itself, it
+/// hangs for ever on a server that accepts and says nothing, whatever the login timeout.
+pub(super) fn with_protocol(connection_string: &str) -> String {
+    let lower = connection_string.to_ascii_lowercase();
+    if (lower.contains("freetds") || lower.contains("tdsodbc")) && !lower.contains("tds_version") {
+        format!("{};TDS_Version=7.4", connection_string.trim_end_matches(';'))
+    } else {
+        connection_string.to_owned()
+    }
+}
+
+/// An open connection. It never leaves its thread.
+pub(super) struct Session<'l> {
+    connection: ManuallyDrop<Connection<'static>>,
+    flavor: Flavor,
+    link: &'l Link,
+}
+
+impl<'l> Session<'l> {
+    /// Loads the driver, connects, logs in, and sets the session up.
+    pub(super) fn open(address: &Address, left: Duration, link: &'l Link) -> Result<Session<'l>, Failure> {
+        let mut connection = allocate()?;
+        let seconds = whole_seconds(left);
+        if connection.set_login_timeout_sec(seconds).is_err() {
+            log::debug!("the ODBC driver manager takes no login timeout");
+        }
+        if address.read_only {
+            // A hint that drivers are free to ignore; what surely refuses writes stands above this room.
+            const READ_ONLY: Pointer = 1 as Pointer;
+            // SAFETY: the attribute is an integer, which travels in the pointer itself.
+            let _ =
+                unsafe { connection.set_attribute(ConnectionAttribute::ACCESS_MODE, READ_ONLY, IS_UINTEGER) };
+        }
+        match driver_connect(&mut connection, address) {
+            SqlResult::Success(()) | SqlResult::SuccessWithInfo(()) => (),
+            _ => return Err(not_connected(records(&connection), address)),
+        }
+        // From here on the connection is open, and `Session` closes it.
+        let mut session = Session {
+            connection: ManuallyDrop::new(connection),
+            flavor: Flavor::of(address.dialect, ""),
+            link,
+        };
+        if address.dialect == Dialect::Odbc {
+            session.flavor = Flavor::of(address.dialect, &session.database_system());
+        }
+        for text in session.flavor.opening(address.read_only) {
+            session.execute(text, Some(left))?;
+        }
+        Ok(session)
+    }
+
+    pub(super) fn flavor(&self) -> Flavor {
+        self.flavor
+    }
+
+    /// A new statement on this connection.
+    pub(super) fn statement(&self) -> Result<Statement<'_>, Failure> {
+        match self.connection.allocate_statement() {
+            SqlResult::Success(handle) | SqlResult::SuccessWithInfo(handle) => {
+                Ok(Statement::new(handle, self.link, self.flavor))
+            }
+            _ => Err(Failure::Driver { records: records(&*self.connection), late: false }),
+        }
+    }
+
+    /// Begins or ends a transaction.
+    pub(super) fn control(&self, control: Control, left: Option<Duration>) -> Result<(), Failure> {
+        match words(self.flavor, control) {
+            Some(text) => self.execute(&text, left),
+            None => self.control_by_driver(control),
+        }
+    }
+
+    /// Runs a text of our own to the end of its results.
+    fn execute(&self, text: &str, left: Option<Duration>) -> Result<(), Failure> {
+        let mut statement = self.statement()?;
+        if let Some(left) = left {
+            statement.set_timeout(left);
+        }
+        statement.execute(text)?;
+        while statement.more_results()? {}
+        Ok(())
+    }
+
+    fn control_by_driver(&self, control: Control) -> Result<(), Failure> {
+        let connection = &*self.connection;
+        match control {
+            Control::Begin(begin) => {
+                if let Some(level) = begin.isolation {
+                    // SAFETY: the attribute is an integer, which travels in the pointer itself.
+                    self.checked(unsafe {
+                        connection.set_attribute(
+                            ConnectionAttribute::TXN_ISOLATION,
+                            attribute(level) as Pointer,
+                            IS_UINTEGER,
+                        )
+                    })?;
+                }
+                self.checked(connection.set_autocommit(false))
+            }
+            // Autocommit comes on only after the end was confirmed: switching it on commits.
+            Control::Commit(_) => {
+                self.checked(connection.commit())?;
+                self.checked(connection.set_autocommit(true))
+            }
+            Control::Rollback(_) => {
+                self.checked(connection.rollback())?;
+                self.checked(connection.set_autocommit(true))
+            }
+        }
+    }
+
+    fn checked(&self, result: SqlResult<()>) -> Result<(), Failure> {
+        let failed = |records| Err(Failure::Driver { records, late: false });
+        match result {
+            SqlResult::Success(()) | SqlResult::NoData => Ok(()),
+            SqlResult::SuccessWithInfo(()) => {
+                let records = records(&*self.connection);
+                if records.iter().any(Record::is_error) { failed(records) } else { Ok(()) }
+            }
+            _ => failed(records(&*self.connection)),
+        }
+    }
+
+    /// The name that the driver gives for its database.
+    fn database_system(&self) -> String {
+        let mut name = Vec::new();
+        match self.connection.fetch_database_management_system_name(&mut name) {
+            SqlResult::Success(()) | SqlResult::SuccessWithInfo(()) => String::from_utf16_lossy(&name),
+            _ => String::new(),
+        }
+    }
+}
+
+impl Drop for Session<'_> {
+    /// Disconnects. A handle that the driver will not give back is left to it: freeing it would be an
+    /// error, and odbc-api makes a panic of that.
+    fn drop(&mut self) {
+        let closed =
+            |result: SqlResult<()>| matches!(result, SqlResult::Success(()) | SqlResult::SuccessWithInfo(()));
+        let mut disconnected = closed(self.connection.disconnect());
+        if !disconnected && closed(self.connection.rollback()) {
+            disconnected = closed(self.connection.disconnect());
+        }
+        if disconnected {
+            free(HandleType::Dbc, &*self.connection);
+        } else {
+            log::debug!("an ODBC driver could not disconnect; its connection handle is left to it");
+        }
+    }
+}
+
+/// Frees a handle, and leaves it allocated where that fails.
+pub(super) fn free(kind: HandleType, handle: &impl AnyHandle) {
+    // SAFETY: the handle is valid, of this kind, and owned by the caller, who keeps it from being dropped
+    // again and does not use it after this.
+    let result = unsafe { odbc_sys::SQLFreeHandle(kind, handle.as_handle()) };
+    if result != SqlReturn::SUCCESS {
+        log::debug!("an ODBC {kind:?} handle could not be freed");
+    }
+}
+
+/// A timeout for a driver: whole seconds, rounded up, never 0 (which means none), and never so many that
+/// they become negative in the milliseconds that FreeTDS counts in and aborts the process over.
+pub(super) fn whole_seconds(left: Duration) -> u32 {
+    const MOST: u64 = 1_000_000;
+    let seconds = left.as_secs().saturating_add(u64::from(left.subsec_nanos() > 0)).clamp(1, MOST);
+    u32::try_from(seconds).unwrap_or(1)
+}
+
+/// A new connection handle of the one environment of this library.
+fn allocate() -> Result<Connection<'static>, Failure> {
+    /// The lock is held while a handle is allocated, never while something waits for a server. The
+    /// environment that odbc-api offers would log the server's texts when a login fails.
+    static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
+
+    let unavailable = || Error::new(ErrorKind::Io, "the ODBC driver manager gives no handle");
+    let mut slot = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let environment = match &mut *slot {
+        Some(environment) => environment,
+        None => match Environment::new() {
+            SqlResult::Success(environment) | SqlResult::SuccessWithInfo(environment) => {
+                if environment.declare_version(AttrOdbcVersion::Odbc3_80).is_err() {
+                    return Err(unavailable().into());
+                }
+                slot.insert(environment)
+            }
+            _ => return Err(unavailable().into()),
+        },
+    };
+    match environment.allocate_connection() {
+        SqlResult::Success(connection) | SqlResult::SuccessWithInfo(connection) => {
+            let owner = ManuallyDrop::new(connection);
+            // SAFETY: the handle is valid, and its former owner is never dropped. Its environment is a
+            // static and lives as long as the process.
+            Ok(unsafe { Connection::new(owner.as_sys()) })
+        }
+        _ => Err(unavailable().into()),
+    }
+}
+
+fn driver_connect(connection: &mut Connection<'_>, address: &Address) -> SqlResult<()> {
+    let text = address.connection_string.expose();
+    if !Flavor::of(address.dialect, "").takes_utf8() {
+        return connection.connect_with_connection_string(&SqlText::new(text));
+    }
+    let Ok(length) = i16::try_from(text.len()) else {
+        return SqlResult::Error { function: "SQLDriverConnect" };
+    };
+    // SAFETY: the handle is valid and not connected; the text outlives the call and has `length` bytes;
+    // no completed connection string is asked for.
+    let result = unsafe {
+        odbc_sys::SQLDriverConnect(
+            connection.as_sys(),
+            null_mut(),
+            text.as_ptr(),
+            length,
+            null_mut(),
+            0,
+            null_mut(),
+            DriverConnectOption::NoPrompt,
+        )
+    };
+    match result {
+        SqlReturn::SUCCESS => SqlResult::Success(()),
+        SqlReturn::SUCCESS_WITH_INFO => SqlResult::SuccessWithInfo(()),
+        _ => SqlResult::Error { function: "SQLDriverConnect" },
+    }
+}
+
+/// The failure to connect; a driver that is not there is an error in the settings.
+fn not_connected(records: Vec<Record>, address: &Address) -> Failure {
+    let missing = records.iter().any(|record| {
+        matches!(record.state.as_str(), "IM002" | "IM003") || record.text.contains("Can't open lib")
+    });
+    if !missing {
+        return Failure::Driver { records, late: false };
+    }
+    let known = installed_drivers();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Failure::Ours(
+        Error::config(format!("the ODBC driver or data source of {} is not installed", address.description))
+            .with_hint(format!("drivers that are installed here: {known}"))
+            .with_source(DriverText::new(&records, &address.secrets)),
+    )
+}
+
+/// The names of the drivers that the driver manager knows.
+fn installed_drivers() -> Vec<String> {
+    // The list is a help in a message; odbc-api panics over a driver entry that it cannot read.
+    let listed = catch_unwind(AssertUnwindSafe(|| {
+        odbc_api::environment().and_then(odbc_api::Environment::drivers).unwrap_or_default()
+    }));
+    let mut names: Vec<String> =
+        listed.unwrap_or_default().into_iter().map(|driver| driver.description).collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn freetds_is_told_its_protocol_unless_the_string_tells_it() {
+        assert_eq!(with_protocol("Driver={FreeTDS};Server=x;"), "Driver={FreeTDS};Server=x;TDS_Version=7.4");
+        assert_eq!(with_protocol("Driver=FreeTDS;tds_version=8.0"), "Driver=FreeTDS;tds_version=8.0");
+        assert_eq!(with_protocol("Driver=SQLite3"), "Driver=SQLite3");
+    }
+
+    #[test]
+    fn a_drivers_timeout_is_rounded_up_and_neither_none_nor_negative() {
+        assert_eq!(whole_seconds(Duration::ZERO), 1);
+        assert_eq!(whole_seconds(Duration::from_millis(1001)), 2);
+        assert_eq!(whole_seconds(Duration::from_secs(3)), 3);
+        assert_eq!(whole_seconds(Duration::MAX), 1_000_000);
+    }
+}

@@ -1,0 +1,179 @@
+//! The thread of a connection: it opens it, does one job after the other, and closes it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use crate::error::{Error, ErrorKind, Result};
+
+use super::bind::Argument;
+use super::cells::Chunk;
+use super::columns::{Column, column};
+use super::diagnostics::Failure;
+use super::flavor::Flavor;
+use super::link::Link;
+use super::session::{Address, Session};
+use super::statement::Statement;
+use super::transaction::Control;
+
+/// A piece of work for the connection's thread.
+pub(super) enum Job {
+    Run(Work, Sender<Reply>),
+    Control(Control, Option<Duration>, Sender<Reply>),
+}
+
+/// One statement.
+pub(super) struct Work {
+    pub(super) text: Arc<str>,
+    pub(super) arguments: Vec<Argument>,
+    /// Whether the rows are wanted, or only their number.
+    pub(super) rows_wanted: bool,
+    /// The time that is left for it, for the driver's own limit.
+    pub(super) left: Option<Duration>,
+}
+
+/// What comes back. The last reply to a job is `Done` or `Failed`.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Columns(Vec<Column>),
+    Rows(Chunk),
+    /// So many rows were returned or changed.
+    Done(u64),
+    Failed(Failure),
+}
+
+/// The caller's ends of the channels to a connection's thread.
+pub(super) struct Ends {
+    /// Dropping it closes the connection.
+    pub(super) jobs: Sender<Job>,
+    /// The flavor of the open connection, or why there is none.
+    pub(super) opened: Receiver<Result<Flavor, Failure>>,
+    /// Never has a message; it disconnects when the thread has done its last driver call.
+    pub(super) ended: Receiver<()>,
+}
+
+/// Replies that may wait for a caller that is slow to take them: together with the one that is being
+/// filled and the one that is being read they bound the memory of a streamed result.
+const WAITING_REPLIES: usize = 2;
+
+/// The channel for the replies to one job.
+pub(super) fn replies() -> (Sender<Reply>, Receiver<Reply>) {
+    bounded(WAITING_REPLIES)
+}
+
+/// Starts a thread that opens a connection and serves it.
+///
+/// # Errors
+///
+/// `Io`, when the system gives no thread.
+pub(super) fn spawn(address: Arc<Address>, left: Duration, link: Arc<Link>) -> Result<Ends> {
+    let (jobs, inbox) = unbounded();
+    let (announce, opened) = bounded(1);
+    let (alive, ended) = bounded(0);
+    thread::Builder::new()
+        .name("batchdb-odbc".into())
+        .spawn(move || {
+            let served = catch_unwind(AssertUnwindSafe(|| serve(&address, left, &link, &announce, &inbox)));
+            if served.is_err() {
+                // The payload may quote the server; the caller learns of it by the closed channel.
+                log::warn!("an ODBC driver call panicked; its connection is thrown away");
+            }
+            link.end();
+            drop(alive);
+        })
+        .map_err(|error| {
+            Error::new(ErrorKind::Io, "no thread could be started for an ODBC connection").with_source(error)
+        })?;
+    Ok(Ends { jobs, opened, ended })
+}
+
+fn serve(
+    address: &Address,
+    left: Duration,
+    link: &Link,
+    announce: &Sender<Result<Flavor, Failure>>,
+    inbox: &Receiver<Job>,
+) {
+    let session = match Session::open(address, left, link) {
+        Ok(session) => session,
+        Err(failure) => return drop(announce.send(Err(failure))),
+    };
+    if announce.send(Ok(session.flavor())).is_err() {
+        return;
+    }
+    for job in inbox {
+        match job {
+            Job::Run(work, replies) => run(&session, work, &replies),
+            Job::Control(control, left, replies) => {
+                let reply = match session.control(control, left) {
+                    Ok(()) => Reply::Done(0),
+                    Err(failure) => Reply::Failed(failure),
+                };
+                // A caller that has gone has marked the connection as broken.
+                let _ = replies.send(reply);
+            }
+        }
+    }
+}
+
+/// Runs one statement. The answer goes out before the handle is freed, which may take a driver a while.
+fn run(session: &Session<'_>, work: Work, replies: &Sender<Reply>) {
+    let last = |outcome| {
+        // A caller that has gone has marked the connection as broken.
+        let _ = replies.send(match outcome {
+            Ok(count) => Reply::Done(count),
+            Err(failure) => Reply::Failed(failure),
+        });
+    };
+    match session.statement() {
+        Ok(mut statement) => last(results(&mut statement, work, replies)),
+        Err(failure) => last(Err(failure)),
+    }
+}
+
+/// Executes, hands over the rows of the first result that has any, and reads all the others to their end:
+/// the error of a later statement, or of a trigger, stands behind the results before it.
+fn results(statement: &mut Statement<'_>, work: Work, replies: &Sender<Reply>) -> Result<u64, Failure> {
+    if let Some(left) = work.left {
+        statement.set_timeout(left);
+    }
+    statement.bind(work.arguments)?;
+    statement.execute(&work.text)?;
+    let (mut returned, mut changed) = (None, 0);
+    loop {
+        let columns = statement.column_count()?;
+        if columns == 0 {
+            // A trigger's counts come before the count of the statement that fired it.
+            changed = statement.row_count().unwrap_or(changed);
+        } else if returned.is_none() && work.rows_wanted {
+            returned = Some(hand_over(statement, columns, replies)?);
+        } else {
+            let mut rows = 0;
+            while statement.fetch()? {
+                rows += 1;
+            }
+            returned = returned.or(Some(rows));
+        }
+        if !statement.more_results()? {
+            return Ok(returned.unwrap_or(changed));
+        }
+    }
+}
+
+fn hand_over(statement: &mut Statement<'_>, columns: u16, replies: &Sender<Reply>) -> Result<u64, Failure> {
+    let flavor = statement.flavor();
+    let columns: Vec<Column> = (1..=columns)
+        .map(|number| Ok(column(statement.describe(number)?, flavor)?))
+        .collect::<Result<_, Failure>>()?;
+    let send = |reply| replies.send(reply).map_err(|_| Failure::Stopped);
+    send(Reply::Columns(columns.clone()))?;
+    let mut rows = 0;
+    while let Some(chunk) = Chunk::fetch(statement, &columns)? {
+        rows += chunk.rows as u64;
+        send(Reply::Rows(chunk))?;
+    }
+    Ok(rows)
+}

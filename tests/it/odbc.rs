@@ -1,0 +1,329 @@
+//! The same calls through real ODBC drivers: SQLite's, psqlODBC, and FreeTDS to a silent peer.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use batchdb::{
+    DatabaseManager, DatabaseManagerBuilder, Error, ErrorKind, MigrateOnStart, Phase, Value, params,
+};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::common::{eventually, server, timed, unique};
+
+const GRACE: Duration = Duration::from_millis(500);
+
+fn sqlite_at(file: &Path) -> DatabaseManagerBuilder {
+    DatabaseManager::builder(&unique("sqlite"))
+        .connection_string(format!("Driver=SQLite3;Database={}", file.display()))
+        .migrate_on_start(MigrateOnStart::Off)
+}
+
+fn psql_odbc(prefix: &str) -> DatabaseManager {
+    let name = unique(prefix);
+    server().create_database(&name).unwrap();
+    let (server, password) = (server(), server().password());
+    DatabaseManager::builder(&name)
+        .connection_string(format!(
+            "Driver={{PostgreSQL Unicode}};Server={};Port={};Database={name};UID={};PWD={{{password}}};",
+            server.host(),
+            server.port(),
+            server.user(),
+        ))
+        .migrate_on_start(MigrateOnStart::Off)
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn sqlite_carries_integers_reals_text_and_null() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = sqlite_at(&folder.path().join("a.db")).build().unwrap();
+    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, x REAL, name TEXT)", ()).unwrap();
+    let long = "é€😀".repeat(2_000);
+    for (id, n, x, name) in [
+        (1, Value::Int(i64::MIN), Value::Float(0.1), Value::from("é€😀 'quoted' :name ? \\")),
+        (2, Value::Int(i64::MAX), Value::Float(-1.5e300), Value::from(long.as_str())),
+        (3, Value::Null, Value::Null, Value::Null),
+        (4, Value::Int(0), Value::Float(0.0), Value::from("")),
+    ] {
+        let changed = db
+            .execute(
+                "INSERT INTO t (id, n, x, name) VALUES (:id, :n, :x, :name)",
+                params! { id: id, n: n.clone(), x: x.clone(), name: name.clone() },
+            )
+            .unwrap();
+        assert_eq!(changed, 1);
+        let row = db.query_one("SELECT id, n, x, name FROM t WHERE id = :id", params! { id: id }).unwrap();
+        assert_eq!(row.columns().collect::<Vec<_>>(), ["id", "n", "x", "name"]);
+        assert!(row["n"] == n && row["x"] == x && row["name"] == name, "{id}: {}", row.to_json().unwrap());
+    }
+    assert_eq!(db.query_one("SELECT 1 AS test_value", ()).unwrap().get::<i64>("test_value").unwrap(), 1);
+    assert_eq!(db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get::<i64>("n").unwrap(), 4);
+    assert_eq!(db.execute("UPDATE t SET n = 1", ()).unwrap(), 4);
+    assert!(db.execute_query("DELETE FROM t", ()).unwrap().is_empty());
+}
+
+#[test]
+fn lists_and_nulls_work_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = sqlite_at(&folder.path().join("a.db")).build().unwrap();
+    db.execute("CREATE TABLE t (id INTEGER)", ()).unwrap();
+    db.execute_many("INSERT INTO t VALUES (:id)", (1..=5).map(|id| params! { id: id })).unwrap();
+    let count = |condition: &str, ids: Vec<i64>| -> i64 {
+        let sql = format!("SELECT count(*) AS n FROM t WHERE id {condition}");
+        db.query_one(&sql, params! { ids: ids }).unwrap().get("n").unwrap()
+    };
+    assert_eq!(count("IN (:ids)", vec![1, 3, 9]), 2);
+    assert_eq!(count("NOT IN (:ids)", vec![1, 3, 9]), 3);
+    assert_eq!(count("IN (:ids)", vec![]), 0);
+    assert_eq!(count("NOT IN (:ids)", vec![]), 5);
+}
+
+#[test]
+fn transactions_end_on_every_way_out_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = sqlite_at(&folder.path().join("a.db")).build().unwrap();
+    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)", ()).unwrap();
+    let count = || db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get::<i64>("n").unwrap();
+    db.transaction(|tx| tx.execute("INSERT INTO t VALUES (1)", ())).unwrap();
+    assert_eq!(count(), 1);
+    let error = db
+        .transaction(|tx| {
+            tx.execute("INSERT INTO t VALUES (2)", ())?;
+            tx.execute("INSERT INTO t VALUES (1)", ())
+        })
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Constraint, "{}", error.report());
+    assert_eq!(count(), 1);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        db.transaction(|tx| -> Result<(), Error> {
+            tx.execute("INSERT INTO t VALUES (3)", ())?;
+            panic!("on purpose")
+        })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(count(), 1);
+    let error =
+        db.execute_many("INSERT INTO t VALUES (:id)", [7, 8, 1].map(|id| params! { id: id })).unwrap_err();
+    assert!(error.to_string().contains("record 3"), "{error}");
+    assert_eq!(count(), 1);
+    db.transaction(|tx| {
+        tx.execute("INSERT INTO t VALUES (4)", ())?;
+        let undone = tx.transaction(|savepoint| {
+            savepoint.execute("INSERT INTO t VALUES (5)", ())?;
+            Err::<(), _>(Error::from(savepoint.execute("INSERT INTO t VALUES (4)", ()).unwrap_err()))
+        });
+        assert!(undone.is_err());
+        Ok::<_, Error>(())
+    })
+    .unwrap();
+    assert_eq!(count(), 2);
+}
+
+#[test]
+fn a_read_only_sqlite_refuses_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.db");
+    sqlite_at(&file).build().unwrap().execute("CREATE TABLE t (id INTEGER)", ()).unwrap();
+    let db = sqlite_at(&file).read_only(true).build().unwrap();
+    assert_eq!(db.execute("INSERT INTO t VALUES (1)", ()).unwrap_err().kind(), ErrorKind::ReadOnly);
+    assert_eq!(db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get::<i64>("n").unwrap(), 0);
+}
+
+#[test]
+fn errors_leave_the_connection_usable() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = sqlite_at(&folder.path().join("a.db")).build().unwrap();
+    for (sql, kind) in
+        [("SELECT * FROM nowhere", ErrorKind::Syntax), ("SELECT nothing FROM", ErrorKind::Syntax)]
+    {
+        let error = db.execute_query(sql, ()).unwrap_err();
+        assert_eq!(error.kind(), kind, "{}", error.report());
+    }
+    assert_eq!(db.query_one("SELECT 1 AS n", ()).unwrap().get::<i64>("n").unwrap(), 1);
+    assert_eq!(db.pool_status().opened, 1);
+}
+
+#[test]
+fn a_slow_statement_is_cancelled_in_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = sqlite_at(&folder.path().join("a.db")).build().unwrap();
+    let endless = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c) SELECT count(*) FROM c";
+    let limit = Duration::from_millis(300);
+    let (error, took) = timed(|| db.execute_query_with_timeout(endless, (), limit).unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Query), "{}", error.report());
+    assert!(took >= limit && took < limit + GRACE, "{took:?}");
+    assert_eq!(db.query_one("SELECT 1 AS n", ()).unwrap().get::<i64>("n").unwrap(), 1);
+    eventually("no thread is left behind", || db.pool_status().abandoned == 0);
+}
+
+#[test]
+fn streams_are_bounded_and_may_end_early() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = sqlite_at(&folder.path().join("a.db")).build().unwrap();
+    let series = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c LIMIT :n) SELECT i FROM c";
+    let (mut count, mut sum) = (0, 0);
+    db.query_each(series, params! { n: 50_000 }, |row| {
+        count += 1;
+        sum += row.get::<i64>(0)?;
+        Ok::<_, Error>(true)
+    })
+    .unwrap();
+    assert_eq!((count, sum), (50_000, 1_250_025_000));
+    let mut seen = 0;
+    db.query_each(series, params! { n: 50_000 }, |_| {
+        seen += 1;
+        Ok::<_, Error>(seen < 10)
+    })
+    .unwrap();
+    assert_eq!(seen, 10);
+    assert_eq!(db.query_one("SELECT 1 AS n", ()).unwrap().get::<i64>("n").unwrap(), 1);
+}
+
+#[test]
+fn psqlodbc_gives_the_values_that_the_native_backend_gives() {
+    let db = psql_odbc("psqlodbc");
+    let decimal = |text: &str| Value::Decimal(text.parse().unwrap());
+    let at: DateTime<Utc> = "2026-01-05T08:00:37.123456Z".parse().unwrap();
+    for (ty, value) in [
+        ("int2", Value::Int(i16::MIN.into())),
+        ("int4", Value::Int(i32::MAX.into())),
+        ("int8", Value::Int(i64::MIN)),
+        ("float8", Value::Float(0.1)),
+        ("float4", Value::Float(0.5)),
+        ("numeric(30,10)", decimal("12345678901234567890.0123456789")),
+        ("numeric(10,2)", decimal("-1.50")),
+        ("bool", Value::Bool(true)),
+        ("bool", Value::Bool(false)),
+        ("text", Value::from("é€😀 'quoted' :name ? \\")),
+        ("varchar(50)", Value::from("abc")),
+        ("bytea", Value::Bytes(vec![0, 1, 255, 39, 92])),
+        ("date", Value::Date("1899-12-31".parse().unwrap())),
+        ("time", Value::Time("23:59:59".parse().unwrap())),
+        ("timestamp", Value::Timestamp("2026-01-05T08:00:37.123456".parse().unwrap())),
+        ("timestamptz", Value::from(at)),
+        ("uuid", Value::Uuid(Uuid::from_u128(0x6f2d_1f64_5717_4562_b3fc_2c96_3f66_afa6))),
+    ] {
+        let table = unique("t");
+        db.execute(&format!("CREATE TABLE {table} (v {ty}, missing {ty})"), ()).unwrap();
+        db.execute(
+            &format!("INSERT INTO {table} VALUES (:v, :n)"),
+            params! { v: value.clone(), n: Value::Null },
+        )
+        .unwrap();
+        let row = db.query_one(&format!("SELECT v, missing FROM {table}"), ()).unwrap();
+        assert!(
+            row["v"] == value,
+            "{ty}: {} became {} ({:?})",
+            value.to_json(),
+            row["v"].to_json(),
+            row["v"]
+        );
+        assert!(row["missing"].is_null(), "{ty}");
+    }
+    // psqlODBC gives JSON and what it does not know as text, which is read as JSON where that is asked for.
+    let row = db.query_one("SELECT '{\"a\": [1, null]}'::jsonb AS v, '1 day'::interval AS i", ()).unwrap();
+    assert_eq!(row.get::<serde_json::Value>("v").unwrap(), serde_json::json!({"a": [1, null]}));
+    assert_eq!(row.get::<String>("i").unwrap(), "1 day");
+    let row = db.query_one("SELECT N'é€😀' AS v", ()).unwrap();
+    assert_eq!(row.get::<String>("v").unwrap(), "é€😀");
+    let long = "é€😀".repeat(5_000);
+    let row = db.query_one("SELECT CAST(:v AS text) AS v", params! { v: long.as_str() }).unwrap();
+    assert!(row.get::<String>("v").unwrap() == long, "long text is whole");
+}
+
+#[test]
+fn a_commit_is_never_claimed_on_psqlodbc() {
+    let db = psql_odbc("psqlodbc");
+    db.execute("CREATE TABLE t (id int PRIMARY KEY)", ()).unwrap();
+    let count = || db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get::<i64>("n").unwrap();
+    // A failed statement whose error the caller swallowed.
+    let swallowed = db.transaction(|tx| {
+        tx.execute("INSERT INTO t VALUES (1)", ())?;
+        let _ = tx.execute("INSERT INTO t VALUES (1)", ());
+        Ok::<_, Error>(())
+    });
+    assert!(swallowed.is_err());
+    assert_eq!(count(), 0);
+    // A server process that was killed: psqlODBC itself calls the commit after it a success.
+    let killed = db.transaction(|tx| {
+        tx.execute("INSERT INTO t VALUES (1)", ())?;
+        let pid = crate::common::backend_pid(tx);
+        server().psql("postgres", &format!("SELECT pg_terminate_backend({pid})")).unwrap();
+        let _ = tx.execute("INSERT INTO t VALUES (2)", ());
+        Ok::<_, Error>(())
+    });
+    assert!(killed.is_err());
+    assert_eq!(count(), 0);
+    db.transaction(|tx| tx.execute("INSERT INTO t VALUES (1)", ())).unwrap();
+    assert_eq!(count(), 1);
+}
+
+#[test]
+fn a_slow_statement_is_cancelled_through_psqlodbc() {
+    let db = psql_odbc("psqlodbc");
+    db.execute_query("SELECT 1", ()).unwrap();
+    let limit = Duration::from_millis(300);
+    let (error, took) =
+        timed(|| db.execute_query_with_timeout("SELECT pg_sleep(30)", (), limit).unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Query), "{}", error.report());
+    assert!(took >= limit && took < limit + GRACE, "{took:?}");
+    let active = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND query LIKE '%pg_sleep%' AND state = 'active'",
+        db.name()
+    );
+    eventually("nothing of ours runs on", || server().psql("postgres", &active).unwrap().trim() == "0");
+}
+
+#[test]
+fn a_wrong_password_is_its_own_kind_through_psqlodbc() {
+    let name = unique("psqlodbc");
+    server().create_database(&name).unwrap();
+    let db = DatabaseManager::builder(&name)
+        .connection_string(format!(
+            "Driver={{PostgreSQL Unicode}};Server={};Port={};Database={name};UID=postgres;PWD=wr0ng-secret;",
+            server().host(),
+            server().port(),
+        ))
+        .build()
+        .unwrap();
+    let error = db.execute_query("SELECT 1", ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth, "{}", error.report());
+    assert!(!error.report().contains("wr0ng-secret"));
+}
+
+#[test]
+fn a_silent_peer_holds_nobody_through_freetds() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let db = DatabaseManager::builder(&unique("silent"))
+        .connection_string(format!(
+            "Driver={{FreeTDS}};Server=127.0.0.1;Port={port};UID=sa;PWD=s3cret-word;Database=x;"
+        ))
+        .connect_timeout(Duration::from_millis(400))
+        .build()
+        .unwrap();
+    let (error, took) = timed(|| db.execute_query("SELECT 1", ()).unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Connect), "{}", error.report());
+    assert!(took < Duration::from_millis(400) + GRACE, "{took:?}");
+    assert!(!error.report().contains("s3cret-word"));
+    drop(listener);
+}
+
+#[test]
+fn a_driver_that_is_not_installed_is_named_with_those_that_are() {
+    let db = DatabaseManager::builder(&unique("nodriver"))
+        .connection_string("Driver={No Such Driver};Server=x;")
+        .database_type("odbc")
+        .build()
+        .unwrap();
+    let error = db.execute_query("SELECT 1", ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{}", error.report());
+    assert!(
+        error.report().contains("SQLite3") && error.report().contains("No Such Driver"),
+        "{}",
+        error.report()
+    );
+}
