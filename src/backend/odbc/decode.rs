@@ -48,19 +48,18 @@ fn value(cells: &Cells, row: usize, kind: Kind, flavor: Flavor) -> Result<Value>
         return Ok(Value::Null);
     }
     match &cells.values {
-        Values::Int(values) if kind == Kind::Bool => Ok(Value::Bool(values[row] != 0)),
+        Values::Bit(values) => Ok(Value::Bool(values[row] != 0)),
         Values::Int(values) => Ok(Value::Int(values[row])),
         Values::Float(values) => Ok(Value::Float(values[row])),
+        Values::Single(values) => Ok(Value::Float(f64::from(values[row]))),
         Values::Date(values) => day(values[row].year, values[row].month, values[row].day).map(Value::Date),
         Values::Timestamp(values) => timestamp(&values[row]).map(Value::Timestamp),
-        Values::Bytes(values) if kind == Kind::Bytes && flavor != Flavor::Sqlite => {
-            Ok(Value::Bytes(values.get(row).to_vec()))
-        }
-        Values::Bytes(values) => String::from_utf8(values.get(row).to_vec())
-            .or_else(|_| Err(Error::decode("the text is not valid UTF-8")))
+        Values::Bytes(values) => Ok(Value::Bytes(values.get(row).to_vec())),
+        Values::Utf8(values) => String::from_utf8(values.get(row).to_vec())
+            .map_err(|_| Error::decode("the text is not valid UTF-8"))
             .and_then(|text| parsed(text, kind, flavor)),
         Values::Utf16(values) => String::from_utf16(values.get(row))
-            .or_else(|_| Err(Error::decode("the text is not valid UTF-16")))
+            .map_err(|_| Error::decode("the text is not valid UTF-16"))
             .and_then(|text| parsed(text, kind, flavor)),
     }
 }
@@ -81,7 +80,7 @@ fn misfit(wanted: &str) -> Error {
 }
 
 fn parse<T: FromStr>(text: &str, wanted: &str) -> Result<T> {
-    text.parse().or_else(|_| Err(misfit(wanted)))
+    text.parse().map_err(|_| misfit(wanted))
 }
 
 /// Reads a value that came as text.
