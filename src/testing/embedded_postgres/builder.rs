@@ -56,7 +56,7 @@ impl EmbeddedPostgresBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] when an option is wrong or PostgreSQL is not installed; [`ErrorKind::Io`] when it cannot
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when an option is wrong or PostgreSQL is not installed; [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot
     /// be started, with the end of the server's log.
     pub fn start(self) -> Result<EmbeddedPostgres> {
         let settings = self.server_arguments()?;
