@@ -1,5 +1,9 @@
 //! Blocking PostgreSQL and SQL Server for batch programs.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(
+    not(any(feature = "postgres", feature = "odbc")),
+    allow(dead_code, unused_imports, reason = "without a backend nothing can be run, only described")
+)]
 
 mod backend;
 mod builder;
