@@ -5,7 +5,7 @@
 CARGO ?= cargo
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test lint doc features ci clean
+.PHONY: help setup demo test lint doc features bench ci clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -33,6 +33,9 @@ doc: ## Build the documentation; a broken link is an error
 features: ## Check each feature alone, none, and that PostgreSQL alone needs no ODBC
 	@CARGO="$(CARGO)" tools/features
 	@CARGO="$(CARGO)" tools/postgres-only
+
+bench: setup ## Measure side by side with the bare driver
+	@$(CARGO) bench --quiet --locked --all-features --bench driver
 
 ci: ## Run everything that must pass before a change lands
 	@.ci/run

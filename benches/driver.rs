@@ -3,6 +3,10 @@
 //! Machines are noisy: each pair is measured in alternating rounds, and the median of the rounds' ratios
 //! is what is printed. Run it with `make bench`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program that prints its measurements")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the bare side reads its rows as programs on the bare driver do"
+)]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

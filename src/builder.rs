@@ -36,7 +36,6 @@ impl DatabaseManager {
     /// let db = DatabaseManager::builder("rpa_db").flow("rpa1").pool_size(20).max_overflow(30).build()?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
-    #[must_use]
     pub fn builder(name: &str) -> DatabaseManagerBuilder {
         DatabaseManagerBuilder { name: name.to_owned(), overrides: Overrides::default() }
     }

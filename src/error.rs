@@ -222,6 +222,7 @@ impl Error {
         self
     }
 
+    #[cfg(feature = "postgres")]
     pub(crate) fn with_kind(self, kind: ErrorKind) -> Error {
         self.edit(|inner| inner.kind = kind)
     }

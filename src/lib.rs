@@ -35,6 +35,10 @@
 //! `postgres` and `odbc` are on by default; with `postgres` alone nothing of ODBC is needed. `testing` brings
 //! `testing::EmbeddedPostgres`, `cli` the command `batchdb`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(
+    not(any(feature = "postgres", feature = "odbc")),
+    allow(dead_code, unused_imports, reason = "without a backend nothing can be run, only described")
+)]
 
 mod backend;
 mod builder;

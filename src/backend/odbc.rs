@@ -19,6 +19,7 @@
 //!   arrays as text, `infinity` as the end of the year 9999, and no sign for years before our era.
 
 mod bind;
+mod block;
 mod caller;
 mod cells;
 mod classify;
@@ -27,6 +28,7 @@ mod decode;
 mod diagnostics;
 mod flavor;
 mod link;
+mod objects;
 mod session;
 mod statement;
 mod transaction;

@@ -110,7 +110,7 @@ impl FromValue for Vec<u8> {
 /// Reads the standard spelling of `T` from text.
 fn parse<T: FromStr>(value: &Value, text: &str, wanted: &str) -> Result<T> {
     text.parse()
-        .or_else(|_| Err(Error::decode(format!("a value of type {} does not spell {wanted}", value.kind()))))
+        .map_err(|_| Error::decode(format!("a value of type {} does not spell {wanted}", value.kind())))
 }
 
 impl FromValue for BigDecimal {

@@ -1,6 +1,8 @@
 //! Migrations on real databases: PostgreSQL, and SQLite through ODBC.
 
 mod lock;
+#[cfg(feature = "odbc")]
+mod odbc;
 mod run;
 mod start;
 
@@ -25,6 +27,21 @@ impl Given {
         server().create_database(&database).unwrap();
         let connection_string = server().url_for(&database);
         Given { folder: tempfile::tempdir().unwrap(), database, connection_string }.with(files)
+    }
+
+    /// The same server through psqlODBC, which is told no dialect.
+    #[cfg(feature = "odbc")]
+    fn postgres_by_odbc(files: &[(&str, &str)]) -> Given {
+        let given = Given::postgres(files);
+        let connection_string = format!(
+            "Driver=PostgreSQL Unicode;Server={};Port={};Database={};Uid={};Pwd={}",
+            server().host(),
+            server().port(),
+            given.database,
+            server().user(),
+            server().password(),
+        );
+        Given { connection_string, ..given }
     }
 
     #[cfg(feature = "odbc")]

@@ -113,7 +113,7 @@ fn transactions_end_on_every_way_out_on_sqlite() {
         tx.execute("INSERT INTO t VALUES (4)", ())?;
         let undone = tx.transaction(|savepoint| {
             savepoint.execute("INSERT INTO t VALUES (5)", ())?;
-            Err::<(), _>(Error::from(savepoint.execute("INSERT INTO t VALUES (4)", ()).unwrap_err()))
+            Err::<(), _>(savepoint.execute("INSERT INTO t VALUES (4)", ()).unwrap_err())
         });
         assert!(undone.is_err());
         Ok::<_, Error>(())

@@ -127,7 +127,7 @@ fn day(date: NaiveDate) -> Result<odbc_sys::Date> {
 fn timestamp(at: NaiveDateTime) -> Result<Argument> {
     const STEP: u32 = 100;
     let fraction = at.nanosecond();
-    if fraction % STEP != 0 || fraction >= 1_000_000_000 {
+    if !fraction.is_multiple_of(STEP) || fraction >= 1_000_000_000 {
         return Err(Error::params("the timestamp is finer than the 100 ns that the database keeps")
             .with_hint("truncate it first"));
     }

@@ -27,7 +27,7 @@ use super::worker::{Job, Reply, Work, replies, spawn};
 const BREATH: Duration = Duration::from_millis(10);
 
 /// The time for a cancelled driver call to return.
-const GRACE: Duration = Duration::from_millis(240);
+const GRACE: Duration = Duration::from_millis(200);
 
 /// The time for a connection to disconnect before its thread is counted as abandoned.
 const PARTING: Duration = Duration::from_millis(50);
@@ -131,6 +131,7 @@ impl OdbcConnection {
             return Err(driver_panicked());
         }
         let mut decoder = None;
+        let mut handed = 0;
         loop {
             match wait(&inbox, moment.deadline) {
                 Waited::Message(Reply::Columns(columns)) => {
@@ -144,8 +145,9 @@ impl OdbcConnection {
                             Rows::Ignore => (),
                             Rows::Collect(kept) => kept.push(row),
                             Rows::Each(receive) => {
+                                handed += 1;
                                 if !receive(row)? {
-                                    return self.ended_early(&inbox, moment);
+                                    return self.ended_early(&inbox, moment).map(|()| handed);
                                 }
                             }
                         }
@@ -153,6 +155,10 @@ impl OdbcConnection {
                     if let Rows::Each(_) = rows {
                         moment.phase = Phase::Fetch;
                         moment.deadline = budget.step(Instant::now());
+                    }
+                    // A thread that is as fast as we are always has rows for us.
+                    if moment.deadline.left(Instant::now()).is_zero() {
+                        return self.give_up(&inbox, moment);
                     }
                 }
                 Waited::Message(Reply::Done(count)) => {
@@ -168,19 +174,19 @@ impl OdbcConnection {
 
     /// The receiver has seen enough. Where all had come by then the connection is as good as before, else
     /// it is thrown away: to read the rest could take for ever.
-    fn ended_early(&mut self, inbox: &Receiver<Reply>, moment: Moment) -> Result<u64> {
+    fn ended_early(&mut self, inbox: &Receiver<Reply>, moment: Moment) -> Result<()> {
         while let Ok(reply) = inbox.try_recv() {
             match reply {
                 Reply::Columns(_) | Reply::Rows(_) => (),
-                Reply::Done(count) => {
+                Reply::Done(_) => {
                     self.broken = false;
-                    return Ok(count);
+                    return Ok(());
                 }
                 Reply::Failed(failure) => return Err(self.failed(failure, moment)),
             }
         }
         self.link.ask_to_stop();
-        Ok(0)
+        Ok(())
     }
 
     /// The deadline has passed: asks for a cancel, waits a little, and leaves the thread to itself.
@@ -351,8 +357,8 @@ impl Drop for OdbcConnection {
         }
         let parting = if self.broken { BREATH } else { PARTING };
         if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(parting) {
-            self.link.abandon();
-            if self.broken {
+            // A thread that was abandoned before has had its cancel.
+            if self.link.abandon() && self.broken {
                 Link::cancel(&self.link);
             }
         }

@@ -1,10 +1,13 @@
 //! Rows on their way from the connection's thread to the caller: values in the driver's form, by column.
 
-use odbc_sys::CDataType;
+use odbc_sys::{CDataType, Len, NULL_DATA};
 
+use crate::error::Error;
+
+use super::block::Target;
 use super::columns::{Column, Form};
 use super::diagnostics::Failure;
-use super::statement::{Part, Statement, Unit};
+use super::statement::{Fixed, Part, Statement, Unit};
 
 /// The most rows of one chunk.
 const MOST_ROWS: usize = 512;
@@ -29,135 +32,312 @@ pub(super) struct Cells {
 /// Values in one of the forms that a driver hands over.
 #[derive(Debug)]
 pub(super) enum Values {
+    Bit(Vec<u8>),
     Int(Vec<i64>),
     Float(Vec<f64>),
+    Single(Vec<f32>),
     Date(Vec<odbc_sys::Date>),
     Timestamp(Vec<odbc_sys::Timestamp>),
     Utf16(Long<u16>),
+    Utf8(Long<u8>),
     Bytes(Long<u8>),
 }
 
-/// Values of any length, one behind the other.
+/// Values of any length, and where the value of each row begins and ends.
 #[derive(Debug, Default)]
 pub(super) struct Long<U> {
     units: Vec<U>,
-    ends: Vec<usize>,
+    spans: Vec<(usize, usize)>,
 }
 
 impl<U> Long<U> {
     /// The value of one row.
     pub(super) fn get(&self, row: usize) -> &[U] {
-        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.units[start..self.ends[row]]
+        let (start, end) = self.spans[row];
+        &self.units[start..end]
+    }
+}
+
+/// How the rows of a result are fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Each value is asked for by itself and in the order of the columns, which every driver can do, and
+    /// which cuts no value off however long it is.
+    ByValue,
+    /// So many rows go in one call into buffers of these widths, in units with the end mark.
+    ByBlock { rows: usize, widths: Vec<usize> },
+}
+
+impl Way {
+    /// The fastest way for a result whose columns have these bounds, in bytes or UTF-16 units; a column
+    /// without a bound may have one value that is longer than any buffer, and so needs a driver that
+    /// gives such a value again.
+    pub(super) fn of(columns: &[Column], rereads: bool) -> Way {
+        /// The width for a column without a bound, and the most for one whose longer values can be had.
+        const USUAL: usize = 256;
+        let widths: Option<Vec<usize>> = columns
+            .iter()
+            .map(|column| match (column.bound, rereads) {
+                (Some(bound), false) => Some(bound + 1),
+                (bound, true) => Some(bound.unwrap_or(USUAL).min(USUAL) + 1),
+                (None, false) => None,
+            })
+            .collect();
+        let Some(widths) = widths else { return Way::ByValue };
+        let row: usize = columns
+            .iter()
+            .zip(&widths)
+            .map(|(column, width)| size_of::<Len>() + column.form.unit_size() * width)
+            .sum();
+        match (FULL / row.max(1)).min(MOST_ROWS) {
+            0 | 1 => Way::ByValue,
+            rows => Way::ByBlock { rows, widths },
+        }
     }
 }
 
 impl Chunk {
     /// Fetches the rows that fit into one chunk. `None` behind the last row.
-    ///
-    /// Each value is asked for by itself and in the order of the columns, which every driver can do, and
-    /// which cuts no value off however long it is.
-    pub(super) fn fetch(statement: &mut Statement<'_>, columns: &[Column]) -> Result<Option<Chunk>, Failure> {
-        let mut chunk =
-            Chunk { rows: 0, columns: columns.iter().map(|column| Cells::new(column.form)).collect() };
+    pub(super) fn fetch(
+        statement: &mut Statement<'_>,
+        columns: &[Column],
+        way: &Way,
+    ) -> Result<Option<Chunk>, Failure> {
+        let chunk = match way {
+            Way::ByValue => Chunk::by_value(statement, columns)?,
+            Way::ByBlock { rows, widths } => Chunk::by_block(statement, columns, *rows, widths)?,
+        };
+        Ok((chunk.rows > 0).then_some(chunk))
+    }
+
+    fn by_value(statement: &mut Statement<'_>, columns: &[Column]) -> Result<Chunk, Failure> {
+        let cells = columns.iter().map(|column| Cells::new(column.form, 0, 0)).collect();
+        let mut chunk = Chunk { rows: 0, columns: cells };
         let mut bytes = 0;
         while chunk.rows < MOST_ROWS && bytes < FULL && statement.fetch()? {
-            for ((number, column), cells) in (1..).zip(columns).zip(&mut chunk.columns) {
-                bytes += cells.push(statement, number, column.form)?;
+            for (number, cells) in (1..).zip(&mut chunk.columns) {
+                bytes += cells.push(statement, number)?;
             }
             chunk.rows += 1;
         }
-        Ok((chunk.rows > 0).then_some(chunk))
+        Ok(chunk)
+    }
+
+    fn by_block(
+        statement: &mut Statement<'_>,
+        columns: &[Column],
+        rows: usize,
+        widths: &[usize],
+    ) -> Result<Chunk, Failure> {
+        let mut cells: Vec<Cells> =
+            columns.iter().zip(widths).map(|(column, &width)| Cells::new(column.form, rows, width)).collect();
+        let mut indicators = vec![vec![0; rows]; columns.len()];
+        let mut targets: Vec<Target<'_>> = cells
+            .iter_mut()
+            .zip(widths)
+            .zip(&mut indicators)
+            .map(|((cells, &width), indicators)| cells.target(width, indicators))
+            .collect();
+        let fetched = statement.fetch_block(&mut targets, rows)?;
+        drop(targets);
+        for (place, cells) in cells.iter_mut().enumerate() {
+            let (column, width) = (&columns[place], widths[place]);
+            cells.settle(statement, place, column, width, &indicators[place][..fetched])?;
+        }
+        Ok(Chunk { rows: fetched, columns: cells })
     }
 }
 
 impl Cells {
-    fn new(form: Form) -> Cells {
+    /// Buffers for so many rows, each of so many units where the form has no size of its own.
+    fn new(form: Form, rows: usize, width: usize) -> Cells {
+        fn long<U: Unit>(length: usize) -> Long<U> {
+            Long { units: vec![U::default(); length], spans: Vec::new() }
+        }
         let values = match form {
-            Form::Bit | Form::Int => Values::Int(Vec::new()),
-            Form::Float | Form::Single => Values::Float(Vec::new()),
-            Form::Date => Values::Date(Vec::new()),
-            Form::Timestamp => Values::Timestamp(Vec::new()),
-            Form::Utf16 => Values::Utf16(Long::default()),
-            Form::Utf8 | Form::Bytes => Values::Bytes(Long::default()),
+            Form::Bit => Values::Bit(vec![0; rows]),
+            Form::Int => Values::Int(vec![0; rows]),
+            Form::Float => Values::Float(vec![0.0; rows]),
+            Form::Single => Values::Single(vec![0.0; rows]),
+            Form::Date => Values::Date(vec![odbc_sys::Date::default(); rows]),
+            Form::Timestamp => Values::Timestamp(vec![odbc_sys::Timestamp::default(); rows]),
+            Form::Utf16 => Values::Utf16(long(rows * width)),
+            Form::Utf8 => Values::Utf8(long(rows * width)),
+            Form::Bytes => Values::Bytes(long(rows * width)),
         };
         Cells { values, nulls: Vec::new() }
     }
 
+    /// The buffers as the target of a block.
+    fn target<'b>(&'b mut self, width: usize, indicators: &'b mut [Len]) -> Target<'b> {
+        match &mut self.values {
+            Values::Bit(values) => Target::fixed(values, indicators),
+            Values::Int(values) => Target::fixed(values, indicators),
+            Values::Float(values) => Target::fixed(values, indicators),
+            Values::Single(values) => Target::fixed(values, indicators),
+            Values::Date(values) => Target::fixed(values, indicators),
+            Values::Timestamp(values) => Target::fixed(values, indicators),
+            Values::Utf16(long) => Target::long(&mut long.units, width, CDataType::WChar, indicators),
+            Values::Utf8(long) => Target::long(&mut long.units, width, CDataType::Char, indicators),
+            Values::Bytes(long) => Target::long(&mut long.units, width, CDataType::Binary, indicators),
+        }
+    }
+
+    /// Reads the indicators of a fetched block, and gets the values that were longer than their buffer.
+    fn settle(
+        &mut self,
+        statement: &mut Statement<'_>,
+        place: usize,
+        column: &Column,
+        width: usize,
+        indicators: &[Len],
+    ) -> Result<(), Failure> {
+        self.nulls = indicators.iter().map(|&indicator| indicator == NULL_DATA).collect();
+        match &mut self.values {
+            Values::Utf16(long) => long.settle(statement, place, column, width, indicators, CDataType::WChar),
+            Values::Utf8(long) => long.settle(statement, place, column, width, indicators, CDataType::Char),
+            Values::Bytes(long) => {
+                long.settle(statement, place, column, width, indicators, CDataType::Binary)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Adds the value of the current row, and tells how many bytes it takes.
-    fn push(&mut self, statement: &mut Statement<'_>, number: u16, form: Form) -> Result<usize, Failure> {
-        let size = match &mut self.values {
-            Values::Int(values) => {
-                let value = match form {
-                    Form::Bit => statement.get_fixed::<u8>(number)?.map(i64::from),
-                    _ => statement.get_fixed(number)?,
-                };
-                keep(values, &mut self.nulls, value)
-            }
-            Values::Float(values) => {
-                let value = match form {
-                    Form::Single => statement.get_fixed::<f32>(number)?.map(f64::from),
-                    _ => statement.get_fixed(number)?,
-                };
-                keep(values, &mut self.nulls, value)
-            }
-            Values::Date(values) => {
-                let value = statement.get_fixed(number)?;
-                keep(values, &mut self.nulls, value)
-            }
-            Values::Timestamp(values) => {
-                let value = statement.get_fixed(number)?;
-                keep(values, &mut self.nulls, value)
-            }
-            Values::Utf16(values) => append(values, &mut self.nulls, statement, number, CDataType::WChar)?,
-            Values::Bytes(values) => {
-                let c_type = if form == Form::Utf8 { CDataType::Char } else { CDataType::Binary };
-                append(values, &mut self.nulls, statement, number, c_type)?
-            }
-        };
-        Ok(size)
+    fn push(&mut self, statement: &mut Statement<'_>, number: u16) -> Result<usize, Failure> {
+        let nulls = &mut self.nulls;
+        match &mut self.values {
+            Values::Bit(values) => push_fixed(values, nulls, statement, number),
+            Values::Int(values) => push_fixed(values, nulls, statement, number),
+            Values::Float(values) => push_fixed(values, nulls, statement, number),
+            Values::Single(values) => push_fixed(values, nulls, statement, number),
+            Values::Date(values) => push_fixed(values, nulls, statement, number),
+            Values::Timestamp(values) => push_fixed(values, nulls, statement, number),
+            Values::Utf16(long) => long.push(nulls, statement, number, CDataType::WChar),
+            Values::Utf8(long) => long.push(nulls, statement, number, CDataType::Char),
+            Values::Bytes(long) => long.push(nulls, statement, number, CDataType::Binary),
+        }
     }
 }
 
 /// Adds a value of fixed size; a NULL has a value that nobody reads.
-fn keep<T: Default>(values: &mut Vec<T>, nulls: &mut Vec<bool>, value: Option<T>) -> usize {
-    nulls.push(value.is_none());
-    values.push(value.unwrap_or_default());
-    size_of::<T>()
-}
-
-/// Adds a value of any length, part by part, straight into its place.
-fn append<U: Unit>(
-    values: &mut Long<U>,
+fn push_fixed<T: Fixed>(
+    values: &mut Vec<T>,
     nulls: &mut Vec<bool>,
     statement: &mut Statement<'_>,
     number: u16,
-    c_type: CDataType,
 ) -> Result<usize, Failure> {
-    const FIRST: usize = 256;
-    let start = values.units.len();
-    let mark = usize::from(c_type != CDataType::Binary);
-    let (mut end, mut room) = (start, FIRST);
-    let null = loop {
-        values.units.resize(end + room, U::default());
-        match statement.get_part(number, c_type, &mut values.units[end..])? {
-            Part::Null => break true,
-            Part::Last(bytes) => {
-                end += bytes / size_of::<U>();
-                break false;
+    let value = statement.get_fixed(number)?;
+    nulls.push(value.is_none());
+    values.push(value.unwrap_or_default());
+    Ok(size_of::<T>())
+}
+
+impl<U: Unit> Long<U> {
+    /// Adds the value of the current row.
+    fn push(
+        &mut self,
+        nulls: &mut Vec<bool>,
+        statement: &mut Statement<'_>,
+        number: u16,
+        c_type: CDataType,
+    ) -> Result<usize, Failure> {
+        let span = self.append(statement, number, c_type)?;
+        let (start, end) = span.unwrap_or_default();
+        nulls.push(span.is_none());
+        self.spans.push((start, end));
+        Ok((end - start) * size_of::<U>() + size_of::<(usize, usize)>())
+    }
+
+    /// Gets a value of any length, part by part, straight into its place. `None` is NULL.
+    fn append(
+        &mut self,
+        statement: &mut Statement<'_>,
+        number: u16,
+        c_type: CDataType,
+    ) -> Result<Option<(usize, usize)>, Failure> {
+        const FIRST: usize = 256;
+        let start = self.units.len();
+        let mark = usize::from(c_type != CDataType::Binary);
+        let (mut end, mut room) = (start, FIRST);
+        let null = loop {
+            self.units.resize(end + room, U::default());
+            match statement.get_part(number, c_type, &mut self.units[end..])? {
+                Part::Null => break true,
+                Part::Last(bytes) => {
+                    end += bytes / size_of::<U>();
+                    break false;
+                }
+                Part::More(left) => {
+                    end += room - mark;
+                    // What is left counts what just came. A driver that does not know is asked for more
+                    // each time.
+                    room = match left {
+                        Some(bytes) => (bytes / size_of::<U>()).saturating_sub(room - mark) + mark + 1,
+                        None => room * 2,
+                    };
+                }
             }
-            Part::More(left) => {
-                end += room - mark;
-                // What is left besides what came; the driver that does not know is asked for more each time.
-                room = match left {
-                    Some(bytes) => (bytes / size_of::<U>()).saturating_sub(room - mark) + mark + 1,
-                    None => room * 2,
-                };
-            }
+        };
+        self.units.truncate(end);
+        Ok((!null).then_some((start, end)))
+    }
+
+    /// Notes where the values of a block are, after what the driver says of their lengths.
+    fn settle(
+        &mut self,
+        statement: &mut Statement<'_>,
+        place: usize,
+        column: &Column,
+        width: usize,
+        indicators: &[Len],
+        c_type: CDataType,
+    ) -> Result<(), Failure> {
+        let room = width - usize::from(c_type != CDataType::Binary);
+        for (row, &indicator) in indicators.iter().enumerate() {
+            let start = row * width;
+            let length = usize::try_from(indicator).map(|bytes| bytes / size_of::<U>());
+            let span = match length {
+                Ok(length) if length <= room => (start, start + length),
+                Err(_) if indicator == NULL_DATA => (start, start),
+                _ if statement.rereads() => {
+                    let number = u16::try_from(place + 1).unwrap_or(u16::MAX);
+                    statement.position(row)?;
+                    self.append(statement, number, c_type)?.unwrap_or_default()
+                }
+                _ => return Err(too_long(column).into()),
+            };
+            self.spans.push(span);
         }
-    };
-    values.units.truncate(end);
-    values.ends.push(end);
-    nulls.push(null);
-    Ok((end - start) * size_of::<U>() + size_of::<usize>())
+        Ok(())
+    }
+}
+
+/// The rest of the value is lost: the row was left behind by the same call that cut it off.
+fn too_long(column: &Column) -> Error {
+    Error::decode(format!("column \"{}\" has a value that is longer than its driver announced", column.name))
+        .with_hint("cast it in the SQL to a type that is long enough")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::odbc::columns::Kind;
+
+    fn column(form: Form, bound: Option<usize>) -> Column {
+        Column { name: "c".into(), kind: Kind::Text, form, bound }
+    }
+
+    #[test]
+    fn a_result_goes_by_block_where_every_column_has_a_bound() {
+        let number = column(Form::Int, Some(0));
+        let bounded = column(Form::Utf16, Some(40));
+        let endless = column(Form::Utf16, None);
+        let both = [number.clone(), bounded.clone()];
+        assert_eq!(Way::of(&both, false), Way::ByBlock { rows: 512, widths: vec![1, 41] });
+        assert_eq!(Way::of(&[number.clone(), endless.clone()], false), Way::ByValue);
+        assert_eq!(Way::of(&[number, endless], true), Way::ByBlock { rows: 512, widths: vec![1, 257] });
+        let wide = vec![column(Form::Utf16, Some(8000)); 40];
+        assert_eq!(Way::of(&wide, false), Way::ByValue);
+    }
 }

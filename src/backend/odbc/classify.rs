@@ -11,6 +11,7 @@ use crate::settings::Secret;
 
 use super::diagnostics::{DriverText, Record, lost_by_number};
 use super::flavor::Flavor;
+use super::objects::object;
 
 /// What a record means, before it is known what was being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,10 @@ pub(super) fn judge(records: &[Record], flavor: Flavor, moment: Moment, secrets:
             Some(record.native).filter(|&code| code != 0 && flavor != Flavor::Postgres),
         ),
         None => error,
+    };
+    let error = match record {
+        Some(record) if error.kind() == ErrorKind::Constraint => error.with_object(object(&record.text)),
+        _ => error,
     };
     let error = if records.is_empty() { error } else { error.with_source(DriverText::new(records, secrets)) };
     Verdict { error, broken }
@@ -197,18 +202,27 @@ fn error(meaning: Meaning, moment: Moment) -> (Error, bool) {
             true,
         ),
         phase if interrupted && (moment.gave_up || meaning == TimedOut || phase == Phase::Connect) => {
-            (moment.deadline.passed(phase), true)
+            (late(phase, moment.deadline), true)
         }
         _ => match meaning {
             Lost | Unreachable if moment.may_have_written => (outcome_unknown(), true),
             Lost | Unreachable => (lost(), true),
             Cancelled => (Error::new(ErrorKind::Cancelled, "the statement was cancelled"), true),
-            TimedOut => (moment.deadline.passed(moment.phase), true),
+            TimedOut => (late(moment.phase, moment.deadline), true),
             Is(kind, effect) => {
                 let error = Error::new(kind, sentence(kind)).with_effect(effect);
                 (error, matches!(kind, ErrorKind::Auth | ErrorKind::Connect))
             }
         },
+    }
+}
+
+/// A limit passed: ours, or where there is none the driver's or the server's own.
+fn late(phase: Phase, deadline: Deadline) -> Error {
+    match deadline.at() {
+        Some(_) => deadline.passed(phase),
+        None => Error::new(ErrorKind::Timeout(phase), "a limit of the driver or the server passed")
+            .with_effect(Effect::Unknown),
     }
 }
 

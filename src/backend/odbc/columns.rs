@@ -11,6 +11,8 @@ pub(super) struct Column {
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) form: Form,
+    /// The most units of UTF-16 or bytes of a value, where that is known; 0 for the forms of fixed size.
+    pub(super) bound: Option<usize>,
 }
 
 /// The kind of a column's values.
@@ -45,6 +47,20 @@ pub(super) enum Form {
     Bytes,
 }
 
+impl Form {
+    /// The size in bytes of a unit, or of the whole value where it has a fixed size.
+    pub(super) fn unit_size(self) -> usize {
+        match self {
+            Form::Bit | Form::Utf8 | Form::Bytes => 1,
+            Form::Utf16 => 2,
+            Form::Single => 4,
+            Form::Date => size_of::<odbc_sys::Date>(),
+            Form::Int | Form::Float => 8,
+            Form::Timestamp => size_of::<odbc_sys::Timestamp>(),
+        }
+    }
+}
+
 /// The column that a driver describes.
 ///
 /// # Errors
@@ -58,7 +74,29 @@ pub(super) fn column(described: Described, flavor: Flavor) -> Result<Column> {
         }
         _ => typed(&described).ok_or_else(|| unknown(&described))?,
     };
-    Ok(Column { name: described.name, kind, form })
+    let bound = bound(&described, kind, form);
+    Ok(Column { name: described.name, kind, form, bound })
+}
+
+/// How long a value can be at most, by what the driver says.
+fn bound(described: &Described, kind: Kind, form: Form) -> Option<usize> {
+    /// The longest values of SQL Server's bounded types; a larger size means that there is no bound.
+    const LONGEST: usize = 8000;
+    let size = described.size;
+    match form {
+        Form::Utf8 => None,
+        Form::Utf16 | Form::Bytes => match kind {
+            Kind::Text | Kind::Bytes | Kind::Json => {
+                let long = matches!(described.sql_type, -1 | -4 | -10 | -152);
+                (!long && (1..=LONGEST).contains(&size)).then_some(size)
+            }
+            // Sign, point and a leading zero besides the digits.
+            Kind::Decimal => (size <= 100).then_some(size + 3),
+            // Nothing else is longer than a timestamp with its offset.
+            _ => Some(48),
+        },
+        _ => Some(0),
+    }
 }
 
 fn unknown(described: &Described) -> Error {
@@ -78,7 +116,6 @@ fn typed(described: &Described) -> Option<(Kind, Form)> {
         "bool" | "boolean" => Some((Kind::Bool, Form::Utf16)),
         "uuid" | "uniqueidentifier" => Some((Kind::Uuid, Form::Utf16)),
         "json" | "jsonb" => Some((Kind::Json, Form::Utf16)),
-        "money" | "smallmoney" => Some((Kind::Decimal, Form::Utf16)),
         "timestamptz" | "datetimeoffset" | "timestamp with time zone" => {
             Some((Kind::TimestampTz, Form::Utf16))
         }
@@ -97,6 +134,8 @@ fn typed(described: &Described) -> Option<(Kind, Form)> {
         -6 | -5 | 4 | 5 => (Kind::Int, Form::Int),
         // SQL_REAL
         7 => (Kind::Float, Form::Single),
+        // psqlODBC's money is a float by its number, and a text with a currency sign in truth.
+        6 if name == "money" => return None,
         // SQL_FLOAT, SQL_DOUBLE
         6 | 8 => (Kind::Float, Form::Float),
         // SQL_NUMERIC, SQL_DECIMAL
@@ -104,7 +143,7 @@ fn typed(described: &Described) -> Option<(Kind, Form)> {
         // SQL_CHAR, SQL_VARCHAR, SQL_LONGVARCHAR, their wide twins, and SQL Server's xml
         1 | 12 | -1 | -8 | -9 | -10 | -152 => (Kind::Text, Form::Utf16),
         // SQL_BINARY, SQL_VARBINARY, SQL_LONGVARBINARY
-        -2 | -3 | -4 => (Kind::Bytes, Form::Bytes),
+        -4..=-2 => (Kind::Bytes, Form::Bytes),
         // SQL_TYPE_DATE, and its number in ODBC 2
         91 | 9 => (Kind::Date, Form::Date),
         // SQL_TYPE_TIME, its number in ODBC 2, and SQL Server's time; the struct has no fraction
@@ -160,7 +199,7 @@ mod tests {
     use super::*;
 
     fn described(sql_type: i16, type_name: &str) -> Described {
-        Described { name: "c".into(), sql_type, unsigned: false, type_name: type_name.into() }
+        Described { name: "c".into(), sql_type, size: 10, unsigned: false, type_name: type_name.into() }
     }
 
     #[track_caller]
@@ -173,7 +212,6 @@ mod tests {
         check(Flavor::Postgres, 12, "bool", Kind::Bool);
         check(Flavor::Postgres, 93, "timestamptz", Kind::TimestampTz);
         check(Flavor::Postgres, 93, "timestamp without time zone", Kind::Timestamp);
-        check(Flavor::Postgres, 6, "money", Kind::Decimal);
         check(Flavor::Postgres, -11, "uuid", Kind::Uuid);
         check(Flavor::Postgres, -9, "unknown", Kind::Text);
     }
@@ -194,6 +232,21 @@ mod tests {
         let error = column(described(-150, "sql_variant"), Flavor::SqlServer).unwrap_err();
         assert!(error.to_string().contains("\"c\" is of type sql_variant"), "{error}");
         assert!(error.to_string().contains("cast it to text"), "{error}");
+        assert!(column(described(6, "money"), Flavor::Postgres).is_err());
+    }
+
+    #[test]
+    fn only_what_has_a_true_bound_is_bounded() {
+        let bound = |sql_type, size| {
+            let described = Described { size, ..described(sql_type, "") };
+            column(described, Flavor::SqlServer).unwrap().bound
+        };
+        assert_eq!(bound(-9, 40), Some(40));
+        assert_eq!(bound(-9, 0), None);
+        assert_eq!(bound(12, 2_147_483_647), None);
+        assert_eq!(bound(-10, 255), None);
+        assert_eq!(bound(3, 10), Some(13));
+        assert_eq!(bound(4, 10), Some(0));
     }
 
     #[test]

@@ -70,6 +70,11 @@ impl Flavor {
             && words.any(|word| is(word, &["RETURNING"]))
     }
 
+    /// Whether many rows may be fetched in one call. SQLite's driver gives lengths that are not true.
+    pub(super) fn fetches_blocks(self) -> bool {
+        self != Flavor::Sqlite
+    }
+
     /// Whether fetching may wait for the server. SQLite's driver has the whole result in memory by then,
     /// and its `SQLCancel` frees that memory.
     pub(super) fn waits_in_fetch(self) -> bool {

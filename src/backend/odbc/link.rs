@@ -109,13 +109,16 @@ impl Link {
         }
     }
 
-    /// The caller waits no longer for the connection's thread; it is counted until it ends.
-    pub(super) fn abandon(&self) {
+    /// The caller waits no longer for the connection's thread; it is counted until it ends. False where
+    /// it was abandoned before, or has ended.
+    pub(super) fn abandon(&self) -> bool {
         let mut presence = lock(&self.presence);
-        if *presence == Presence::Attended {
+        let attended = *presence == Presence::Attended;
+        if attended {
             *presence = Presence::Abandoned;
             ABANDONED.fetch_add(1, Ordering::Relaxed);
         }
+        attended
     }
 
     /// The connection's thread has done its last driver call.

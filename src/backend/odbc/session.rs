@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use odbc_api::handles::{AnyHandle, Connection, Environment, SqlResult, SqlText};
 use odbc_sys::{
-    AttrOdbcVersion, ConnectionAttribute, DriverConnectOption, HandleType, IS_UINTEGER, Pointer, SqlReturn,
+    AttrOdbcVersion, ConnectionAttribute, DriverConnectOption, HandleType, IS_UINTEGER, InfoType, Pointer,
+    SqlReturn,
 };
 
 use crate::dialect::Dialect;
@@ -49,6 +50,8 @@ pub(super) fn with_protocol(connection_string: &str) -> String {
 pub(super) struct Session<'l> {
     connection: ManuallyDrop<Connection<'static>>,
     flavor: Flavor,
+    /// The driver can give a value of a fetched block again.
+    rereads: bool,
     link: &'l Link,
 }
 
@@ -75,11 +78,13 @@ impl<'l> Session<'l> {
         let mut session = Session {
             connection: ManuallyDrop::new(connection),
             flavor: Flavor::of(address.dialect, ""),
+            rereads: false,
             link,
         };
         if address.dialect == Dialect::Odbc {
             session.flavor = Flavor::of(address.dialect, &session.database_system());
         }
+        session.rereads = session.flavor == Flavor::Postgres && session.rereads_blocks();
         for text in session.flavor.opening(address.read_only) {
             session.execute(text, Some(left))?;
         }
@@ -94,7 +99,7 @@ impl<'l> Session<'l> {
     pub(super) fn statement(&self) -> Result<Statement<'_>, Failure> {
         match self.connection.allocate_statement() {
             SqlResult::Success(handle) | SqlResult::SuccessWithInfo(handle) => {
-                Ok(Statement::new(handle, self.link, self.flavor))
+                Ok(Statement::new(handle, self.link, self.flavor, self.rereads))
             }
             _ => Err(Failure::Driver { records: records(&*self.connection), late: false }),
         }
@@ -157,6 +162,26 @@ impl<'l> Session<'l> {
             }
             _ => failed(records(&*self.connection)),
         }
+    }
+
+    /// Whether the driver says that it gives values of a fetched block again. Others than psqlODBC say so
+    /// too, for kinds of cursor that are not used here.
+    fn rereads_blocks(&self) -> bool {
+        /// `SQL_GD_BLOCK`
+        const BLOCK: u32 = 4;
+        let mut extensions: u32 = 0;
+        // SAFETY: the handle is valid and connected, and this piece of information is an integer of 32
+        // bits, for which the pointer has the place.
+        let result = unsafe {
+            odbc_sys::SQLGetInfoW(
+                self.connection.as_sys(),
+                InfoType::GetDataExtensions,
+                (&raw mut extensions).cast(),
+                size_of::<u32>() as i16,
+                null_mut(),
+            )
+        };
+        result == SqlReturn::SUCCESS && extensions & BLOCK != 0
     }
 
     /// The name that the driver gives for its database.

@@ -16,9 +16,11 @@ use super::session::{free, whole_seconds};
 
 /// A statement of one connection.
 pub(super) struct Statement<'c> {
-    handle: ManuallyDrop<StatementImpl<'c>>,
+    pub(super) handle: ManuallyDrop<StatementImpl<'c>>,
     link: &'c Link,
     flavor: Flavor,
+    /// The driver can give a value of a fetched block again.
+    rereads: bool,
     /// Something of the results has come, so that an error from here on leaves the connection in doubt.
     late: bool,
     /// What is bound to the handle.
@@ -30,6 +32,8 @@ pub(super) struct Statement<'c> {
 pub(super) struct Described {
     pub(super) name: String,
     pub(super) sql_type: i16,
+    /// The most characters, bytes or digits; what a type without a bound has here differs by driver.
+    pub(super) size: usize,
     pub(super) unsigned: bool,
     /// The database's own name of the type.
     pub(super) type_name: String,
@@ -46,8 +50,19 @@ pub(super) enum Part {
 }
 
 impl<'c> Statement<'c> {
-    pub(super) fn new(handle: StatementImpl<'c>, link: &'c Link, flavor: Flavor) -> Statement<'c> {
-        Statement { handle: ManuallyDrop::new(handle), link, flavor, late: false, arguments: Vec::new() }
+    pub(super) fn new(
+        handle: StatementImpl<'c>,
+        link: &'c Link,
+        flavor: Flavor,
+        rereads: bool,
+    ) -> Statement<'c> {
+        let handle = ManuallyDrop::new(handle);
+        Statement { handle, link, flavor, rereads, late: false, arguments: Vec::new() }
+    }
+
+    /// Whether a value of a fetched block can be had again by `position` and `get_part`.
+    pub(super) fn rereads(&self) -> bool {
+        self.rereads
     }
 
     pub(super) fn flavor(&self) -> Flavor {
@@ -103,7 +118,7 @@ impl<'c> Statement<'c> {
     pub(super) fn more_results(&mut self) -> Result<bool, Failure> {
         self.late = true;
         let statement = self.handle.as_sys();
-        // SAFETY: the handle is valid, and no column is ever bound, so no buffer can be of the wrong type.
+        // SAFETY: the handle is valid, and no column is bound, so no buffer can be of the wrong type.
         let result = self.waiting(|| unsafe { odbc_sys::SQLMoreResults(statement) })?;
         self.returned(result)
     }
@@ -112,7 +127,7 @@ impl<'c> Statement<'c> {
     pub(super) fn fetch(&mut self) -> Result<bool, Failure> {
         self.late = true;
         let statement = self.handle.as_sys();
-        // SAFETY: the handle is valid, and no column is bound.
+        // SAFETY: the handle is valid; what `fetch_block` has bound outlives this call.
         let result = self.waiting(|| unsafe { odbc_sys::SQLFetch(statement) })?;
         self.returned(result)
     }
@@ -137,16 +152,19 @@ impl<'c> Statement<'c> {
 
     /// What the driver says of a column, counted from 1.
     pub(super) fn describe(&mut self, number: u16) -> Result<Described, Failure> {
-        let (name, sql_type) = self.name_and_type(number)?;
+        let (name, sql_type, size) = self.name_and_type(number)?;
         Ok(Described {
             name,
             sql_type: sql_type.0,
+            size,
             unsigned: matches!(self.handle.is_unsigned_column(number), SqlResult::Success(true)),
-            type_name: self.type_name(number)?,
+            // The number of the type alone serves for all but psqlODBC and SQLite's driver, which know
+            // their names.
+            type_name: self.type_name(number).unwrap_or_default(),
         })
     }
 
-    fn name_and_type(&mut self, number: u16) -> Result<(String, SqlDataType), Failure> {
+    fn name_and_type(&mut self, number: u16) -> Result<(String, SqlDataType, usize), Failure> {
         /// No database has longer names, and a cut one is at worst a name that nobody finds.
         const UNITS: i16 = 1024;
         let statement = self.handle.as_sys();
@@ -185,7 +203,7 @@ impl<'c> Statement<'c> {
         };
         self.returned(result)?;
         let length = usize::try_from(length).unwrap_or(0);
-        Ok((self.text_of(&narrow, &wide, length), sql_type))
+        Ok((self.text_of(&narrow, &wide, length), sql_type, size))
     }
 
     /// The database's own name of a column's type, in small letters.
@@ -307,7 +325,7 @@ impl<'c> Statement<'c> {
 
     /// The truth about a call: true for a success, false for "no data", and an error also where a
     /// success has an error among its diagnostics.
-    fn returned(&mut self, code: SqlReturn) -> Result<bool, Failure> {
+    pub(super) fn returned(&mut self, code: SqlReturn) -> Result<bool, Failure> {
         match code {
             SqlReturn::SUCCESS => Ok(true),
             SqlReturn::NO_DATA => Ok(false),
@@ -348,7 +366,7 @@ impl Drop for Statement<'_> {
 }
 
 /// A type of fixed size that `SQLGetData` can fill.
-pub(super) trait Fixed: Default {
+pub(super) trait Fixed: Copy + Default {
     const C_TYPE: CDataType;
 }
 

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crate::error::{Error, ErrorKind, Result};
 
 use super::bind::Argument;
-use super::cells::Chunk;
+use super::cells::{Chunk, Way};
 use super::columns::{Column, column};
 use super::diagnostics::Failure;
 use super::flavor::Flavor;
@@ -170,10 +170,19 @@ fn hand_over(statement: &mut Statement<'_>, columns: u16, replies: &Sender<Reply
         .collect::<Result<_, Failure>>()?;
     let send = |reply| replies.send(reply).map_err(|_| Failure::Stopped);
     send(Reply::Columns(columns.clone()))?;
+    let mut way = Way::of(&columns, statement.rereads());
+    if let Way::ByBlock { rows, .. } = way
+        && (!flavor.fetches_blocks() || !statement.widen(rows))
+    {
+        way = Way::ByValue;
+    }
     let mut rows = 0;
-    while let Some(chunk) = Chunk::fetch(statement, &columns)? {
+    while let Some(chunk) = Chunk::fetch(statement, &columns, &way)? {
         rows += chunk.rows as u64;
         send(Reply::Rows(chunk))?;
+    }
+    if way != Way::ByValue {
+        statement.narrow();
     }
     Ok(rows)
 }

@@ -108,7 +108,7 @@ fn integer(number: i64, ty: &Type, out: &mut BytesMut) -> Encoded {
 
 /// PostgreSQL keeps microseconds; what is finer would be cut off without a word.
 fn micros_only(time: &impl chrono::Timelike) -> Result<()> {
-    if time.nanosecond() % 1_000 == 0 {
+    if time.nanosecond().is_multiple_of(1_000) {
         return Ok(());
     }
     Err(Error::params("a time parameter has nanoseconds, and PostgreSQL keeps microseconds")
