@@ -56,13 +56,8 @@ impl EmbeddedPostgresBuilder {
     ///
     /// # Errors
     ///
-<<<<<<< HEAD
-    /// [`Config`](crate::ErrorKind::Config) when an option is wrong or PostgreSQL is not installed;
-    /// [`Io`](crate::ErrorKind::Io) when it cannot be started, with the end of the server's log.
-=======
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when an option is wrong or PostgreSQL is not installed; [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot
     /// be started, with the end of the server's log.
->>>>>>> main
     pub fn start(self) -> Result<EmbeddedPostgres> {
         let settings = self.server_arguments()?;
         let password = match self.password {
