@@ -42,6 +42,7 @@
 
 mod backend;
 mod builder;
+mod cancel;
 mod context;
 mod deadline;
 mod dialect;
@@ -67,7 +68,8 @@ mod value;
 pub use crate::{
     backend::Isolation,
     builder::DatabaseManagerBuilder,
-    context::with_flow,
+    cancel::CancelToken,
+    context::{with_cancel, with_flow},
     dialect::Dialect,
     error::{Error, ErrorKind, Phase, Result},
     health::{

@@ -110,6 +110,7 @@ impl DatabaseManager {
     /// What `work` returns; what borrowing gives: [`Checkout`](crate::ErrorKind::Checkout) when no connection became
     /// free in `POOL_TIMEOUT`, [`Auth`](crate::ErrorKind::Auth), [`Connect`](crate::ErrorKind::Connect),
     /// [`Timeout`](crate::ErrorKind::Timeout), [`Closed`](crate::ErrorKind::Closed).
+    #[track_caller]
     pub fn session<R, E: From<Error>>(
         &self,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
@@ -121,6 +122,7 @@ impl DatabaseManager {
     }
 
     /// The same, and the first use does not count as one: for what looks at the database's state.
+    #[track_caller]
     pub(crate) fn session_without_hook<R, E: From<Error>>(
         &self,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
@@ -130,9 +132,9 @@ impl DatabaseManager {
             Some(limit) => Deadline::after(Instant::now(), limit),
             None => Deadline::NONE,
         };
-        let lease = pool
-            .checkout(whole.earlier(context::deadline()))
-            .map_err(|error| error.during("checkout").in_database(&self.settings.database))?;
+        // Not inside a closure, which has no caller to tell of: the place is for warnings of leaks.
+        let lease = pool.checkout(whole.earlier(context::deadline()));
+        let lease = lease.map_err(|error| error.during("checkout").in_database(&self.settings.database))?;
         work(&mut Session::new(lease, &self.settings, whole))
     }
 
@@ -158,6 +160,7 @@ impl DatabaseManager {
     /// )?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn execute_query(&self, sql: &str, params: impl IntoParams) -> Result<Vec<Row>> {
         self.session(|session| session.execute_query(sql, params))
     }
@@ -167,6 +170,7 @@ impl DatabaseManager {
     /// # Errors
     ///
     /// As [`execute_query`](DatabaseManager::execute_query): an error is returned and not made part of the result.
+    #[track_caller]
     pub fn execute_query_with_timing(&self, sql: &str, params: impl IntoParams) -> Result<TimedQuery> {
         let started = Instant::now();
         let results = self.execute_query(sql, params)?;
@@ -181,6 +185,7 @@ impl DatabaseManager {
     ///
     /// [`Timeout`](crate::ErrorKind::Timeout), which names the phase that the limit passed in; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    #[track_caller]
     pub fn execute_query_with_timeout(
         &self,
         sql: &str,
@@ -198,6 +203,7 @@ impl DatabaseManager {
     /// # Errors
     ///
     /// As [`execute_query`](DatabaseManager::execute_query).
+    #[track_caller]
     pub fn execute(&self, sql: &str, params: impl IntoParams) -> Result<u64> {
         self.session(|session| session.execute(sql, params))
     }
@@ -208,6 +214,7 @@ impl DatabaseManager {
     ///
     /// [`RowCount`](crate::ErrorKind::RowCount) when there is none or more than one; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    #[track_caller]
     pub fn query_one(&self, sql: &str, params: impl IntoParams) -> Result<Row> {
         self.session(|session| session.query_one(sql, params))
     }
@@ -218,6 +225,7 @@ impl DatabaseManager {
     ///
     /// [`RowCount`](crate::ErrorKind::RowCount) when there is more than one; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    #[track_caller]
     pub fn query_opt(&self, sql: &str, params: impl IntoParams) -> Result<Option<Row>> {
         self.session(|session| session.query_opt(sql, params))
     }
@@ -237,6 +245,7 @@ impl DatabaseManager {
     /// let jobs: Vec<Job> = db.query_as("SELECT id, name FROM job", ())?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn query_as<T: DeserializeOwned>(&self, sql: &str, params: impl IntoParams) -> Result<Vec<T>> {
         self.session(|session| session.query_as(sql, params))
     }
@@ -259,6 +268,7 @@ impl DatabaseManager {
     /// })?;
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn query_each<E: From<Error>>(
         &self,
         sql: &str,
@@ -285,6 +295,7 @@ impl DatabaseManager {
     /// db.execute_many("INSERT INTO job (id, name) VALUES (:id, :name)", records)?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn execute_many<P: IntoParams>(
         &self,
         sql: &str,
@@ -309,6 +320,7 @@ impl DatabaseManager {
     /// ])?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn execute_transaction<S: AsRef<str>, P: IntoParams>(
         &self,
         statements: impl IntoIterator<Item = (S, P)>,
@@ -339,6 +351,7 @@ impl DatabaseManager {
     /// })?;
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn transaction<R, E: From<Error>>(
         &self,
         work: impl FnOnce(&mut Transaction<'_, '_>) -> Result<R, E>,
@@ -351,6 +364,7 @@ impl DatabaseManager {
     /// # Errors
     ///
     /// As [`transaction`](DatabaseManager::transaction).
+    #[track_caller]
     pub fn transaction_with<R, E: From<Error>>(
         &self,
         options: TransactionOptions,
