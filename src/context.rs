@@ -145,6 +145,11 @@ pub(crate) fn receive<T>(inbox: &Receiver<T>, deadline: Deadline) -> Result<T, R
     }
 }
 
+/// Whether the thread's work was told to stop.
+pub(crate) fn is_stopped() -> bool {
+    with(|context| context.stop.as_ref().is_some_and(|stop| stop.token.is_cancelled()))
+}
+
 /// Pauses the thread; false at once when its work was told to stop.
 pub(crate) fn pause(time: Duration) -> bool {
     match with(|context| context.stop.clone()) {
@@ -154,6 +159,12 @@ pub(crate) fn pause(time: Duration) -> bool {
             true
         }
     }
+}
+
+/// Frees the thread of limits and of being told to stop until the guard is dropped: for what must be brought to an
+/// end in its own time.
+pub(crate) fn without_limits() -> Entered {
+    enter(Context { deadline: Deadline::NONE, stop: None, ..current() })
 }
 
 /// Sets the thread's context until the guard is dropped.

@@ -103,6 +103,11 @@ impl DatabaseManager {
         DatabaseManager { whole: Some(limit), ..self.clone() }
     }
 
+    /// The same handle without the limit on whole calls.
+    pub(crate) fn without_deadline(&self) -> DatabaseManager {
+        DatabaseManager { whole: None, ..self.clone() }
+    }
+
     /// Borrows one connection for several calls in a row.
     ///
     /// # Errors

@@ -155,8 +155,7 @@ impl<'w, T, R> Running<'w, T, R> {
             let caught = catch_unwind(AssertUnwindSafe(|| {
                 (self.work)(item).map_err(|error| {
                     let left = context::deadline().left(Instant::now());
-                    let stopped = self.stop.as_ref().is_some_and(|stop| stop.token.is_cancelled());
-                    let next = self.retry.next(attempt, &error, left, stopped);
+                    let next = self.retry.next(attempt, &error, left, context::is_stopped());
                     (error, next)
                 })
             }));
