@@ -14,13 +14,13 @@ use crate::common::{eventually, server, timed, unique};
 
 const GRACE: Duration = Duration::from_millis(500);
 
-fn sqlite_at(file: &Path) -> DatabaseManagerBuilder {
+pub(crate) fn sqlite_at(file: &Path) -> DatabaseManagerBuilder {
     DatabaseManager::builder(&unique("sqlite"))
         .connection_string(format!("Driver=SQLite3;Database={}", file.display()))
         .migrate_on_start(MigrateOnStart::Off)
 }
 
-fn psql_odbc(prefix: &str) -> DatabaseManager {
+pub(crate) fn psql_odbc(prefix: &str) -> DatabaseManager {
     let name = unique(prefix);
     server().create_database(&name).unwrap();
     let (server, password) = (server(), server().password());
@@ -326,4 +326,41 @@ fn a_driver_that_is_not_installed_is_named_with_those_that_are() {
         "{}",
         error.report()
     );
+}
+
+#[test]
+fn a_driver_that_never_returns_gets_no_more_threads_than_the_pool_has_connections() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let open = |name: &str| {
+        DatabaseManager::builder(name)
+            .connection_string(format!(
+                "Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2",
+                silent.local_addr().unwrap().port()
+            ))
+            .database_type("sqlserver")
+            .pool_size(1)
+            .max_overflow(1)
+            .connect_timeout(Duration::from_millis(1_200))
+            .migrate_on_start(MigrateOnStart::Off)
+            .build()
+            .unwrap()
+    };
+    let (db, other) = (open(&unique("silent")), open(&unique("silent")));
+    // A short limit of the caller's own is no outage, so each call tries, and leaves a thread in the driver.
+    let hurried = db.with_deadline(Duration::from_millis(50));
+    for abandoned in 1..=2 {
+        assert_eq!(
+            hurried.execute_query("SELECT 1", ()).unwrap_err().kind(),
+            ErrorKind::Timeout(Phase::Connect)
+        );
+        assert_eq!(db.pool_status().abandoned, abandoned);
+    }
+    let (error, took) = timed(|| db.execute_query("SELECT 1", ()).unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Checkout, "{error}");
+    assert!(error.is_transient() && error.to_string().contains("2 threads of this pool"), "{error}");
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    assert_eq!((db.pool_status().abandoned, db.pool_status().checked_out), (2, 0));
+    assert_eq!(other.pool_status().abandoned, 0, "each pool counts its own");
+    eventually("the driver's own limit ends its threads", || db.pool_status().abandoned == 0);
+    assert_eq!(db.execute_query("SELECT 1", ()).unwrap_err().kind(), ErrorKind::Timeout(Phase::Connect));
 }
