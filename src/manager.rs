@@ -114,10 +114,15 @@ impl DatabaseManager {
         &self,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
+        let whole = self.deadline();
         if let Some(hook) = self.hook {
-            self.handle.pool().first_use.once(|| hook(self))?;
+            self.handle
+                .pool()
+                .first_use
+                .once(whole.earlier(context::deadline()), || hook(self))
+                .map_err(|error| error.in_database(&self.settings.database))?;
         }
-        self.session_without_hook(work)
+        self.session_until(whole, work)
     }
 
     /// The same, and the first use does not count as one: for what looks at the database's state.
@@ -125,11 +130,20 @@ impl DatabaseManager {
         &self,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
+        self.session_until(self.deadline(), work)
+    }
+
+    /// When a whole call that starts now must have returned.
+    fn deadline(&self) -> Deadline {
+        self.whole.map_or(Deadline::NONE, |limit| Deadline::after(Instant::now(), limit))
+    }
+
+    fn session_until<R, E: From<Error>>(
+        &self,
+        whole: Deadline,
+        work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
         let pool = self.handle.pool();
-        let whole = match self.whole {
-            Some(limit) => Deadline::after(Instant::now(), limit),
-            None => Deadline::NONE,
-        };
         let lease = pool
             .checkout(whole.earlier(context::deadline()))
             .map_err(|error| error.during("checkout").in_database(&self.settings.database))?;

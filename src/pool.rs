@@ -4,6 +4,7 @@
 //! needed, all under one deadline and with the caller's own error. On return a connection is kept when
 //! fewer than `POOL_SIZE` lie idle or somebody waits, and closed otherwise.
 
+mod first_use;
 mod gate;
 mod outage;
 mod registry;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use scheduled_thread_pool::ScheduledThreadPool;
 
+use self::first_use::FirstUse;
 use self::gate::{Gate, Permit, Refused};
 use self::outage::Outage;
 use self::slot::{Slot, SlotManager, expiry};
@@ -216,9 +218,11 @@ impl Pool {
     }
 
     fn connect(&self, slot: &mut Slot, whole: Deadline) -> Result<()> {
-        let attempt = self.outage.admit(whole.at()).map_err(|stored| match stored {
-            Some(error) => error.with_hint("the attempt of a moment ago failed, and is not repeated at once"),
-            None => whole.passed(Phase::Connect),
+        // To wait for other callers' attempts is a part of connecting, and has its limit.
+        let patience = Deadline::after(Instant::now(), self.settings.connect_timeout).earlier(whole);
+        let attempt = self.outage.admit(patience.at()).map_err(|stored| match stored {
+            Some(error) => error.at("the attempt of a moment ago failed and is not repeated at once"),
+            None => patience.passed(Phase::Connect),
         })?;
         let now = Instant::now();
         let limit = Deadline::after(now, self.settings.connect_timeout);
@@ -295,7 +299,14 @@ impl Pool {
             return slot.discard();
         }
         live.idle_since = Instant::now();
-        self.idle.fetch_add(1, Ordering::SeqCst);
+        // Counted and compared in one step: of two that come back together, one may be too many.
+        let most = if self.gate.waiting() == 0 { settings.pool_size as usize } else { usize::MAX };
+        let kept = self
+            .idle
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |idle| (idle < most).then_some(idle + 1));
+        if kept.is_err() {
+            slot.discard();
+        }
     }
 }
 
@@ -325,11 +336,15 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// `Closed`, for a lease whose connection was already given up.
+    /// `Connect`, for a lease whose connection was already given up.
     pub(crate) fn connection(&mut self) -> Result<&mut dyn Connection> {
         match self.slot.as_mut().and_then(|slot| slot.live()) {
             Some(live) => Ok(&mut *live.connection),
-            None => Err(self.pool.closed()),
+            // The server rolls back what an ended session had not committed.
+            None => {
+                Err(Error::new(ErrorKind::Connect, "the session's connection was given up after a failure")
+                    .with_effect(Effect::RolledBack))
+            }
         }
     }
 
@@ -340,7 +355,7 @@ impl Lease {
 
     /// The connection must not be used again.
     pub(crate) fn discard(&mut self) {
-        if let Some(slot) = &mut self.slot {
+        if let Some(slot) = self.slot.as_mut().filter(|slot| !slot.is_empty()) {
             self.pool.invalid.fetch_add(1, Ordering::Relaxed);
             slot.empty();
         }
@@ -356,36 +371,5 @@ impl Drop for Lease {
         }
         // Only now may the next in line come: the connection is where it will look for it.
         drop(self.permit.take());
-    }
-}
-
-/// Whether the first use of a pool has happened, and who is about it.
-#[derive(Debug, Default)]
-pub(crate) struct FirstUse {
-    done: std::sync::atomic::AtomicBool,
-    turn: std::sync::Mutex<()>,
-}
-
-thread_local! {
-    static IN_FIRST_USE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-impl FirstUse {
-    /// Runs `work` unless it has succeeded before. Others wait for it; calls from within pass.
-    pub(crate) fn once(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
-        if self.done.load(Ordering::Acquire) || IN_FIRST_USE.get() {
-            return Ok(());
-        }
-        let _turn = self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if self.done.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        IN_FIRST_USE.set(true);
-        let outcome = work();
-        IN_FIRST_USE.set(false);
-        if outcome.is_ok() {
-            self.done.store(true, Ordering::Release);
-        }
-        outcome
     }
 }

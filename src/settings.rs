@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use self::{
     overrides::Overrides,
-    secret::Secret,
+    secret::{Secret, scrub},
     target::{OdbcTarget, PostgresTarget, SslMode, Target},
 };
 

@@ -233,16 +233,62 @@ fn connect_error(error: &postgres::Error, in_time: bool, deadline: Deadline) -> 
     if matches!(cause, Some((io::ErrorKind::TimedOut, _))) {
         return deadline.passed(Phase::Connect);
     }
+    if let Some(refused) = tls_error(error) {
+        return refused;
+    }
     let what = match cause {
         Some((io::ErrorKind::ConnectionRefused, _)) => "the connection was refused: nothing listens there",
         Some((io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof, _)) => {
             "the server closed the connection during the login"
         }
-        Some((io::ErrorKind::InvalidData, _)) => "the server's certificate was not accepted",
         _ => "the connection cannot be opened",
     };
     let detail = cause.map_or_else(|| error.to_string(), |(_, text)| text);
     Error::new(ErrorKind::Connect, what).with_effect(Effect::NotSent).with_source(io::Error::other(detail))
+}
+
+/// What TLS failed on, in words that say what to do about it. To try again would not help.
+fn tls_error(error: &postgres::Error) -> Option<Error> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        // An I/O error gives out its content here, and not as a source.
+        if let Some(content) = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            if let Some(ours) = content.downcast_ref::<Error>() {
+                return Some(ours.clone());
+            }
+            if let Some(tls) = content.downcast_ref::<rustls::Error>() {
+                return Some(refused_by_tls(tls));
+            }
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+fn refused_by_tls(error: &rustls::Error) -> Error {
+    use rustls::CertificateError as Certificate;
+
+    let (what, hint) = match error {
+        rustls::Error::InvalidCertificate(reason) => (
+            "the server's certificate was not accepted",
+            match reason {
+                Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                    "connect by a name that stands in the certificate; `sslmode=verify-ca` looks at no name"
+                }
+                Certificate::UnknownIssuer => "name the file of the issuer's certificate by `sslrootcert`",
+                _ => "the source of this error says what is wrong with it",
+            },
+        ),
+        rustls::Error::AlertReceived(_) => (
+            "the server ended the TLS handshake",
+            "it may want another client certificate: `sslcert` and `sslkey`",
+        ),
+        _ => ("TLS could not be negotiated", "the source of this error says what went wrong"),
+    };
+    Error::new(ErrorKind::Connect, what)
+        .with_effect(Effect::Final)
+        .with_hint(hint)
+        .with_source(io::Error::other(error.to_string()))
 }
 
 /// The I/O error at the root of the driver's, as kind and text.

@@ -383,7 +383,9 @@ impl backend::Connection for PgConnection {
             log::debug!("the rollback after a refused commit failed: {rollback}");
             self.broken = true;
         }
-        Err(error.with_effect(Effect::RolledBack))
+        // Undone, but to do it again helps only where the server says so: a check that was put off to the commit
+        // refuses the same data again.
+        Err(error)
     }
 
     fn rollback(&mut self, deadline: Deadline) -> Result<()> {
