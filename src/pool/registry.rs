@@ -7,9 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use log::Level;
+
 use super::{Pool, TIMER};
 use crate::context;
 use crate::error::Result;
+use crate::log_line;
 use crate::settings::{Fingerprint, Settings};
 
 /// How long a pool that nobody holds stays open.
@@ -131,7 +134,8 @@ fn close_later(key: Fingerprint) {
             }
         };
         if let Some(entry) = unused {
-            log::debug!(database:% = entry.pool.settings().database; "the pool was unused and is closed");
+            let name = &*entry.pool.settings().database;
+            log_line::event(Level::Debug, "the pool was unused and is closed", &[("database", name.into())]);
             entry.pool.close();
         }
     });
