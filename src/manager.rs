@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::context;
+use crate::context::{self, Context};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::params::IntoParams;
@@ -116,13 +116,14 @@ impl DatabaseManager {
     ) -> Result<R, E> {
         let whole = self.deadline();
         if let Some(hook) = self.hook {
-            self.handle
-                .pool()
-                .first_use
-                .once(whole.earlier(context::deadline()), || hook(self))
-                .map_err(|error| error.in_database(&self.settings.database))?;
+            self.handle.pool().first_use.once(whole, || {
+                // What the first use does is part of the call that happens to be first, and ends with it.
+                let deadline = whole.earlier(context::deadline());
+                let _entered = context::enter(Context { deadline, ..context::current() });
+                hook(self)
+            })?;
         }
-        self.session_until(whole, work)
+        self.session_within(whole, work)
     }
 
     /// The same, and the first use does not count as one: for what looks at the database's state.
@@ -130,21 +131,22 @@ impl DatabaseManager {
         &self,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        self.session_until(self.deadline(), work)
+        self.session_within(self.deadline(), work)
     }
 
-    /// When a whole call that starts now must have returned.
+    /// The end of a call that begins now.
     fn deadline(&self) -> Deadline {
         self.whole.map_or(Deadline::NONE, |limit| Deadline::after(Instant::now(), limit))
     }
 
-    fn session_until<R, E: From<Error>>(
+    fn session_within<R, E: From<Error>>(
         &self,
         whole: Deadline,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let pool = self.handle.pool();
-        let lease = pool
+        let lease = self
+            .handle
+            .pool()
             .checkout(whole.earlier(context::deadline()))
             .map_err(|error| error.during("checkout").in_database(&self.settings.database))?;
         work(&mut Session::new(lease, &self.settings, whole))

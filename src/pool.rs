@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use log::Level;
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use self::first_use::FirstUse;
@@ -28,6 +29,7 @@ use crate::backend::{self, Connection, Connector};
 use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::log_line;
 use crate::settings::Settings;
 
 /// How long the cleaning of a session may take before the connection is closed instead.
@@ -195,10 +197,15 @@ impl Pool {
             if alive && !live.connection.is_broken() {
                 return Ok(());
             }
+            if !expired && whole.left(Instant::now()).is_zero() {
+                // The caller had too little time to tell anything of the connection.
+                slot.empty();
+                return Err(whole.passed(Phase::Ping));
+            }
             if !expired {
                 self.suspect_all_idle();
                 self.invalid.fetch_add(1, Ordering::Relaxed);
-                log::warn!(database:% = self.settings.database; "an idle connection was dead and is replaced");
+                self.warn("an idle connection was dead and is replaced");
             }
             slot.empty();
         }
@@ -218,15 +225,14 @@ impl Pool {
     }
 
     fn connect(&self, slot: &mut Slot, whole: Deadline) -> Result<()> {
-        // To wait for other callers' attempts is a part of connecting, and has its limit.
-        let patience = Deadline::after(Instant::now(), self.settings.connect_timeout).earlier(whole);
-        let attempt = self.outage.admit(patience.at()).map_err(|stored| match stored {
-            Some(error) => error.at("the attempt of a moment ago failed and is not repeated at once"),
-            None => patience.passed(Phase::Connect),
-        })?;
         let now = Instant::now();
+        // Waiting for somebody else's attempt is part of connecting, and counts.
         let limit = Deadline::after(now, self.settings.connect_timeout);
         let deadline = limit.earlier(whole);
+        let attempt = self.outage.admit(deadline.at()).map_err(|stored| match stored {
+            Some(error) => error.with_hint("the attempt of a moment ago failed, and is not repeated at once"),
+            None => deadline.passed(Phase::Connect),
+        })?;
         match self.connector.connect(deadline) {
             Ok(connection) => {
                 attempt.succeeded();
@@ -241,6 +247,10 @@ impl Pool {
         }
     }
 
+    fn warn(&self, message: &str) {
+        log_line::event(Level::Warn, message, &[("database", (&*self.settings.database).into())]);
+    }
+
     /// Says once a fan-out that some of its workers can only ever wait.
     fn warn_of_too_many_workers(&self) {
         let Some(fan_out) = context::with(|context| context.fan_out) else {
@@ -249,11 +259,8 @@ impl Pool {
         if fan_out.workers > self.capacity()
             && self.warned_fan_out.swap(fan_out.id, Ordering::Relaxed) != fan_out.id
         {
-            log::warn!(
-                database:% = self.settings.database;
-                "{} workers share the {} connections of this pool (POOL_SIZE {} + MAX_OVERFLOW {}): some will wait",
-                fan_out.workers, self.capacity(), self.settings.pool_size, self.settings.max_overflow,
-            );
+            self.warn(&format!("{} workers share the {} connections of this pool (POOL_SIZE {} + MAX_OVERFLOW {}): some will wait",
+                fan_out.workers, self.capacity(), self.settings.pool_size, self.settings.max_overflow));
         }
     }
 
@@ -261,11 +268,10 @@ impl Pool {
     pub(crate) fn close(&self) {
         self.gate.close();
         if !self.gate.drain(Instant::now() + CLOSE_LIMIT) {
-            log::warn!(
-                database:% = self.settings.database;
+            self.warn(&format!(
                 "the pool is closed while {} connections are still in use; they close when they come back",
-                self.gate.taken(),
-            );
+                self.gate.taken()
+            ));
         }
         while let Some(mut slot) = self.slots.try_get() {
             if !slot.is_empty() {
@@ -293,7 +299,11 @@ impl Pool {
             return slot.discard();
         }
         if dirty && let Err(error) = live.connection.reset(Deadline::after(now, RESET_LIMIT)) {
-            log::debug!(database:% = settings.database; "a used session could not be cleaned and is closed: {error}");
+            log_line::event(
+                Level::Debug,
+                &format!("a used session could not be cleaned and is closed: {error}"),
+                &[("database", (&*settings.database).into())],
+            );
         }
         if live.connection.is_broken() {
             return slot.discard();
@@ -336,15 +346,15 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// `Connect`, for a lease whose connection was already given up.
+    /// `Closed`, for a lease whose connection was given up.
     pub(crate) fn connection(&mut self) -> Result<&mut dyn Connection> {
         match self.slot.as_mut().and_then(|slot| slot.live()) {
             Some(live) => Ok(&mut *live.connection),
-            // The server rolls back what an ended session had not committed.
-            None => {
-                Err(Error::new(ErrorKind::Connect, "the session's connection was given up after a failure")
-                    .with_effect(Effect::RolledBack))
-            }
+            None => Err(Error::new(
+                ErrorKind::Closed,
+                "the connection of this session was given up after an error",
+            )
+            .with_effect(Effect::NotSent)),
         }
     }
 

@@ -129,7 +129,7 @@ impl<'s> Session<'s> {
             && let Err(error) = self.run_own(&dialect.rollback_to(&name), SAVEPOINT_LIMIT)
         {
             // What the savepoint was to undo can no longer be undone alone: the whole goes.
-            log::warn!(database:% = self.settings().database; "a savepoint could not be undone: {error}");
+            self.warn(&format!("a savepoint could not be undone, the connection is closed: {error}"));
             self.discard();
         }
         outcome

@@ -28,7 +28,7 @@ pub enum Value {
     Int(i64),
     /// `real` and `double precision`. A `real` widens exactly.
     Float(f64),
-    /// `numeric`, `decimal`, `money`: exact, of any size.
+    /// `numeric`, `decimal`, and `money` through ODBC: exact, of any size.
     Decimal(BigDecimal),
     /// Every text type.
     Text(String),

@@ -1,7 +1,4 @@
-//! What happens once, before a pool's first use. What that is, the layer above decides.
-//!
-//! The first use may run migrations, which takes as long as it takes. Whoever comes meanwhile waits for it,
-//! but not past a deadline of its own.
+//! What happens once for each pool, before its first statement.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,148 +8,112 @@ use std::time::Instant;
 use crate::deadline::Deadline;
 use crate::error::{Phase, Result};
 
-/// Whether the first use of a pool has happened, and who is about it.
+/// Whether the first use of a pool has happened, and whether somebody is about it.
 #[derive(Debug, Default)]
 pub(crate) struct FirstUse {
     done: AtomicBool,
-    /// Somebody is about it.
     under_way: Mutex<bool>,
-    changed: Condvar,
+    ended: Condvar,
 }
 
 thread_local! {
-    static IN_FIRST_USE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// The turn of the one who is about it; over when dropped, after a panic too.
-struct Turn<'a>(&'a FirstUse);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        IN_FIRST_USE.set(false);
-        *self.0.lock() = false;
-        self.0.changed.notify_all();
-    }
+    /// The calls that the first use itself makes must not wait for it.
+    static WITHIN: Cell<bool> = const { Cell::new(false) };
 }
 
 impl FirstUse {
-    fn lock(&self) -> MutexGuard<'_, bool> {
-        // The one flag in it is right whenever the lock is free.
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Runs `work` unless it has succeeded before. Others wait for it until `deadline`; calls from within pass.
+    /// Runs `work` unless it has succeeded before. Others wait for it until their deadline; calls from
+    /// within pass.
     ///
     /// # Errors
     ///
-    /// What `work` gives, and a timeout for one who waited too long.
+    /// What `work` gives, and a timeout in the phase `lock` when somebody else's work took too long.
     pub(crate) fn once(&self, deadline: Deadline, work: impl FnOnce() -> Result<()>) -> Result<()> {
-        if self.done.load(Ordering::Acquire) || IN_FIRST_USE.get() {
+        if self.done.load(Ordering::Acquire) || WITHIN.get() {
             return Ok(());
         }
-        let Some(_turn) = self.turn(deadline)? else {
-            return Ok(());
-        };
-        IN_FIRST_USE.set(true);
-        work()?;
-        self.done.store(true, Ordering::Release);
-        Ok(())
-    }
-
-    /// The turn to do it; `None` when somebody else has done it meanwhile.
-    fn turn(&self, deadline: Deadline) -> Result<Option<Turn<'_>>> {
         let mut under_way = self.lock();
-        loop {
-            if self.done.load(Ordering::Acquire) {
-                return Ok(None);
-            }
-            if !*under_way {
-                *under_way = true;
-                return Ok(Some(Turn(self)));
-            }
+        while *under_way {
             under_way = match deadline.at() {
-                None => self.changed.wait(under_way).unwrap_or_else(PoisonError::into_inner),
+                None => self.ended.wait(under_way).unwrap_or_else(PoisonError::into_inner),
                 Some(_) => {
-                    let left = deadline.left_for(Phase::Checkout, Instant::now()).map_err(|late| {
-                        late.with_hint(
-                            "another caller is about the first use of the database: its migrations",
-                        )
-                    })?;
-                    self.changed.wait_timeout(under_way, left).unwrap_or_else(PoisonError::into_inner).0
+                    let left = deadline.left_for(Phase::Lock, Instant::now())?;
+                    self.ended.wait_timeout(under_way, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
+        if self.done.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        *under_way = true;
+        drop(under_way);
+        let turn = Turn { first_use: self };
+        WITHIN.set(true);
+        let outcome = work();
+        if outcome.is_ok() {
+            self.done.store(true, Ordering::Release);
+        }
+        drop(turn);
+        outcome
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody's turn; it ends also when the work panics, and the next one in line tries.
+struct Turn<'a> {
+    first_use: &'a FirstUse,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        WITHIN.set(false);
+        *self.first_use.lock() = false;
+        self.first_use.ended.notify_all();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::mpsc;
-    use std::thread;
-    use std::time::Duration;
-
     use super::*;
     use crate::error::{Error, ErrorKind};
+    use std::sync::mpsc;
+    use std::time::Duration;
 
-    fn no_limit(first: &FirstUse, work: impl FnOnce() -> Result<()>) -> Result<()> {
-        first.once(Deadline::NONE, work)
+    #[test]
+    fn what_failed_or_panicked_is_tried_again_and_what_succeeded_is_not() {
+        let first = FirstUse::default();
+        assert!(first.once(Deadline::NONE, || Err(Error::usage("no"))).is_err());
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            first.once(Deadline::NONE, || panic!("on purpose"))
+        }));
+        assert!(panicked.is_err());
+        first.once(Deadline::NONE, || first.once(Deadline::NONE, || Err(Error::usage("within")))).unwrap();
+        first.once(Deadline::NONE, || Err(Error::usage("again"))).unwrap();
     }
 
     #[test]
-    fn it_is_done_once_and_again_only_after_a_failure() {
+    fn others_wait_no_longer_than_their_own_deadline() {
         let first = FirstUse::default();
-        let mut times = 0;
-        assert!(no_limit(&first, || Err(Error::config("not yet"))).is_err());
-        for _ in 0..3 {
-            no_limit(&first, || {
-                times += 1;
-                // A call from within passes.
-                no_limit(&first, || Err(Error::config("twice")))
-            })
-            .unwrap();
-        }
-        assert_eq!(times, 1);
-    }
-
-    #[test]
-    fn nobody_waits_for_it_past_a_deadline() {
-        let first = FirstUse::default();
-        let (begun, is_begun) = mpsc::channel();
-        let (end, may_end) = mpsc::channel::<()>();
-        thread::scope(|scope| {
+        let (started, go) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        std::thread::scope(|scope| {
             let first = &first;
-            let slow = scope.spawn(move || {
-                no_limit(first, || {
-                    begun.send(()).unwrap();
-                    may_end.recv().unwrap();
+            scope.spawn(move || {
+                first.once(Deadline::NONE, || {
+                    started.send(()).unwrap();
+                    released.recv().unwrap();
                     Ok(())
                 })
             });
-            is_begun.recv().unwrap();
-            let started = Instant::now();
-            let soon = Deadline::after(started, Duration::from_millis(50));
+            go.recv().unwrap();
+            let soon = Deadline::after(Instant::now(), Duration::from_millis(20));
             let error = first.once(soon, || Ok(())).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Checkout));
-            assert!(started.elapsed() < Duration::from_secs(5));
-            let waiting = scope.spawn(|| no_limit(first, || Err(Error::config("twice"))));
-            end.send(()).unwrap();
-            slow.join().unwrap().unwrap();
-            waiting.join().unwrap().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Lock));
+            release.send(()).unwrap();
+            first.once(Deadline::NONE, || Err(Error::usage("done already"))).unwrap();
         });
-    }
-
-    #[test]
-    fn after_a_panic_it_is_the_next_ones_turn() {
-        let first = FirstUse::default();
-        let panicked = catch_unwind(AssertUnwindSafe(|| no_limit(&first, || panic!("on purpose"))));
-        assert!(panicked.is_err());
-        let mut done = false;
-        no_limit(&first, || {
-            done = true;
-            Ok(())
-        })
-        .unwrap();
-        assert!(done, "neither the thread nor the pool believes that it is still under way");
     }
 }

@@ -7,9 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use log::Level;
+
 use super::{Pool, TIMER};
 use crate::context;
 use crate::error::Result;
+use crate::log_line;
 use crate::settings::{Fingerprint, Settings};
 
 /// How long a pool that nobody holds stays open.
@@ -138,12 +141,17 @@ fn close_later(key: Fingerprint) {
             }
         };
         if let Some(entry) = unused {
-            log::debug!(database:% = entry.pool.settings().database; "the pool was unused and is closed");
+            let name = &*entry.pool.settings().database;
+            log_line::event(Level::Debug, "the pool was unused and is closed", &[("database", name.into())]);
             // Not here: this thread makes the slots of all pools, and a silent server's sessions end slowly.
             let pool = entry.pool;
             let closing = std::thread::Builder::new().name("batchdb-close".to_owned());
-            if let Err(error) = closing.spawn(move || pool.close()) {
-                log::warn!("an unused pool could not be closed on a thread of its own: {error}");
+            if closing.spawn(move || pool.close()).is_err() {
+                log_line::event(
+                    Level::Warn,
+                    "an unused pool could not be closed: no thread can be started",
+                    &[],
+                );
             }
         }
     });

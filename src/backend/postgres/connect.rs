@@ -5,6 +5,8 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use log::Level;
+use log::kv::Value;
 use postgres::config::{SslMode as DriverSslMode, SslNegotiation};
 use postgres::{Client, Config};
 use r2d2::ManageConnection;
@@ -19,6 +21,7 @@ use super::watchdog::{Control, Watched};
 use crate::backend;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::log_line;
 use crate::settings::{PostgresTarget, Settings};
 
 /// How soon a peer that stopped answering on the network level is noticed: half a minute of silence on
@@ -124,7 +127,7 @@ impl PostgresConnector {
 
     fn try_all(&self, deadline: Deadline) -> Result<PgConnection> {
         let mut last = None;
-        for (host, port) in &self.target.hosts {
+        for (index, (host, port)) in self.target.hosts.iter().enumerate() {
             let places = match Place::resolve(host, *port, deadline) {
                 Ok(places) => places,
                 Err(error) => {
@@ -132,8 +135,10 @@ impl PostgresConnector {
                     continue;
                 }
             };
-            for place in places {
-                match self.attempt(self.config(), &place, deadline) {
+            let (more_hosts, count) = (self.target.hosts.len() - index - 1, places.len());
+            for (number, place) in places.into_iter().enumerate() {
+                let share = share_of(deadline, count - number + more_hosts);
+                match self.attempt(self.config(), &place, share) {
                     Ok((client, control, connector)) => {
                         control.set_cancel(CancelRequest { token: client.cancel_token(), connector });
                         let mut connection =
@@ -143,7 +148,9 @@ impl PostgresConnector {
                     }
                     // Only an address that cannot be reached is worth another one: the same password
                     // would be refused again, and count again.
-                    Err(error) if error.kind() == ErrorKind::Connect => last = Some(error),
+                    Err(error) if matches!(error.kind(), ErrorKind::Connect | ErrorKind::Timeout(_)) => {
+                        last = Some(error);
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -159,10 +166,29 @@ impl backend::Connector for PostgresConnector {
         match self.try_all(deadline) {
             Ok(connection) => Ok(Box::new(connection)),
             Err(error) => {
-                log::warn!(kind:% = error.kind(), elapsed_ms = started.elapsed().as_millis() as u64; "connecting to {} failed", self.description);
+                log_line::event(
+                    Level::Warn,
+                    &format!("connecting to {} failed", self.description),
+                    &[
+                        ("kind", Value::from_display(&error.kind())),
+                        ("duration_ms", log_line::milliseconds(started.elapsed()).into()),
+                    ],
+                );
                 Err(error.at(&self.description))
             }
         }
+    }
+}
+
+/// The deadline of one attempt, when so many places are still to be tried: an address that is silent must
+/// leave time for the next.
+fn share_of(deadline: Deadline, places: usize) -> Deadline {
+    let now = Instant::now();
+    match u32::try_from(places) {
+        Ok(places) if places > 1 && deadline.at().is_some() => {
+            Deadline::after(now, deadline.left(now) / places).earlier(deadline)
+        }
+        _ => deadline,
     }
 }
 

@@ -178,7 +178,7 @@ impl PgConnection {
                     .call(first, Phase::Query, writes, |client| client.query(&prepared.statement, &params))?;
                 kept.reserve(found.len());
                 for row in found {
-                    kept.push(prepared.shape.read(&row)?);
+                    kept.push(prepared.shape.read(&row).map_err(|error| carried_out(error, writes))?);
                 }
                 Ok(kept.len() as u64)
             }
@@ -216,7 +216,7 @@ impl PgConnection {
                 if let Some(row) = found.first() {
                     let shape = Shape::of(row.columns().iter().map(|column| (column.name(), column.type_())));
                     for row in &found {
-                        kept.push(shape.read(row)?);
+                        kept.push(shape.read(row).map_err(|error| carried_out(error, writes))?);
                     }
                 }
                 Ok(kept.len() as u64)
@@ -300,6 +300,15 @@ impl PgConnection {
         let failed =
             Failed { in_time, in_transaction: self.in_transaction, writes, phase: Phase::Fetch, deadline };
         Err(failed.explain(&failure, &mut self.broken))
+    }
+}
+
+/// A value that cannot be read says nothing against the statement, which must not be run again for it.
+fn carried_out(error: Error, writes: bool) -> Error {
+    if writes {
+        error.at("the statement was carried out, but not all that it returned can be read")
+    } else {
+        error
     }
 }
 
