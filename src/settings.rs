@@ -26,9 +26,11 @@ use self::sources::Sources;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 
+#[cfg(feature = "odbc")]
+pub(crate) use self::secret::scrub;
 pub(crate) use self::{
     overrides::Overrides,
-    secret::{Secret, scrub},
+    secret::Secret,
     target::{OdbcTarget, PostgresTarget, SslMode, Target},
 };
 

@@ -216,7 +216,8 @@ fn the_files_of_certificates_are_read_when_the_handle_is_made() {
     let missing = refusal_of_build(at("localhost", &trusting("verify-full", "absent.pem")));
     assert!(missing.contains("sslrootcert") && missing.contains("absent.pem"), "{missing}");
     let no_pem = FILES.write("no.pem", "this is no certificate");
-    let text = refusal_of_build(at("localhost", &format!("sslmode=verify-ca&sslrootcert={}", no_pem.display())));
+    let text =
+        refusal_of_build(at("localhost", &format!("sslmode=verify-ca&sslrootcert={}", no_pem.display())));
     assert!(text.contains("no.pem"), "{text}");
     let (certificate, _) = FILES.ours.sign("one", &[]);
     let (_, other_key) = FILES.ours.sign("another", &[]);
@@ -247,7 +248,10 @@ fn a_client_may_prove_itself_by_a_certificate() {
     let role = "only_by_certificate";
     let url = |options: &str| {
         DatabaseManager::builder(&unique("tls"))
-            .connection_string(format!("postgresql://{role}@localhost:{}/postgres?{options}", server().port()))
+            .connection_string(format!(
+                "postgresql://{role}@localhost:{}/postgres?{options}",
+                server().port()
+            ))
             .migrate_on_start(batchdb::MigrateOnStart::Off)
     };
     let (certificate, key) = FILES.ours.sign(role, &[]);
@@ -262,9 +266,7 @@ fn a_client_may_prove_itself_by_a_certificate() {
     assert!(row.get::<String>("client_dn").unwrap().contains(role));
     // Without one, or with one for somebody else, it is the user that is refused.
     let (certificate, key) = FILES.ours.sign("somebody_else", &[]);
-    for options in
-        [trusting("verify-full", "ours.pem"), client_options("other", &certificate, &key)]
-    {
+    for options in [trusting("verify-full", "ours.pem"), client_options("other", &certificate, &key)] {
         let error = refusal(url(&options));
         assert_eq!(error.kind(), ErrorKind::Auth, "{}", error.report());
         assert!(!error.is_transient());
@@ -281,7 +283,11 @@ fn a_client_may_prove_itself_by_a_certificate() {
 fn the_password_proves_that_nobody_sits_between() {
     // Through somebody who only passes bytes on, the login works.
     let honest = Middleman::passing(server().port());
-    at_port("localhost", honest.port(), "sslmode=require").build().unwrap().execute_query("SELECT 1", ()).unwrap();
+    at_port("localhost", honest.port(), "sslmode=require")
+        .build()
+        .unwrap()
+        .execute_query("SELECT 1", ())
+        .unwrap();
     // Who ends TLS with a certificate of his own passes under `require`, which asks for none; but the login is bound
     // to the certificate that the client saw (SCRAM-SHA-256-PLUS), and the server saw another.
     let (certificate, key) = FILES.stranger.sign("localhost", &["localhost"]);
