@@ -26,7 +26,7 @@ use self::sources::Sources;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 
-#[cfg(feature = "odbc")]
+#[cfg(any(feature = "postgres", feature = "odbc"))]
 pub(crate) use self::secret::scrub;
 pub(crate) use self::{
     overrides::Overrides,
