@@ -54,6 +54,7 @@ mod manager;
 mod migrate;
 mod params;
 mod pool;
+mod retry;
 mod row;
 mod session;
 mod settings;
@@ -79,6 +80,7 @@ pub use crate::{
     migrate::{AppliedMigration, MigrationReport, MigrationStatus},
     params::{IntoParams, Params, record},
     pool::PoolStatus,
+    retry::RetryPolicy,
     row::{ColumnIndex, Row},
     session::Session,
     settings::{MigrateOnStart, Settings},

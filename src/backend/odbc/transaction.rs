@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn each_database_hears_its_own_words() {
-        let begin = Begin { isolation: Some(Isolation::Serializable), read_only: true };
+        let begin = Begin { isolation: Some(Isolation::Serializable), read_only: true, ..Begin::default() };
         let say = |flavor, control| words(flavor, control).unwrap().into_owned();
         assert_eq!(
             say(Flavor::Postgres, Control::Begin(begin)),

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
-use postgres::{Client, error::Severity};
+use postgres::{Client, SimpleQueryMessage, error::Severity};
 
 use super::classify;
 use super::encode::Param;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
-use crate::backend::{self, Begin, Rows};
+use crate::backend::{self, Begin, CommitMark, Rows};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
@@ -37,6 +37,8 @@ pub(super) struct PgConnection {
     control: Watched,
     statements: StatementCache,
     in_transaction: bool,
+    /// The mark of the transaction that was begun last.
+    mark: Option<CommitMark>,
     read_only: bool,
     broken: bool,
 }
@@ -48,6 +50,7 @@ impl PgConnection {
             control,
             statements: StatementCache::new(cache),
             in_transaction: false,
+            mark: None,
             read_only,
             broken: false,
         }
@@ -346,9 +349,27 @@ impl backend::Connection for PgConnection {
         if begin.read_only {
             text.push_str(" READ ONLY");
         }
-        self.call(deadline, Phase::Query, false, |client| client.batch_execute(&text))?;
+        self.mark = None;
+        // In one text with the BEGIN, so that the mark costs no round trip. A transaction that cannot write has
+        // nothing to settle.
+        if let Some(mark) = self.dialect().commit_mark().filter(|_| begin.settle && !begin.read_only) {
+            text.push_str("; ");
+            text.push_str(mark);
+        }
+        let answer = self.call(deadline, Phase::Query, false, |client| client.simple_query(&text))?;
         self.in_transaction = true;
+        self.mark = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(CommitMark {
+                transaction: row.try_get("mark").ok().flatten()?.to_owned(),
+                history: row.try_get("history").ok().flatten()?.to_owned(),
+            }),
+            _ => None,
+        });
         Ok(())
+    }
+
+    fn commit_mark(&self) -> Option<CommitMark> {
+        self.mark.clone()
     }
 
     fn commit(&mut self, deadline: Deadline) -> Result<()> {
