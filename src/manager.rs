@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::context;
+use crate::context::{self, Context};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::params::IntoParams;
@@ -125,11 +125,6 @@ impl DatabaseManager {
         self.session_until(self.deadline(), work)
     }
 
-    /// The deadline of a call that begins now.
-    fn deadline(&self) -> Deadline {
-        self.whole.map_or(Deadline::NONE, |limit| Deadline::after(Instant::now(), limit))
-    }
-
     /// A session within a call that ends by `whole`.
     fn session_until<R, E: From<Error>>(
         &self,
@@ -137,9 +132,14 @@ impl DatabaseManager {
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
         if let Some(hook) = self.hook {
-            self.handle.pool().first_use.once(|| hook(self))?;
+            self.handle.pool().first_use.once(whole, || {
+                // What the first use does is part of the call that happens to be first, and ends with it.
+                let deadline = whole.earlier(context::deadline());
+                let _entered = context::enter(Context { deadline, ..context::current() });
+                hook(self)
+            })?;
         }
-        self.borrow(whole, work)
+        self.session_within(whole, work)
     }
 
     /// A session whose use does not count as the first one: for what looks at the database's state.
@@ -147,15 +147,22 @@ impl DatabaseManager {
         &self,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        self.borrow(self.deadline(), work)
+        self.session_within(self.deadline(), work)
     }
 
-    fn borrow<R, E: From<Error>>(
+    /// The end of a call that begins now.
+    fn deadline(&self) -> Deadline {
+        self.whole.map_or(Deadline::NONE, |limit| Deadline::after(Instant::now(), limit))
+    }
+
+    fn session_within<R, E: From<Error>>(
         &self,
         whole: Deadline,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let lease = (self.handle.pool())
+        let lease = self
+            .handle
+            .pool()
             .checkout(whole.earlier(context::deadline()))
             .map_err(|error| error.during("checkout").in_database(&self.settings.database))?;
         work(&mut Session::new(lease, &self.settings, whole))

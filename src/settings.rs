@@ -27,6 +27,8 @@ use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::retry::RetryPolicy;
 
+#[cfg(feature = "odbc")]
+pub(crate) use self::secret::scrub;
 pub(crate) use self::{
     overrides::Overrides,
     secret::Secret,

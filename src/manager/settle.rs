@@ -69,7 +69,7 @@ impl DatabaseManager {
     }
 
     fn ask(&self, mark: &CommitMark, deadline: Deadline) -> Result<Fate> {
-        self.borrow(deadline, |session| {
+        self.session_within(deadline, |session| {
             let dialect = session.dialect()?;
             let Some(sql) = dialect.commit_status() else { return Ok(Fate::Unknown) };
             let row = session.query_one(sql, params! { mark: mark.transaction.as_str() })?;

@@ -66,8 +66,11 @@ pub(super) static STATEMENT_CACHE: Key = key(
 pub(super) static READ_ONLY: Key = key("READ_ONLY", Some("false"), "Whether every write is refused.");
 pub(super) static MIGRATIONS_DIR: Key =
     key("MIGRATIONS_DIR", None, "The folder of the migrations. Else `migrations/` and the database's name.");
-pub(super) static MIGRATION_TIMEOUT: Key =
-    key("MIGRATION_TIMEOUT", Some("3600"), "The limit on one migration.");
+pub(super) static MIGRATION_TIMEOUT: Key = key(
+    "MIGRATION_TIMEOUT",
+    Some("3600"),
+    "The limit on one migration, and on waiting for the lock of the migrations.",
+);
 pub(super) static MIGRATE_ON_START: Key = key(
     "MIGRATE_ON_START",
     Some("check"),

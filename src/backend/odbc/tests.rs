@@ -137,7 +137,7 @@ fn declared_types_come_back_as_their_kind() {
         Value::TimestampTz(chrono::DateTime::parse_from_rfc3339("2026-01-02T03:04:05.5+02:00").unwrap()),
         Value::Bool(true),
         Value::Uuid(parse("6f2d1f64-5717-4562-b3fc-2c963f66afa6")),
-        Value::Json(serde_json::json!({"a": ["é€😀", 1]})),
+        Value::from(serde_json::json!({"a": ["é€😀", 1]})),
     ];
     let marks = vec!["?"; values.len()].join(", ");
     assert_eq!(execute(connection, &format!("INSERT INTO t VALUES ({marks})"), values.clone()), 1);

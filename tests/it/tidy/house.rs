@@ -67,7 +67,6 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("crc32fast", &["migrate"]),
     ("sha2", &["migrate"]),
     ("dotenvy", &["settings"]),
-    ("url", &["settings"]),
     ("strsim", &["settings"]),
     ("percent_encoding", &["settings"]),
     ("zeroize", &["settings"]),
