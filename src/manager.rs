@@ -2,6 +2,7 @@
 //!
 //! It does not know that migrations, health checks and fan-outs exist; they extend it from outside.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,15 @@ pub struct DatabaseManager {
     idempotent: bool,
 }
 
+/// One call of a handle, over all its attempts.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    /// The end of the whole.
+    whole: Deadline,
+    /// Where the program made it, for warnings of leaks.
+    place: &'static Location<'static>,
+}
+
 /// The result of [`execute_query_with_timing`](DatabaseManager::execute_query_with_timing).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -111,6 +121,11 @@ impl DatabaseManager {
         DatabaseManager { whole: Some(limit), ..self.clone() }
     }
 
+    /// The same handle without the limit on whole calls.
+    pub(crate) fn without_deadline(&self) -> DatabaseManager {
+        DatabaseManager { whole: None, ..self.clone() }
+    }
+
     /// Borrows one connection for several calls in a row.
     ///
     /// # Errors
@@ -118,53 +133,53 @@ impl DatabaseManager {
     /// What `work` returns; what borrowing gives: [`Checkout`](crate::ErrorKind::Checkout) when no connection became
     /// free in `POOL_TIMEOUT`, [`Auth`](crate::ErrorKind::Auth), [`Connect`](crate::ErrorKind::Connect),
     /// [`Timeout`](crate::ErrorKind::Timeout), [`Closed`](crate::ErrorKind::Closed).
+    #[track_caller]
     pub fn session<R, E: From<Error>>(
         &self,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        self.session_until(self.deadline(), work)
-    }
-
-    /// A session within a call that ends by `whole`.
-    fn session_until<R, E: From<Error>>(
-        &self,
-        whole: Deadline,
-        work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
-    ) -> Result<R, E> {
-        if let Some(hook) = self.hook {
-            self.handle.pool().first_use.once(whole, || {
-                // What the first use does is part of the call that happens to be first, and ends with it.
-                let deadline = whole.earlier(context::deadline());
-                let _entered = context::enter(Context { deadline, ..context::current() });
-                hook(self)
-            })?;
-        }
-        self.session_within(whole, work)
+        self.session_for(self.call(), work)
     }
 
     /// A session whose use does not count as the first one: for what looks at the database's state.
+    #[track_caller]
     pub(crate) fn session_without_hook<R, E: From<Error>>(
         &self,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        self.session_within(self.deadline(), work)
+        self.borrow(self.call(), work)
     }
 
-    /// The end of a call that begins now.
-    fn deadline(&self) -> Deadline {
-        self.whole.map_or(Deadline::NONE, |limit| Deadline::after(Instant::now(), limit))
+    /// A call that begins now, and here.
+    #[track_caller]
+    fn call(&self) -> Call {
+        let whole = self.whole.map_or(Deadline::NONE, |limit| Deadline::after(Instant::now(), limit));
+        Call { whole, place: Location::caller() }
     }
 
-    fn session_within<R, E: From<Error>>(
+    fn session_for<R, E: From<Error>>(
         &self,
-        whole: Deadline,
+        call: Call,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let lease = self
-            .handle
-            .pool()
-            .checkout(whole.earlier(context::deadline()))
-            .map_err(|error| error.during("checkout").in_database(&self.settings.database))?;
+        if let Some(hook) = self.hook {
+            self.handle.pool().first_use.once(call.whole, || {
+                // What the first use does is part of the call that happens to be first, and ends with it.
+                let deadline = call.whole.earlier(context::deadline());
+                let _entered = context::enter(Context { deadline, ..context::current() });
+                hook(self)
+            })?;
+        }
+        self.borrow(call, work)
+    }
+
+    fn borrow<R, E: From<Error>>(
+        &self,
+        Call { whole, place }: Call,
+        work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let lease = self.handle.pool().checkout(whole.earlier(context::deadline()), place);
+        let lease = lease.map_err(|error| error.during("checkout").in_database(&self.settings.database))?;
         work(&mut Session::new(lease, &self.settings, whole))
     }
 
@@ -190,6 +205,7 @@ impl DatabaseManager {
     /// )?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn execute_query(&self, sql: &str, params: impl IntoParams) -> Result<Vec<Row>> {
         self.session(|session| session.execute_query(sql, params))
     }
@@ -199,6 +215,7 @@ impl DatabaseManager {
     /// # Errors
     ///
     /// As [`execute_query`](DatabaseManager::execute_query): an error is returned and not made part of the result.
+    #[track_caller]
     pub fn execute_query_with_timing(&self, sql: &str, params: impl IntoParams) -> Result<TimedQuery> {
         let started = Instant::now();
         let results = self.execute_query(sql, params)?;
@@ -213,6 +230,7 @@ impl DatabaseManager {
     ///
     /// [`Timeout`](crate::ErrorKind::Timeout), which names the phase that the limit passed in; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    #[track_caller]
     pub fn execute_query_with_timeout(
         &self,
         sql: &str,
@@ -230,6 +248,7 @@ impl DatabaseManager {
     /// # Errors
     ///
     /// As [`execute_query`](DatabaseManager::execute_query).
+    #[track_caller]
     pub fn execute(&self, sql: &str, params: impl IntoParams) -> Result<u64> {
         self.session(|session| session.execute(sql, params))
     }
@@ -240,6 +259,7 @@ impl DatabaseManager {
     ///
     /// [`RowCount`](crate::ErrorKind::RowCount) when there is none or more than one; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    #[track_caller]
     pub fn query_one(&self, sql: &str, params: impl IntoParams) -> Result<Row> {
         self.session(|session| session.query_one(sql, params))
     }
@@ -250,6 +270,7 @@ impl DatabaseManager {
     ///
     /// [`RowCount`](crate::ErrorKind::RowCount) when there is more than one; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    #[track_caller]
     pub fn query_opt(&self, sql: &str, params: impl IntoParams) -> Result<Option<Row>> {
         self.session(|session| session.query_opt(sql, params))
     }
@@ -269,6 +290,7 @@ impl DatabaseManager {
     /// let jobs: Vec<Job> = db.query_as("SELECT id, name FROM job", ())?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn query_as<T: DeserializeOwned>(&self, sql: &str, params: impl IntoParams) -> Result<Vec<T>> {
         self.session(|session| session.query_as(sql, params))
     }
@@ -291,6 +313,7 @@ impl DatabaseManager {
     /// })?;
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn query_each<E: From<Error>>(
         &self,
         sql: &str,
@@ -320,6 +343,7 @@ impl DatabaseManager {
     /// db.execute_many("INSERT INTO job (id, name) VALUES (:id, :name)", records)?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn execute_many<P: IntoParams>(
         &self,
         sql: &str,

@@ -71,6 +71,7 @@ impl<'a> Session<'a> {
         rows: Rows<'_>,
     ) -> Result<u64> {
         let started = Instant::now();
+        self.lease.note(operation);
         let outcome = self.try_run(sql, params, rows);
         self.end(operation, started, outcome)
     }

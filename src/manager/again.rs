@@ -1,13 +1,11 @@
 //! Calls that are made again when they fail for a reason that may pass.
 
-use std::thread;
 use std::time::Instant;
 
 use log::Level;
 
-use super::DatabaseManager;
+use super::{Call, DatabaseManager};
 use crate::context;
-use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::log_line;
 use crate::params::IntoParams;
@@ -74,11 +72,13 @@ impl DatabaseManager {
     /// let open = db.execute_query_with_retry("SELECT id FROM job WHERE state = 'new'", ())?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn execute_query_with_retry(&self, sql: &str, params: impl IntoParams) -> Result<Vec<Row>> {
         let params = params.into_params();
         self.again(
+            self.call(),
             "execute_query_with_retry",
-            |whole| self.session_until(whole, |session| session.execute_query(sql, params.clone())),
+            |call| self.session_for(call, |session| session.execute_query(sql, params.clone())),
             |error| Some(error),
         )
     }
@@ -97,6 +97,7 @@ impl DatabaseManager {
     /// db.execute_query_safe(sql, params! { survey_id: 7, status: "completed" }, true)?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn execute_query_safe(
         &self,
         sql: &str,
@@ -127,6 +128,7 @@ impl DatabaseManager {
     /// ])?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn execute_transaction<S: AsRef<str>, P: IntoParams>(
         &self,
         statements: impl IntoIterator<Item = (S, P)>,
@@ -167,6 +169,7 @@ impl DatabaseManager {
     /// })?;
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn transaction<R, E: From<Error>>(
         &self,
         work: impl FnMut(&mut Transaction<'_, '_>) -> Result<R, E>,
@@ -187,16 +190,17 @@ impl DatabaseManager {
     /// db.transaction_with(options, |tx| tx.execute("UPDATE counter SET n = n + 1", ()))?;
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn transaction_with<R, E: From<Error>>(
         &self,
         options: TransactionOptions,
         mut work: impl FnMut(&mut Transaction<'_, '_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let attempt = |whole| {
-            self.session_until(whole, |session| session.try_transaction(options, &mut work))
-                .or_else(|failed| self.settle(failed, whole))
+        let attempt = |call| {
+            self.session_for(call, |session| session.try_transaction(options, &mut work))
+                .or_else(|failed| self.settle(failed, call))
         };
-        self.again("transaction", attempt, Failed::cause).map_err(Failed::into_error)
+        self.again(self.call(), "transaction", attempt, Failed::cause).map_err(Failed::into_error)
     }
 
     /// Runs `work` in a transaction, and never a second time, whatever comes of it. With options:
@@ -214,6 +218,7 @@ impl DatabaseManager {
     /// db.transaction_once(move |tx| tx.execute_many("INSERT INTO job (id) VALUES (:id)", records))?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn transaction_once<R, E: From<Error>>(
         &self,
         work: impl FnOnce(&mut Transaction<'_, '_>) -> Result<R, E>,
@@ -221,21 +226,22 @@ impl DatabaseManager {
         self.session(|session| session.transaction(|tx| work(tx)))
     }
 
-    /// Makes a call until it succeeds, fails for good, or the policy or the deadline allows no further attempt.
+    /// Makes a call until it succeeds, fails for good, or neither the policy nor the deadline allows a further
+    /// attempt, or the program is told to stop.
     /// `cause` is what the database said of a failure.
     fn again<R, F>(
         &self,
+        call: Call,
         operation: &'static str,
-        mut attempt: impl FnMut(Deadline) -> Result<R, F>,
+        mut attempt: impl FnMut(Call) -> Result<R, F>,
         cause: impl Fn(&F) -> Option<&Error>,
     ) -> Result<R, F> {
         let started = Instant::now();
-        let whole = self.deadline();
         let policy = self.retry.as_ref().unwrap_or(&self.settings.retry);
         let mut number = 0_u32;
         loop {
             number += 1;
-            let failure = match attempt(whole) {
+            let failure = match attempt(call) {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
@@ -243,7 +249,7 @@ impl DatabaseManager {
             let spent = Spent {
                 attempt: number,
                 elapsed: now - started,
-                left: whole.earlier(context::deadline()).left(now),
+                left: call.whole.earlier(context::deadline()).left(now),
             };
             let Some(error) = cause(&failure) else { return Err(failure) };
             let Some(wait) = policy.next(spent, error, self.idempotent, fastrand::f64()) else {
@@ -258,7 +264,9 @@ impl DatabaseManager {
                 ("wait_ms", log_line::milliseconds(wait).into()),
             ];
             log_line::event(Level::Warn, "failed, and is tried again", &fields);
-            thread::sleep(wait);
+            if !context::pause(wait) {
+                return Err(failure);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::DatabaseManager;
+use super::{Call, DatabaseManager};
 use crate::backend::CommitMark;
 use crate::context;
 use crate::deadline::Deadline;
@@ -29,11 +29,11 @@ enum Fate {
 impl DatabaseManager {
     /// Makes of an unsettled commit a success, or the certainty that it was undone; where there is no answer in time
     /// it stays what it was.
-    pub(super) fn settle<R, E>(&self, failed: Failed<R, E>, whole: Deadline) -> Result<R, Failed<R, E>> {
+    pub(super) fn settle<R, E>(&self, failed: Failed<R, E>, call: Call) -> Result<R, Failed<R, E>> {
         let Failed::Unsettled { error, mark, value } = failed else { return Err(failed) };
         let limit = Deadline::after(Instant::now(), self.settings.timeout);
-        let deadline = limit.earlier(whole).earlier(context::deadline());
-        let fate = self.await_fate(&mark, deadline);
+        let call = Call { whole: limit.earlier(call.whole).earlier(context::deadline()), ..call };
+        let fate = self.await_fate(&mark, call);
         log::info!(database:% = self.settings.database; "a commit whose answer was lost is settled: {fate:?}");
         match fate {
             Fate::Committed => Ok(value),
@@ -51,15 +51,15 @@ impl DatabaseManager {
         }
     }
 
-    fn await_fate(&self, mark: &CommitMark, deadline: Deadline) -> Fate {
+    fn await_fate(&self, mark: &CommitMark, call: Call) -> Fate {
         let mut pause = PAUSE;
         loop {
-            let fate = self.ask(mark, deadline).unwrap_or_else(|error| {
+            let fate = self.ask(mark, call).unwrap_or_else(|error| {
                 log::debug!(database:% = self.settings.database; "a lost commit cannot be looked up yet: {error}");
                 // The server that broke the connection may be on its way back.
                 if error.is_transient() { Fate::Open } else { Fate::Unknown }
             });
-            let left = deadline.left(Instant::now());
+            let left = context::in_force(call.whole).left(Instant::now());
             if fate != Fate::Open || left <= pause {
                 return fate;
             }
@@ -68,8 +68,8 @@ impl DatabaseManager {
         }
     }
 
-    fn ask(&self, mark: &CommitMark, deadline: Deadline) -> Result<Fate> {
-        self.session_within(deadline, |session| {
+    fn ask(&self, mark: &CommitMark, call: Call) -> Result<Fate> {
+        self.borrow(call, |session| {
             let dialect = session.dialect()?;
             let Some(sql) = dialect.commit_status() else { return Ok(Fate::Unknown) };
             let row = session.query_one(sql, params! { mark: mark.transaction.as_str() })?;

@@ -42,6 +42,11 @@ pub(super) static PING_AFTER_IDLE: Key = key(
     Some("500ms"),
     "A connection that was idle for longer is tested first. A bare number is milliseconds; 0 is always.",
 );
+pub(super) static LEAK_AFTER: Key = key(
+    "LEAK_AFTER",
+    Some("0"),
+    "A connection that is held for longer is told in the log, with the place that borrowed it. 0 is never.",
+);
 pub(super) static TIMEOUT: Key = Key {
     for_all: Some("DATABASE_TIMEOUT"),
     ..key("TIMEOUT", Some("30"), "The limit on one statement, and on one fetch of a long result.")
@@ -78,7 +83,7 @@ pub(super) static MIGRATE_ON_START: Key = key(
 );
 
 /// All keys, in the order in which the reference shows them.
-pub(super) static KEYS: [&Key; 16] = [
+pub(super) static KEYS: [&Key; 17] = [
     &TYPE,
     &CONNECTION_STRING,
     &POOL_SIZE,
@@ -86,6 +91,7 @@ pub(super) static KEYS: [&Key; 16] = [
     &POOL_TIMEOUT,
     &POOL_RECYCLE,
     &PING_AFTER_IDLE,
+    &LEAK_AFTER,
     &TIMEOUT,
     &CONNECT_TIMEOUT,
     &RETRY_ATTEMPTS,

@@ -14,6 +14,7 @@ use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
 use crate::backend::{self, Begin, CommitMark, Rows};
+use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
@@ -81,7 +82,7 @@ impl PgConnection {
             return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
                 .with_effect(Effect::NotSent));
         };
-        self.control.arm(deadline.at());
+        self.control.arm(deadline);
         let outcome = work(client);
         let in_time = self.control.disarm();
         // A cancel is on its way or has been served: it must not meet the next statement.
@@ -196,7 +197,7 @@ impl PgConnection {
         // Whatever leaves this function early leaves unread rows behind, a panic of the receiver included:
         // broken until the last row was read.
         self.broken = true;
-        self.control.arm(first.at());
+        self.control.arm(first);
         let started = start(client);
         let in_time = self.control.disarm();
         let mut iterator = match started {
@@ -217,7 +218,7 @@ impl PgConnection {
         let mut count = 0_u64;
         let (failure, in_time, deadline) = loop {
             let deadline = budget.step(Instant::now());
-            self.control.arm(deadline.at());
+            self.control.arm(deadline);
             let next = iterator.next();
             let in_time = self.control.disarm();
             match next {
@@ -233,7 +234,7 @@ impl PgConnection {
                         return wanted.map(|_| count);
                     }
                 }
-                Ok(Some(_)) => return Err(deadline.passed(Phase::Fetch)),
+                Ok(Some(_)) => return Err(context::in_force(deadline).passed(Phase::Fetch)),
                 Ok(None) => {
                     self.broken = !in_time;
                     return Ok(count);

@@ -3,6 +3,7 @@
 use postgres::error::Severity;
 
 use super::classify;
+use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase};
 
@@ -20,7 +21,8 @@ pub(super) struct Failed {
 impl Failed {
     /// The driver's error in our words. Sets `broken` when the connection cannot be used again.
     pub(super) fn explain(self, error: &postgres::Error, broken: &mut bool) -> Error {
-        let Failed { in_time, in_transaction, writes, phase, deadline } = self;
+        let Failed { in_time, in_transaction, writes, phase, .. } = self;
+        let late = || context::in_force(self.deadline).passed(phase);
         if let Some(ours) = classify::our_own(error) {
             return ours;
         }
@@ -36,7 +38,7 @@ impl Failed {
                 Error::new(ErrorKind::Connect, "the connection failed while the statement ran")
                     .with_effect(undone)
             } else {
-                deadline.passed(phase).with_effect(undone)
+                late().with_effect(undone)
             };
             let explained = explained.with_source(std::io::Error::other(error.to_string()));
             return match undone {
@@ -49,7 +51,7 @@ impl Failed {
         *broken |= ended;
         match (explained.kind(), explained.effect()) {
             // The server says that it stopped the statement, so nothing of it stays.
-            (ErrorKind::Cancelled, _) if !in_time => deadline.passed(phase).with_effect(Effect::RolledBack),
+            (ErrorKind::Cancelled, _) if !in_time => late().with_effect(Effect::RolledBack),
             (ErrorKind::OutcomeUnknown, _) => {
                 *broken = true;
                 match undone {

@@ -9,6 +9,7 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("error", 1),
     ("value", 2),
     ("deadline", 2),
+    ("cancel", 2),
     ("row", 3),
     ("context", 3),
     ("retry", 3),
@@ -58,7 +59,8 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("rustls_native_certs", &["backend/postgres"]),
     ("odbc_api", &["backend/odbc"]),
     ("odbc_sys", &["backend/odbc"]),
-    ("crossbeam_channel", &["backend", "pool", "tasks"]),
+    ("crossbeam_channel", &["backend", "pool", "tasks", "cancel", "context"]),
+    ("ctrlc", &["cancel/signals"]),
     // The PostgreSQL room fills the pool's empty slots through r2d2's own manager of `postgres`, by r2d2's trait.
     ("r2d2", &["pool", "backend/postgres"]),
     ("scheduled_thread_pool", &["pool"]),
