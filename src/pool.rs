@@ -4,6 +4,7 @@
 //! needed, all under one deadline and with the caller's own error. On return a connection is kept when
 //! fewer than `POOL_SIZE` lie idle or somebody waits, and closed otherwise.
 
+mod first_use;
 mod gate;
 mod leaks;
 mod outage;
@@ -20,8 +21,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use log::Level;
 use scheduled_thread_pool::ScheduledThreadPool;
 
+use self::first_use::FirstUse;
 use self::gate::{Gate, Permit, Refused};
 use self::leaks::{Loans, Note};
 use self::outage::Outage;
@@ -31,6 +34,7 @@ use crate::backend::{self, Connection, Connector};
 use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::log_line;
 use crate::settings::Settings;
 
 /// How long the cleaning of a session may take before the connection is closed instead.
@@ -111,15 +115,17 @@ impl Pool {
         self.settings.pool_size as usize + self.settings.max_overflow as usize
     }
 
-    /// Borrows a connection that works, as far as can be told, before `whole`.
+    /// Borrows a connection that works, as far as can be told, before `whole`, for a call made at `place`.
     ///
     /// # Errors
     ///
     /// `Checkout` when none became free in `POOL_TIMEOUT`, a timeout when `whole` passed first, `Closed`, and
     /// whatever connecting gives.
-    #[track_caller]
-    pub(crate) fn checkout(self: &Arc<Pool>, whole: Deadline) -> Result<Lease> {
-        let place = Location::caller();
+    pub(crate) fn checkout(
+        self: &Arc<Pool>,
+        whole: Deadline,
+        place: &'static Location<'static>,
+    ) -> Result<Lease> {
         self.warn_of_too_many_workers();
         self.refuse_too_many_abandoned()?;
         let started = Instant::now();
@@ -216,10 +222,15 @@ impl Pool {
             if alive && !live.connection.is_broken() {
                 return Ok(());
             }
+            if !expired && whole.left(Instant::now()).is_zero() {
+                // The caller had too little time to tell anything of the connection.
+                slot.empty();
+                return Err(whole.passed(Phase::Ping));
+            }
             if !expired {
                 self.suspect_all_idle();
                 self.invalid.fetch_add(1, Ordering::Relaxed);
-                log::warn!(database:% = self.settings.database; "an idle connection was dead and is replaced");
+                self.warn("an idle connection was dead and is replaced");
             }
             slot.empty();
         }
@@ -239,13 +250,14 @@ impl Pool {
     }
 
     fn connect(&self, slot: &mut Slot, whole: Deadline) -> Result<()> {
-        let attempt = self.outage.admit(whole).map_err(|stored| match stored {
-            Some(error) => error.with_hint("the attempt of a moment ago failed, and is not repeated at once"),
-            None => context::in_force(whole).passed(Phase::Connect),
-        })?;
         let now = Instant::now();
+        // Waiting for somebody else's attempt is part of connecting, and counts.
         let limit = Deadline::after(now, self.settings.connect_timeout);
         let deadline = limit.earlier(whole);
+        let attempt = self.outage.admit(deadline).map_err(|stored| match stored {
+            Some(error) => error.with_hint("the attempt of a moment ago failed, and is not repeated at once"),
+            None => context::in_force(deadline).passed(Phase::Connect),
+        })?;
         match self.connector.connect(deadline) {
             Ok(connection) => {
                 attempt.succeeded();
@@ -258,6 +270,10 @@ impl Pool {
                 Err(error)
             }
         }
+    }
+
+    fn warn(&self, message: &str) {
+        log_line::event(Level::Warn, message, &[("database", (&*self.settings.database).into())]);
     }
 
     /// A driver whose calls do not return takes a thread with each of them. It gets no more than the pool may have
@@ -286,11 +302,8 @@ impl Pool {
         if fan_out.workers > self.capacity()
             && self.warned_fan_out.swap(fan_out.id, Ordering::Relaxed) != fan_out.id
         {
-            log::warn!(
-                database:% = self.settings.database;
-                "{} workers share the {} connections of this pool (POOL_SIZE {} + MAX_OVERFLOW {}): some will wait",
-                fan_out.workers, self.capacity(), self.settings.pool_size, self.settings.max_overflow,
-            );
+            self.warn(&format!("{} workers share the {} connections of this pool (POOL_SIZE {} + MAX_OVERFLOW {}): some will wait",
+                fan_out.workers, self.capacity(), self.settings.pool_size, self.settings.max_overflow));
         }
     }
 
@@ -298,11 +311,10 @@ impl Pool {
     pub(crate) fn close(&self) {
         self.gate.close();
         if !self.gate.drain(Instant::now() + CLOSE_LIMIT) {
-            log::warn!(
-                database:% = self.settings.database;
+            self.warn(&format!(
                 "the pool is closed while {} connections are still in use; they close when they come back",
-                self.gate.taken(),
-            );
+                self.gate.taken()
+            ));
         }
         while let Some(mut slot) = self.slots.try_get() {
             if !slot.is_empty() {
@@ -330,13 +342,24 @@ impl Pool {
             return slot.discard();
         }
         if dirty && let Err(error) = live.connection.reset(Deadline::after(now, RESET_LIMIT)) {
-            log::debug!(database:% = settings.database; "a used session could not be cleaned and is closed: {error}");
+            log_line::event(
+                Level::Debug,
+                &format!("a used session could not be cleaned and is closed: {error}"),
+                &[("database", (&*settings.database).into())],
+            );
         }
         if live.connection.is_broken() {
             return slot.discard();
         }
         live.idle_since = Instant::now();
-        self.idle.fetch_add(1, Ordering::SeqCst);
+        // Counted and compared in one step: of two that come back together, one may be too many.
+        let most = if self.gate.waiting() == 0 { settings.pool_size as usize } else { usize::MAX };
+        let kept = self
+            .idle
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |idle| (idle < most).then_some(idle + 1));
+        if kept.is_err() {
+            slot.discard();
+        }
     }
 }
 
@@ -368,11 +391,15 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// `Closed`, for a lease whose connection was already given up.
+    /// `Closed`, for a lease whose connection was given up.
     pub(crate) fn connection(&mut self) -> Result<&mut dyn Connection> {
         match self.slot.as_mut().and_then(|slot| slot.live()) {
             Some(live) => Ok(&mut *live.connection),
-            None => Err(self.pool.closed()),
+            None => Err(Error::new(
+                ErrorKind::Closed,
+                "the connection of this session was given up after an error",
+            )
+            .with_effect(Effect::NotSent)),
         }
     }
 
@@ -390,7 +417,7 @@ impl Lease {
 
     /// The connection must not be used again.
     pub(crate) fn discard(&mut self) {
-        if let Some(slot) = &mut self.slot {
+        if let Some(slot) = self.slot.as_mut().filter(|slot| !slot.is_empty()) {
             self.pool.invalid.fetch_add(1, Ordering::Relaxed);
             slot.empty();
         }
@@ -406,36 +433,5 @@ impl Drop for Lease {
         }
         // Only now may the next in line come: the connection is where it will look for it.
         drop(self.permit.take());
-    }
-}
-
-/// Whether the first use of a pool has happened, and who is about it.
-#[derive(Debug, Default)]
-pub(crate) struct FirstUse {
-    done: std::sync::atomic::AtomicBool,
-    turn: std::sync::Mutex<()>,
-}
-
-thread_local! {
-    static IN_FIRST_USE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-impl FirstUse {
-    /// Runs `work` unless it has succeeded before. Others wait for it; calls from within pass.
-    pub(crate) fn once(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
-        if self.done.load(Ordering::Acquire) || IN_FIRST_USE.get() {
-            return Ok(());
-        }
-        let _turn = self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if self.done.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        IN_FIRST_USE.set(true);
-        let outcome = work();
-        IN_FIRST_USE.set(false);
-        if outcome.is_ok() {
-            self.done.store(true, Ordering::Release);
-        }
-        outcome
     }
 }

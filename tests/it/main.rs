@@ -15,5 +15,6 @@ mod pool;
 mod query;
 mod shutdown;
 mod tidy;
+mod tls;
 mod transaction;
 mod types;

@@ -68,7 +68,7 @@ fn statement(text: &str, args: Vec<Value>) -> Statement {
     Statement {
         text: text.into(),
         args,
-        traits: Traits { transaction_control: control, writes: !reads, leaves_traces: false },
+        traits: Traits { transaction_control: control, writes: !reads, acts: !reads, ..Traits::default() },
     }
 }
 
@@ -142,7 +142,7 @@ fn declared_types_come_back_as_their_kind() {
         Value::TimestampTz(chrono::DateTime::parse_from_rfc3339("2026-01-02T03:04:05.5+02:00").unwrap()),
         Value::Bool(true),
         Value::Uuid(parse("6f2d1f64-5717-4562-b3fc-2c963f66afa6")),
-        Value::Json(serde_json::json!({"a": ["é€😀", 1]})),
+        Value::from(serde_json::json!({"a": ["é€😀", 1]})),
     ];
     let marks = vec!["?"; values.len()].join(", ");
     assert_eq!(execute(connection, &format!("INSERT INTO t VALUES ({marks})"), values.clone()), 1);
@@ -350,7 +350,7 @@ fn a_transaction_commits_or_leaves_nothing() {
     let mut connection = database.connect();
     let connection = connection.as_mut();
     execute(connection, "CREATE TABLE t (a INTEGER PRIMARY KEY)", vec![]);
-    let begin = Begin { isolation: Some(Isolation::Serializable), read_only: false };
+    let begin = Begin { isolation: Some(Isolation::Serializable), ..Begin::default() };
 
     connection.begin(begin, Deadline::NONE).unwrap();
     execute(connection, "INSERT INTO t VALUES (1)", vec![]);

@@ -5,6 +5,8 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use log::Level;
+use log::kv::Value;
 use postgres::config::{SslMode as DriverSslMode, SslNegotiation};
 use postgres::{Client, Config};
 use r2d2::ManageConnection;
@@ -20,7 +22,8 @@ use crate::backend;
 use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
-use crate::settings::{PostgresTarget, Settings};
+use crate::log_line;
+use crate::settings::{PostgresTarget, Settings, scrub};
 
 /// How soon a peer that stopped answering on the network level is noticed: half a minute of silence on
 /// an idle connection, ten seconds for bytes that nobody acknowledges. The system's own defaults are two
@@ -123,9 +126,20 @@ impl PostgresConnector {
         }
     }
 
+    /// A server may quote in its answer what it was sent.
+    fn without_password(&self, error: Error) -> Error {
+        let (Some(password), Some(source)) = (&self.target.password, std::error::Error::source(&error))
+        else {
+            return error;
+        };
+        let said = source.to_string();
+        let clean = scrub(&said, std::slice::from_ref(password));
+        if clean == said { error } else { error.with_source(io::Error::other(clean)) }
+    }
+
     fn try_all(&self, deadline: Deadline) -> Result<PgConnection> {
         let mut last = None;
-        for (host, port) in &self.target.hosts {
+        for (index, (host, port)) in self.target.hosts.iter().enumerate() {
             let places = match Place::resolve(host, *port, deadline) {
                 Ok(places) => places,
                 Err(error) => {
@@ -133,8 +147,10 @@ impl PostgresConnector {
                     continue;
                 }
             };
-            for place in places {
-                match self.attempt(self.config(), &place, deadline) {
+            let (more_hosts, count) = (self.target.hosts.len() - index - 1, places.len());
+            for (number, place) in places.into_iter().enumerate() {
+                let share = share_of(deadline, count - number + more_hosts);
+                match self.attempt(self.config(), &place, share) {
                     Ok((client, control, connector)) => {
                         control.set_cancel(CancelRequest { token: client.cancel_token(), connector });
                         let mut connection =
@@ -144,7 +160,9 @@ impl PostgresConnector {
                     }
                     // Only an address that cannot be reached is worth another one: the same password
                     // would be refused again, and count again.
-                    Err(error) if error.kind() == ErrorKind::Connect => last = Some(error),
+                    Err(error) if matches!(error.kind(), ErrorKind::Connect | ErrorKind::Timeout(_)) => {
+                        last = Some(error);
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -160,10 +178,29 @@ impl backend::Connector for PostgresConnector {
         match self.try_all(deadline) {
             Ok(connection) => Ok(Box::new(connection)),
             Err(error) => {
-                log::warn!(kind:% = error.kind(), elapsed_ms = started.elapsed().as_millis() as u64; "connecting to {} failed", self.description);
-                Err(error.at(&self.description))
+                log_line::event(
+                    Level::Warn,
+                    &format!("connecting to {} failed", self.description),
+                    &[
+                        ("kind", Value::from_display(&error.kind())),
+                        ("duration_ms", log_line::milliseconds(started.elapsed()).into()),
+                    ],
+                );
+                Err(self.without_password(error).at(&self.description))
             }
         }
+    }
+}
+
+/// The deadline of one attempt, when so many places are still to be tried: an address that is silent must
+/// leave time for the next.
+fn share_of(deadline: Deadline, places: usize) -> Deadline {
+    let now = Instant::now();
+    match u32::try_from(places) {
+        Ok(places) if places > 1 && deadline.at().is_some() => {
+            Deadline::after(now, deadline.left(now) / places).earlier(deadline)
+        }
+        _ => deadline,
     }
 }
 
@@ -235,16 +272,62 @@ fn connect_error(error: &postgres::Error, in_time: bool, deadline: Deadline) -> 
     if matches!(cause, Some((io::ErrorKind::TimedOut, _))) {
         return deadline.passed(Phase::Connect);
     }
+    if let Some(refused) = tls_error(error) {
+        return refused;
+    }
     let what = match cause {
         Some((io::ErrorKind::ConnectionRefused, _)) => "the connection was refused: nothing listens there",
         Some((io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof, _)) => {
             "the server closed the connection during the login"
         }
-        Some((io::ErrorKind::InvalidData, _)) => "the server's certificate was not accepted",
         _ => "the connection cannot be opened",
     };
     let detail = cause.map_or_else(|| error.to_string(), |(_, text)| text);
     Error::new(ErrorKind::Connect, what).with_effect(Effect::NotSent).with_source(io::Error::other(detail))
+}
+
+/// What TLS failed on, in words that say what to do about it. To try again would not help.
+fn tls_error(error: &postgres::Error) -> Option<Error> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        // An I/O error gives out its content here, and not as a source.
+        if let Some(content) = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            if let Some(ours) = content.downcast_ref::<Error>() {
+                return Some(ours.clone());
+            }
+            if let Some(tls) = content.downcast_ref::<rustls::Error>() {
+                return Some(refused_by_tls(tls));
+            }
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+fn refused_by_tls(error: &rustls::Error) -> Error {
+    use rustls::CertificateError as Certificate;
+
+    let (what, hint) = match error {
+        rustls::Error::InvalidCertificate(reason) => (
+            "the server's certificate was not accepted",
+            match reason {
+                Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                    "connect by a name that stands in the certificate; `sslmode=verify-ca` looks at no name"
+                }
+                Certificate::UnknownIssuer => "name the file of the issuer's certificate by `sslrootcert`",
+                _ => "the source of this error says what is wrong with it",
+            },
+        ),
+        rustls::Error::AlertReceived(_) => (
+            "the server ended the TLS handshake",
+            "it may want another client certificate: `sslcert` and `sslkey`",
+        ),
+        _ => ("TLS could not be negotiated", "the source of this error says what went wrong"),
+    };
+    Error::new(ErrorKind::Connect, what)
+        .with_effect(Effect::Final)
+        .with_hint(hint)
+        .with_source(io::Error::other(error.to_string()))
 }
 
 /// The I/O error at the root of the driver's, as kind and text.

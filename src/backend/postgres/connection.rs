@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
-use postgres::{Client, error::Severity};
+use postgres::{Client, SimpleQueryMessage};
 
-use super::classify;
 use super::encode::Param;
+use super::failure::Failed;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
-use crate::backend::{self, Begin, Rows};
+use crate::backend::{self, Begin, CommitMark, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -38,6 +38,8 @@ pub(super) struct PgConnection {
     control: Watched,
     statements: StatementCache,
     in_transaction: bool,
+    /// The mark of the transaction that was begun last.
+    mark: Option<CommitMark>,
     read_only: bool,
     broken: bool,
 }
@@ -49,6 +51,7 @@ impl PgConnection {
             control,
             statements: StatementCache::new(cache),
             in_transaction: false,
+            mark: None,
             read_only,
             broken: false,
         }
@@ -89,63 +92,6 @@ impl PgConnection {
     }
 }
 
-/// What is known of a call that failed, but for the error itself.
-#[derive(Clone, Copy)]
-struct Failed {
-    in_time: bool,
-    in_transaction: bool,
-    writes: bool,
-    phase: Phase,
-    deadline: Deadline,
-}
-
-impl Failed {
-    /// The driver's error in our words. Sets `broken` when the connection cannot be used again.
-    fn explain(self, error: &postgres::Error, broken: &mut bool) -> Error {
-        let Failed { in_time, in_transaction, writes, phase, .. } = self;
-        let late = || context::in_force(self.deadline).passed(phase);
-        if let Some(ours) = classify::our_own(error) {
-            return ours;
-        }
-        let undone = match (in_transaction, writes) {
-            // The server rolls back what an ended session had not committed.
-            (true, _) => Effect::RolledBack,
-            (false, false) => Effect::NotSent,
-            (false, true) => Effect::Unknown,
-        };
-        let Some(database) = error.as_db_error() else {
-            *broken = true;
-            let explained = if in_time {
-                Error::new(ErrorKind::Connect, "the connection failed while the statement ran")
-                    .with_effect(undone)
-            } else {
-                late().with_effect(undone)
-            };
-            let explained = explained.with_source(std::io::Error::other(error.to_string()));
-            return match undone {
-                Effect::Unknown if in_time => explained.with_kind(ErrorKind::OutcomeUnknown),
-                _ => explained,
-            };
-        };
-        let explained = classify::from_db_error(database);
-        if matches!(database.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
-            *broken = true;
-        }
-        match explained.kind() {
-            // The server says that it stopped the statement, so nothing of it stays.
-            ErrorKind::Cancelled if !in_time => late().with_effect(Effect::RolledBack),
-            ErrorKind::OutcomeUnknown => {
-                *broken = true;
-                match undone {
-                    Effect::Unknown => explained,
-                    _ => explained.with_kind(ErrorKind::Connect).with_effect(undone),
-                }
-            }
-            _ => explained,
-        }
-    }
-}
-
 impl PgConnection {
     /// The statement, prepared; and whether it was prepared before.
     fn prepare(&mut self, statement: &Statement, deadline: Deadline) -> Result<(Arc<Prepared>, bool)> {
@@ -169,7 +115,7 @@ impl PgConnection {
         let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
         let params: Vec<&(dyn ToSql + Sync)> =
             params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
-        let writes = statement.traits.writes;
+        let writes = statement.traits.acts;
         match rows {
             Rows::Ignore => {
                 self.call(first, Phase::Query, writes, |client| client.execute(&prepared.statement, &params))
@@ -180,7 +126,7 @@ impl PgConnection {
                     .call(first, Phase::Query, writes, |client| client.query(&prepared.statement, &params))?;
                 kept.reserve(found.len());
                 for row in found {
-                    kept.push(prepared.shape.read(&row)?);
+                    kept.push(prepared.shape.read(&row).map_err(|error| carried_out(error, writes))?);
                 }
                 Ok(kept.len() as u64)
             }
@@ -207,7 +153,7 @@ impl PgConnection {
         let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
             params.iter().map(|param| (param as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
-        let writes = statement.traits.writes;
+        let writes = statement.traits.acts;
         match rows {
             Rows::Ignore => {
                 self.call(first, Phase::Query, writes, |client| client.execute_typed(text, &params))
@@ -218,7 +164,7 @@ impl PgConnection {
                 if let Some(row) = found.first() {
                     let shape = Shape::of(row.columns().iter().map(|column| (column.name(), column.type_())));
                     for row in &found {
-                        kept.push(shape.read(row)?);
+                        kept.push(shape.read(row).map_err(|error| carried_out(error, writes))?);
                     }
                 }
                 Ok(kept.len() as u64)
@@ -305,9 +251,24 @@ impl PgConnection {
     }
 }
 
+/// A value that cannot be read says nothing against the statement, which must not be run again for it.
+fn carried_out(error: Error, writes: bool) -> Error {
+    if writes {
+        error.at("the statement was carried out, but not all that it returned can be read")
+    } else {
+        error
+    }
+}
+
 /// Whether a prepared statement has lost its meaning on the server: its result type changed, or it is gone.
 fn is_stale(error: &Error) -> bool {
     matches!(error.sqlstate(), Some("0A000" | "26000"))
+}
+
+/// Whether the server says by this code that it did not commit: data refused, a transaction that had ended or failed
+/// before, or was undone for the sake of another.
+fn refuses_commit(sqlstate: &str) -> bool {
+    sqlstate != "40003" && matches!(sqlstate.get(..2), Some("23" | "25" | "40"))
 }
 
 impl backend::Connection for PgConnection {
@@ -321,10 +282,23 @@ impl backend::Connection for PgConnection {
             return self.run_unnamed(statement, &mut rows, first, budget);
         }
         let (prepared, known) = self.prepare(statement, first)?;
-        match self.run_prepared(&prepared, statement, &mut rows, first, budget) {
+        let mut handed_over = false;
+        let outcome = match &mut rows {
+            Rows::Each(receive) => {
+                let mut receive = |row| {
+                    handed_over = true;
+                    receive(row)
+                };
+                self.run_prepared(&prepared, statement, &mut Rows::Each(&mut receive), first, budget)
+            }
+            rows => self.run_prepared(&prepared, statement, rows, first, budget),
+        };
+        match outcome {
             Err(error) if is_stale(&error) => {
                 self.statements.forget(&statement.text);
-                if !known || self.in_transaction || self.broken {
+                // A procedure may say the same after it has committed a part, and a function in the midst of the rows.
+                let began = statement.traits.divisible || handed_over;
+                if !known || began || self.in_transaction || self.broken {
                     return Err(error);
                 }
                 // The server refused it before anything ran, so it may be prepared anew and sent again.
@@ -348,9 +322,27 @@ impl backend::Connection for PgConnection {
         if begin.read_only {
             text.push_str(" READ ONLY");
         }
-        self.call(deadline, Phase::Query, false, |client| client.batch_execute(&text))?;
+        self.mark = None;
+        // In one text with the BEGIN, so that the mark costs no round trip. A transaction that cannot write has
+        // nothing to settle.
+        if let Some(mark) = self.dialect().commit_mark().filter(|_| begin.settle && !begin.read_only) {
+            text.push_str("; ");
+            text.push_str(mark);
+        }
+        let answer = self.call(deadline, Phase::Query, false, |client| client.simple_query(&text))?;
         self.in_transaction = true;
+        self.mark = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(CommitMark {
+                transaction: row.try_get("mark").ok().flatten()?.to_owned(),
+                history: row.try_get("history").ok().flatten()?.to_owned(),
+            }),
+            _ => None,
+        });
         Ok(())
+    }
+
+    fn commit_mark(&self) -> Option<CommitMark> {
+        self.mark.clone()
     }
 
     fn commit(&mut self, deadline: Deadline) -> Result<()> {
@@ -370,22 +362,21 @@ impl backend::Connection for PgConnection {
             self.in_transaction = false;
             return Ok(());
         };
-        if self.broken && error.sqlstate().is_none() {
+        // A refused commit says so, and the session goes on. One that ends with the session, or with the server, may
+        // have been made durable before.
+        if self.broken && !error.sqlstate().is_some_and(refuses_commit) {
             self.in_transaction = false;
             return Err(error.with_kind(ErrorKind::OutcomeUnknown).with_effect(Effect::Unknown).with_hint(
-                "the commit was sent and not answered; look whether it happened before doing it again",
+                "the commit was sent and not confirmed; look whether it happened before doing it again",
             ));
-        }
-        if error.sqlstate().is_some_and(|state| state.starts_with("57P") || state.starts_with("08")) {
-            // As an answer to COMMIT these leave open whether it had been made durable.
-            self.in_transaction = false;
-            return Err(error.with_kind(ErrorKind::OutcomeUnknown).with_effect(Effect::Unknown));
         }
         if let Err(rollback) = self.rollback(deadline) {
             log::debug!("the rollback after a refused commit failed: {rollback}");
             self.broken = true;
         }
-        Err(error.with_effect(Effect::RolledBack))
+        // Undone, but to do it again helps only where the server says so: a check that was put off to the commit
+        // refuses the same data again.
+        Err(error)
     }
 
     fn rollback(&mut self, deadline: Deadline) -> Result<()> {
