@@ -7,6 +7,7 @@
 mod common;
 mod deadline;
 mod health;
+mod hostile;
 mod migrate;
 mod odbc;
 mod pool;

@@ -14,13 +14,13 @@ use crate::common::{eventually, server, timed, unique};
 
 const GRACE: Duration = Duration::from_millis(500);
 
-fn sqlite_at(file: &Path) -> DatabaseManagerBuilder {
+pub(crate) fn sqlite_at(file: &Path) -> DatabaseManagerBuilder {
     DatabaseManager::builder(&unique("sqlite"))
         .connection_string(format!("Driver=SQLite3;Database={}", file.display()))
         .migrate_on_start(MigrateOnStart::Off)
 }
 
-fn psql_odbc(prefix: &str) -> DatabaseManager {
+pub(crate) fn psql_odbc(prefix: &str) -> DatabaseManager {
     let name = unique(prefix);
     server().create_database(&name).unwrap();
     let (server, password) = (server(), server().password());
