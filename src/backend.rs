@@ -56,6 +56,17 @@ impl Isolation {
 pub(crate) struct Begin {
     pub(crate) isolation: Option<Isolation>,
     pub(crate) read_only: bool,
+    /// The server gives the transaction a mark by which its end can be asked for; see [`CommitMark`].
+    pub(crate) settle: bool,
+}
+
+/// By what another connection can ask whether a transaction was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CommitMark {
+    /// The transaction's number.
+    pub(crate) transaction: String,
+    /// The history that the number belongs to: on another server, or after a standby took over, it means nothing.
+    pub(crate) history: String,
 }
 
 /// One connection to a database. Used by one thread at a time.
@@ -80,6 +91,11 @@ pub(crate) trait Connection: Send {
     /// sent gives [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     fn commit(&mut self, deadline: Deadline) -> Result<()>;
 
+    /// The mark of the transaction that was begun last, where it was asked for and the database has such marks.
+    fn commit_mark(&self) -> Option<CommitMark> {
+        None
+    }
+
     /// Rolls back.
     fn rollback(&mut self, deadline: Deadline) -> Result<()>;
 
@@ -98,6 +114,11 @@ pub(crate) trait Connector: Send + Sync {
     /// Opens one connection. Names are resolved, and every byte up to the end of the login is exchanged,
     /// before `deadline`.
     fn connect(&self, deadline: Deadline) -> Result<Box<dyn Connection>>;
+
+    /// How many threads sit in driver calls of its connections that nobody waits for any longer.
+    fn abandoned(&self) -> usize {
+        0
+    }
 }
 
 /// The connector for these settings.
@@ -114,17 +135,5 @@ pub(crate) fn connector(settings: &Settings) -> Result<Arc<dyn Connector>> {
         #[allow(unreachable_patterns, reason = "reached when a backend is left out of the build")]
         other => Err(Error::config(format!("this build of batchdb has no backend for {}", other.describe()))
             .with_hint("enable the feature `postgres` or `odbc` of the crate")),
-    }
-}
-
-/// How many threads of this process sit in a driver call that nobody waits for any longer.
-pub(crate) fn abandoned_threads() -> usize {
-    #[cfg(feature = "odbc")]
-    {
-        odbc::abandoned_threads()
-    }
-    #[cfg(not(feature = "odbc"))]
-    {
-        0
     }
 }

@@ -113,6 +113,16 @@ impl DatabaseManagerBuilder {
         self
     }
 
+    /// How long a connection may be held before a warning in the log says where it was borrowed and by whom; zero for
+    /// no such warning. Default: `LEAK_AFTER`, else zero.
+    ///
+    /// A little longer than the longest use that is meant. A task that holds a lock of
+    /// [`with_lock`](DatabaseManager::with_lock) holds a connection for as long.
+    pub fn leak_after(mut self, held: Duration) -> Self {
+        self.overrides.leak_after = Some(held);
+        self
+    }
+
     /// The limit on one statement, and on one fetch of a streamed result. Default: `TIMEOUT`, else 30 s.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.overrides.timeout = Some(limit);
@@ -123,6 +133,19 @@ impl DatabaseManagerBuilder {
     /// `CONNECT_TIMEOUT`, else 10 s.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.overrides.connect_timeout = Some(limit);
+        self
+    }
+
+    /// How often a call that repeats itself, or a transaction, is attempted in all; 1 repeats nothing. Default:
+    /// `RETRY_ATTEMPTS`, else 3. The waits are changed by [`with_retry`](DatabaseManager::with_retry).
+    pub fn retry_attempts(mut self, attempts: u32) -> Self {
+        self.overrides.retry_attempts = Some(attempts);
+        self
+    }
+
+    /// The time within which the last attempt begins. Default: `RETRY_BUDGET`, else 60 s.
+    pub fn retry_budget(mut self, limit: Duration) -> Self {
+        self.overrides.retry_budget = Some(limit);
         self
     }
 

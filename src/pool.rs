@@ -6,14 +6,17 @@
 
 mod first_use;
 mod gate;
+mod leaks;
 mod outage;
 mod registry;
 mod slot;
 mod status;
+mod waits;
 
 pub(crate) use registry::{PoolHandle, pool_for};
 pub use status::PoolStatus;
 
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -23,8 +26,10 @@ use scheduled_thread_pool::ScheduledThreadPool;
 
 use self::first_use::FirstUse;
 use self::gate::{Gate, Permit, Refused};
+use self::leaks::{Loans, Note};
 use self::outage::Outage;
 use self::slot::{Slot, SlotManager, expiry};
+use self::waits::Waits;
 use crate::backend::{self, Connection, Connector};
 use crate::context;
 use crate::deadline::Deadline;
@@ -61,6 +66,9 @@ pub(crate) struct Pool {
     /// kind was found dead. Nanoseconds since `created`.
     suspect_before: AtomicU64,
     created: Instant,
+    waits: Waits,
+    /// Who holds what since when, where `LEAK_AFTER` asks for it.
+    loans: Option<Arc<Loans>>,
     /// The fan-out that was last warned of having more workers than there are connections.
     warned_fan_out: AtomicU64,
     /// What happens on the first use; the layer above decides what that is.
@@ -91,6 +99,8 @@ impl Pool {
             opened: AtomicU64::new(0),
             suspect_before: AtomicU64::new(0),
             created: Instant::now(),
+            waits: Waits::default(),
+            loans: Loans::new(&settings.database, settings.leak_after),
             warned_fan_out: AtomicU64::new(0),
             first_use: FirstUse::default(),
             settings,
@@ -105,21 +115,34 @@ impl Pool {
         self.settings.pool_size as usize + self.settings.max_overflow as usize
     }
 
-    /// Borrows a connection that works, as far as can be told, before `whole`.
+    /// Borrows a connection that works, as far as can be told, before `whole`, for a call made at `place`.
     ///
     /// # Errors
     ///
     /// `Checkout` when none became free in `POOL_TIMEOUT`, a timeout when `whole` passed first, `Closed`, and
     /// whatever connecting gives.
-    pub(crate) fn checkout(self: &Arc<Pool>, whole: Deadline) -> Result<Lease> {
+    pub(crate) fn checkout(
+        self: &Arc<Pool>,
+        whole: Deadline,
+        place: &'static Location<'static>,
+    ) -> Result<Lease> {
         self.warn_of_too_many_workers();
+        self.refuse_too_many_abandoned()?;
         let started = Instant::now();
         let patience = Deadline::after(started, self.settings.pool_timeout);
         let permit = self.enter(patience, whole)?;
         let mut slot = self.take_slot(patience.earlier(whole))?;
         match self.make_ready(&mut slot, whole) {
             Ok(()) => {
-                Ok(Lease { pool: Arc::clone(self), slot: Some(slot), permit: Some(permit), dirty: false })
+                self.waits.count(started.elapsed());
+                let note = self.loans.as_ref().map(|loans| loans.note(place));
+                Ok(Lease {
+                    pool: Arc::clone(self),
+                    slot: Some(slot),
+                    permit: Some(permit),
+                    note,
+                    dirty: false,
+                })
             }
             Err(error) => {
                 slot.discard();
@@ -131,9 +154,11 @@ impl Pool {
     }
 
     fn enter(&self, patience: Deadline, whole: Deadline) -> Result<Permit> {
-        self.gate.enter(patience.earlier(whole).at()).map_err(|refused| match refused {
+        self.gate.enter(patience.earlier(whole)).map_err(|refused| match refused {
             Refused::Closed => self.closed(),
-            Refused::TimedOut if whole.left(Instant::now()).is_zero() => whole.passed(Phase::Checkout),
+            Refused::TimedOut if context::in_force(whole).left(Instant::now()).is_zero() => {
+                context::in_force(whole).passed(Phase::Checkout)
+            }
             Refused::TimedOut => Error::new(
                 ErrorKind::Checkout,
                 format!(
@@ -229,9 +254,9 @@ impl Pool {
         // Waiting for somebody else's attempt is part of connecting, and counts.
         let limit = Deadline::after(now, self.settings.connect_timeout);
         let deadline = limit.earlier(whole);
-        let attempt = self.outage.admit(deadline.at()).map_err(|stored| match stored {
+        let attempt = self.outage.admit(deadline).map_err(|stored| match stored {
             Some(error) => error.with_hint("the attempt of a moment ago failed, and is not repeated at once"),
-            None => deadline.passed(Phase::Connect),
+            None => context::in_force(deadline).passed(Phase::Connect),
         })?;
         match self.connector.connect(deadline) {
             Ok(connection) => {
@@ -241,7 +266,7 @@ impl Pool {
                 Ok(())
             }
             Err(error) => {
-                attempt.failed(&error, deadline != limit);
+                attempt.failed(&error, deadline.at() != limit.at());
                 Err(error)
             }
         }
@@ -249,6 +274,24 @@ impl Pool {
 
     fn warn(&self, message: &str) {
         log_line::event(Level::Warn, message, &[("database", (&*self.settings.database).into())]);
+    }
+
+    /// A driver whose calls do not return takes a thread with each of them. It gets no more than the pool may have
+    /// connections, and those that are in use at that moment.
+    fn refuse_too_many_abandoned(&self) -> Result<()> {
+        let abandoned = self.connector.abandoned();
+        if abandoned < self.capacity() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Checkout,
+            format!(
+                "{abandoned} threads of this pool sit in calls of the ODBC driver that do not return, \
+                 as many as it may have connections",
+            ),
+        )
+        .with_effect(Effect::NotSent)
+        .with_hint("see whether the server answers; each thread ends when its driver returns"))
     }
 
     /// Says once a fan-out that some of its workers can only ever wait.
@@ -338,6 +381,8 @@ pub(crate) struct Lease {
     pool: Arc<Pool>,
     slot: Option<r2d2::PooledConnection<SlotManager>>,
     permit: Option<Permit>,
+    /// Dropped last, with the loan.
+    note: Option<Note>,
     dirty: bool,
 }
 
@@ -355,6 +400,13 @@ impl Lease {
                 "the connection of this session was given up after an error",
             )
             .with_effect(Effect::NotSent)),
+        }
+    }
+
+    /// A call is made, which a warning of a leak is to name.
+    pub(crate) fn note(&self, operation: &'static str) {
+        if let Some(note) = &self.note {
+            note.operation(operation);
         }
     }
 

@@ -25,6 +25,7 @@ use self::resolve::NotConfigured;
 use self::sources::Sources;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
+use crate::retry::RetryPolicy;
 
 #[cfg(any(feature = "postgres", feature = "odbc"))]
 pub(crate) use self::secret::scrub;
@@ -88,8 +89,11 @@ pub struct Settings {
     pub(crate) pool_recycle: Duration,
     /// Zero: always.
     pub(crate) ping_after_idle: Duration,
+    /// Zero: nobody looks.
+    pub(crate) leak_after: Duration,
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
+    pub(crate) retry: RetryPolicy,
     /// Zero: statements are not prepared for later.
     pub(crate) statement_cache: usize,
     pub(crate) read_only: bool,
@@ -105,7 +109,7 @@ pub struct Settings {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint(Arc<FingerprintParts>);
 
-type FingerprintParts = (Arc<str>, Target, [u32; 2], [Duration; 4], usize, bool, PathBuf, MigrateOnStart);
+type FingerprintParts = (Arc<str>, Target, [u32; 2], [Duration; 5], usize, bool, PathBuf, MigrateOnStart);
 
 impl std::fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -183,6 +187,12 @@ impl Settings {
         self.connect_timeout
     }
 
+    /// When a call that repeats itself, or a transaction, is attempted again.
+    #[must_use]
+    pub fn retry_policy(&self) -> &RetryPolicy {
+        &self.retry
+    }
+
     /// Whether every write is refused.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
@@ -246,14 +256,20 @@ impl Settings {
         &self.target
     }
 
-    /// The key under which a pool is shared. The limits on calls and on migrations, the flow and the name of
+    /// The key under which a pool is shared. The limits on calls, attempts and migrations, the flow and the name of
     /// the environment belong to a handle, not to its pool.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         Fingerprint(Arc::new((
             Arc::clone(&self.database),
             self.target.clone(),
             [self.pool_size, self.max_overflow],
-            [self.pool_timeout, self.pool_recycle, self.ping_after_idle, self.connect_timeout],
+            [
+                self.pool_timeout,
+                self.pool_recycle,
+                self.ping_after_idle,
+                self.connect_timeout,
+                self.leak_after,
+            ],
             self.statement_cache,
             self.read_only,
             self.migrations_dir.clone(),

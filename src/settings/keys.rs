@@ -42,12 +42,27 @@ pub(super) static PING_AFTER_IDLE: Key = key(
     Some("500ms"),
     "A connection that was idle for longer is tested first. A bare number is milliseconds; 0 is always.",
 );
+pub(super) static LEAK_AFTER: Key = key(
+    "LEAK_AFTER",
+    Some("0"),
+    "A connection that is held for longer is told in the log, with the place that borrowed it. 0 is never.",
+);
 pub(super) static TIMEOUT: Key = Key {
     for_all: Some("DATABASE_TIMEOUT"),
     ..key("TIMEOUT", Some("30"), "The limit on one statement, and on one fetch of a long result.")
 };
 pub(super) static CONNECT_TIMEOUT: Key =
     key("CONNECT_TIMEOUT", Some("10"), "The limit on opening a connection: name, network, TLS and login.");
+pub(super) static RETRY_ATTEMPTS: Key = key(
+    "RETRY_ATTEMPTS",
+    Some("3"),
+    "How often a call that repeats itself, or a transaction, is attempted in all. 1 repeats nothing.",
+);
+pub(super) static RETRY_BUDGET: Key = key(
+    "RETRY_BUDGET",
+    Some("60"),
+    "The time within which the last attempt begins. `TIMEOUT` counts for each attempt by itself.",
+);
 pub(super) static STATEMENT_CACHE: Key = key(
     "STATEMENT_CACHE",
     Some("256"),
@@ -68,7 +83,7 @@ pub(super) static MIGRATE_ON_START: Key = key(
 );
 
 /// All keys, in the order in which the reference shows them.
-pub(super) static KEYS: [&Key; 14] = [
+pub(super) static KEYS: [&Key; 17] = [
     &TYPE,
     &CONNECTION_STRING,
     &POOL_SIZE,
@@ -76,8 +91,11 @@ pub(super) static KEYS: [&Key; 14] = [
     &POOL_TIMEOUT,
     &POOL_RECYCLE,
     &PING_AFTER_IDLE,
+    &LEAK_AFTER,
     &TIMEOUT,
     &CONNECT_TIMEOUT,
+    &RETRY_ATTEMPTS,
+    &RETRY_BUDGET,
     &STATEMENT_CACHE,
     &READ_ONLY,
     &MIGRATIONS_DIR,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::backend::{Begin, Connection, Rows};
+use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
@@ -17,7 +18,7 @@ use super::classify::{Moment, judge, lost, outcome_unknown};
 use super::decode::Decoder;
 use super::diagnostics::Failure;
 use super::flavor::Flavor;
-use super::link::Link;
+use super::link::{Gauge, Link};
 use super::session::Address;
 use super::transaction::Control;
 use super::worker::{Job, Reply, Work, replies, spawn};
@@ -63,11 +64,7 @@ enum Waited<T> {
 }
 
 fn wait<T>(inbox: &Receiver<T>, deadline: Deadline) -> Waited<T> {
-    let received = match deadline.at() {
-        Some(at) => inbox.recv_deadline(at),
-        None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-    };
-    match received {
+    match context::receive(inbox, deadline) {
         Ok(message) => Waited::Message(message),
         Err(RecvTimeoutError::Timeout) => Waited::DeadlinePassed,
         Err(RecvTimeoutError::Disconnected) => Waited::ThreadGone,
@@ -85,9 +82,13 @@ impl OdbcConnection {
     /// # Errors
     ///
     /// `Config` when the driver is not installed, `Connect`, `Auth`, or a timeout.
-    pub(super) fn open(address: &Arc<Address>, limit: Deadline) -> Result<OdbcConnection> {
+    pub(super) fn open(
+        address: &Arc<Address>,
+        abandoned: &Arc<Gauge>,
+        limit: Deadline,
+    ) -> Result<OdbcConnection> {
         let left = limit.left_for(Phase::Connect, Instant::now())?;
-        let link = Arc::new(Link::default());
+        let link = Arc::new(Link::counted_by(abandoned));
         let ends = spawn(Arc::clone(address), left, Arc::clone(&link))?;
         match wait(&ends.opened, limit) {
             Waited::Message(Ok(flavor)) => Ok(OdbcConnection {
@@ -103,7 +104,7 @@ impl OdbcConnection {
             Waited::DeadlinePassed => {
                 link.ask_to_stop();
                 link.abandon();
-                Err(limit.passed(Phase::Connect))
+                Err(context::in_force(limit).passed(Phase::Connect))
             }
             Waited::ThreadGone => Err(driver_panicked().with_effect(Effect::NotSent)),
         }
@@ -191,7 +192,7 @@ impl OdbcConnection {
 
     /// The deadline has passed: asks for a cancel, waits a little, and leaves the thread to itself.
     fn give_up(&mut self, inbox: &Receiver<Reply>, moment: Moment) -> Result<u64> {
-        let moment = Moment { gave_up: true, ..moment };
+        let moment = Moment { gave_up: true, deadline: context::in_force(moment.deadline), ..moment };
         let mut rows_came = false;
         self.link.ask_to_stop();
         for (pause, cancels) in [(BREATH, true), (GRACE, false)] {
@@ -220,17 +221,23 @@ impl OdbcConnection {
         match failure {
             Failure::Ours(error) => {
                 self.broken = moment.gave_up;
+                // The results behind it were not read, and one of them may have been an error.
+                self.fail_transaction();
                 error
             }
             Failure::Stopped => timed_out(moment),
             Failure::Driver { records, late } => {
                 let verdict = judge(&records, self.flavor, moment, &self.address.secrets);
                 self.broken = verdict.broken || late || moment.gave_up;
-                if let Transaction::Open(begin) = self.transaction {
-                    self.transaction = Transaction::Failed(begin);
-                }
+                self.fail_transaction();
                 verdict.error
             }
+        }
+    }
+
+    fn fail_transaction(&mut self) {
+        if let Transaction::Open(begin) = self.transaction {
+            self.transaction = Transaction::Failed(begin);
         }
     }
 
@@ -282,7 +289,7 @@ impl Connection for OdbcConnection {
         let arguments = arguments(&statement.args, self.flavor)?;
         let deadline = budget.step(Instant::now());
         let work = Work { text: Arc::clone(&statement.text), arguments, rows_wanted, left: left(deadline) };
-        let moment = self.moment(Phase::Query, deadline, statement.traits.writes);
+        let moment = self.moment(Phase::Query, deadline, statement.traits.acts);
         let count = self.perform(|replies| Job::Run(work, replies), rows, budget, moment)?;
         if let (Transaction::Failed(begin), true) = (self.transaction, rolls_back) {
             self.transaction = Transaction::Open(begin);
@@ -390,10 +397,15 @@ fn thread_gone(moment: Moment) -> Error {
     }
 }
 
-/// The error of a call that was given up. A commit that got no answer is more than late.
+/// The error of a call that was given up. A commit that got no answer is more than late; what only read, or was part
+/// of a transaction, ends with its connection.
 fn timed_out(moment: Moment) -> Error {
     let timeout = moment.deadline.passed(moment.phase);
-    if moment.phase == Phase::Commit { outcome_unknown().with_source(timeout) } else { timeout }
+    match moment.phase {
+        Phase::Commit => outcome_unknown().with_source(timeout),
+        Phase::Query | Phase::Fetch if !moment.may_have_written => timeout.with_effect(Effect::RolledBack),
+        _ => timeout,
+    }
 }
 
 fn not_opened(failure: Failure, address: &Address, limit: Deadline) -> Error {

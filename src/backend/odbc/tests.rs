@@ -4,7 +4,7 @@ mod connecting;
 mod tds;
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,9 +19,13 @@ use crate::row::Row;
 use crate::sql::{Statement, Traits};
 use crate::value::Value;
 
-/// The gauge of abandoned threads belongs to the process: tests that look at it, or abandon a thread, take
-/// turns.
+/// The gauge of all connectors here: tests that look at it, or abandon a thread, take turns.
 static GAUGE: Mutex<()> = Mutex::new(());
+static ABANDONED: LazyLock<Arc<Gauge>> = LazyLock::new(Arc::default);
+
+fn abandoned_threads() -> usize {
+    ABANDONED.read()
+}
 
 fn connector(dialect: Dialect, connection_string: &str, secrets: &[&str]) -> OdbcConnector {
     let target = OdbcTarget {
@@ -33,6 +37,7 @@ fn connector(dialect: Dialect, connection_string: &str, secrets: &[&str]) -> Odb
     OdbcConnector {
         address: Arc::new(address(&target, false).unwrap()),
         connect_timeout: Duration::from_secs(10),
+        abandoned: Arc::clone(&ABANDONED),
     }
 }
 
@@ -63,7 +68,7 @@ fn statement(text: &str, args: Vec<Value>) -> Statement {
     Statement {
         text: text.into(),
         args,
-        traits: Traits { transaction_control: control, writes: !reads, leaves_traces: false },
+        traits: Traits { transaction_control: control, writes: !reads, acts: !reads, ..Traits::default() },
     }
 }
 
@@ -345,7 +350,7 @@ fn a_transaction_commits_or_leaves_nothing() {
     let mut connection = database.connect();
     let connection = connection.as_mut();
     execute(connection, "CREATE TABLE t (a INTEGER PRIMARY KEY)", vec![]);
-    let begin = Begin { isolation: Some(Isolation::Serializable), read_only: false };
+    let begin = Begin { isolation: Some(Isolation::Serializable), ..Begin::default() };
 
     connection.begin(begin, Deadline::NONE).unwrap();
     execute(connection, "INSERT INTO t VALUES (1)", vec![]);
@@ -420,7 +425,8 @@ fn a_read_only_session_takes_no_writes() {
         dialect: Dialect::Sqlite,
         secrets: vec![],
     };
-    let reader = OdbcConnector { address: Arc::new(address(&target, true).unwrap()), connect_timeout: LONG };
+    let address = Arc::new(address(&target, true).unwrap());
+    let reader = OdbcConnector { address, connect_timeout: LONG, abandoned: Arc::default() };
     let mut connection = reader.connect(Deadline::NONE).unwrap();
     assert_eq!(count(connection.as_mut(), "t"), 0);
     let error = try_query(connection.as_mut(), "INSERT INTO t VALUES (1)", vec![]).unwrap_err();

@@ -19,6 +19,7 @@ use super::runtime;
 use super::tls::Connector;
 use super::watchdog::{Control, Watched};
 use crate::backend;
+use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::log_line;
@@ -111,7 +112,7 @@ impl PostgresConnector {
                 config.host_path(folder).port(*port).ssl_mode(DriverSslMode::Disable);
             }
         }
-        control.arm(deadline.at());
+        control.arm(deadline);
         let outcome = PostgresConnectionManager::new(config, connector.clone()).connect();
         let in_time = control.disarm();
         match outcome {
@@ -119,7 +120,7 @@ impl PostgresConnector {
             Ok(client) => {
                 control.abort_handle().abort();
                 drop(client);
-                Err(deadline.passed(Phase::Connect))
+                Err(context::in_force(deadline).passed(Phase::Connect))
             }
             Err(error) => Err(connect_error(&error, in_time, deadline)),
         }
@@ -225,7 +226,7 @@ impl Place {
 /// Looks a name up on a thread of its own: the system's resolver takes no limit, and took 12 s with
 /// `connect_timeout=1`.
 fn look_up(host: &str, port: u16, deadline: Deadline) -> Result<Vec<IpAddr>> {
-    let left = deadline.left_for(Phase::Resolve, Instant::now())?;
+    deadline.left_for(Phase::Resolve, Instant::now())?;
     let (sender, receiver) = crossbeam_channel::bounded(1);
     let name: Arc<str> = Arc::from(host);
     let asked = Arc::clone(&name);
@@ -242,17 +243,18 @@ fn look_up(host: &str, port: u16, deadline: Deadline) -> Result<Vec<IpAddr>> {
             .with_effect(Effect::NotSent)
             .with_source(error)
     };
-    match receiver.recv_timeout(left) {
+    match context::receive(&receiver, deadline) {
         Ok(Ok(mut addresses)) => {
             addresses.dedup();
             if addresses.is_empty() { Err(unknown(io::Error::other("no address"))) } else { Ok(addresses) }
         }
         Ok(Err(error)) => Err(unknown(error)),
-        Err(_) => Err(deadline.passed(Phase::Resolve)),
+        Err(_) => Err(context::in_force(deadline).passed(Phase::Resolve)),
     }
 }
 
 fn connect_error(error: &postgres::Error, in_time: bool, deadline: Deadline) -> Error {
+    let deadline = context::in_force(deadline);
     if !in_time {
         return deadline.passed(Phase::Connect);
     }
