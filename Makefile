@@ -5,7 +5,7 @@
 CARGO ?= cargo
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test lint doc features bench ci clean
+.PHONY: help setup demo test hostile lint doc features bench ci clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -22,6 +22,9 @@ demo: setup ## Run the demonstration; SURVEYS=file.csv takes your own survey res
 
 test: setup ## Run all tests: servers are started for them and stopped after them
 	$(CARGO) test --locked --all-features
+
+hostile: setup ## Send 100,000 hostile values through each backend; HOSTILE_SEED=number repeats a run
+	HOSTILE_VALUES=100000 $(CARGO) test --locked --all-features --test it hostile -- --nocapture
 
 lint: ## Check the formatting, and clippy's opinion
 	$(CARGO) fmt --all --check
