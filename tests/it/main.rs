@@ -9,6 +9,7 @@ mod common;
 mod deadline;
 mod health;
 mod lock;
+mod hostile;
 mod migrate;
 mod odbc;
 mod pool;
