@@ -369,6 +369,43 @@ fn a_driver_that_is_not_installed_is_named_with_those_that_are() {
 }
 
 #[test]
+fn a_driver_that_never_returns_gets_no_more_threads_than_the_pool_has_connections() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let open = |name: &str| {
+        DatabaseManager::builder(name)
+            .connection_string(format!(
+                "Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2",
+                silent.local_addr().unwrap().port()
+            ))
+            .database_type("sqlserver")
+            .pool_size(1)
+            .max_overflow(1)
+            .connect_timeout(Duration::from_millis(1_200))
+            .migrate_on_start(MigrateOnStart::Off)
+            .build()
+            .unwrap()
+    };
+    let (db, other) = (open(&unique("silent")), open(&unique("silent")));
+    // A short limit of the caller's own is no outage, so each call tries, and leaves a thread in the driver.
+    let hurried = db.with_deadline(Duration::from_millis(50));
+    for abandoned in 1..=2 {
+        assert_eq!(
+            hurried.execute_query("SELECT 1", ()).unwrap_err().kind(),
+            ErrorKind::Timeout(Phase::Connect)
+        );
+        assert_eq!(db.pool_status().abandoned, abandoned);
+    }
+    let (error, took) = timed(|| db.execute_query("SELECT 1", ()).unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Checkout, "{error}");
+    assert!(error.is_transient() && error.to_string().contains("2 threads of this pool"), "{error}");
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    assert_eq!((db.pool_status().abandoned, db.pool_status().checked_out), (2, 0));
+    assert_eq!(other.pool_status().abandoned, 0, "each pool counts its own");
+    eventually("the driver's own limit ends its threads", || db.pool_status().abandoned == 0);
+    assert_eq!(db.execute_query("SELECT 1", ()).unwrap_err().kind(), ErrorKind::Timeout(Phase::Connect));
+}
+
+#[test]
 fn a_stopped_server_holds_nobody_through_psqlodbc() {
     let db = psql_odbc("psqlodbc");
     let pid = db.session(|session| Ok::<_, Error>(crate::common::backend_pid(session))).unwrap();
