@@ -145,7 +145,7 @@ fn the_same_claims_work_through_odbc_and_on_sqlite() {
         fill(&db);
         let claim = Claim::new("queue", "id").batch(40).pending("done IS NULL").done("done = 1");
         let results = map_tasks(0..2, MapOptions::default().workers(2), |_| {
-            db.claim_all(&claim, |tx, rows| write(tx, rows).map_err(Error::from))
+            db.claim_all(&claim, |tx, rows| write(tx, rows))
         });
         assert_eq!(results.into_values().unwrap().iter().sum::<u64>(), ROWS as u64);
         assert_each_once(&db);
