@@ -11,6 +11,7 @@ mod migrate;
 mod odbc;
 mod pool;
 mod query;
+mod retry;
 mod tidy;
 mod tls;
 mod transaction;
