@@ -15,6 +15,7 @@ mod odbc;
 mod pool;
 mod query;
 mod shutdown;
+mod retry;
 mod tidy;
 mod tls;
 mod transaction;
