@@ -5,7 +5,7 @@
 CARGO ?= cargo
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test hostile lint doc features bench ci clean
+.PHONY: help setup demo test faults hostile lint doc features bench ci clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -22,6 +22,9 @@ demo: setup ## Run the demonstration; SURVEYS=file.csv takes your own survey res
 
 test: setup ## Run all tests: servers are started for them and stopped after them
 	$(CARGO) test --locked --all-features
+
+faults: setup ## Prove the promises by faults, with the full loads
+	BATCHDB_REPLICA_ROUNDS=20 $(CARGO) test --quiet --locked --all-features --test examples -- --nocapture three_replicas
 
 hostile: setup ## Send 100,000 hostile values through each backend; HOSTILE_SEED=number repeats a run
 	HOSTILE_VALUES=100000 $(CARGO) test --locked --all-features --test it hostile -- --nocapture
