@@ -24,6 +24,7 @@ test: setup ## Run all tests: servers are started for them and stopped after the
 	$(CARGO) test --locked --all-features
 
 faults: setup ## Prove the promises by faults, with the full loads
+	$(CARGO) build --quiet --locked --all-features --example replicated_survey
 	BATCHDB_REPLICA_ROUNDS=20 $(CARGO) test --quiet --locked --all-features --test examples -- --nocapture three_replicas
 
 hostile: setup ## Send 100,000 hostile values through each backend; HOSTILE_SEED=number repeats a run
