@@ -80,7 +80,12 @@ fn decisive(records: &[Record], flavor: Flavor) -> (Option<&Record>, Meaning) {
         .find_map(|record| meaning(record, flavor).map(|meaning| (Some(record), meaning)))
         .unwrap_or_else(|| {
             let first = records.iter().find(|record| record.is_error()).or(records.first());
-            (first, last(ErrorKind::Database))
+            // Every answer of SQL Server has a number. FreeTDS says "Unknown error" without one of a connection
+            // that was reset while it waited for an answer, and sometimes nothing at all.
+            let nameless = |record: &Record| {
+                flavor == Flavor::SqlServer && record.native == 0 && record.state == "HY000"
+            };
+            (first, if first.is_none_or(nameless) { Lost } else { last(ErrorKind::Database) })
         })
 }
 
@@ -287,6 +292,7 @@ mod tests {
             ("HY000", 40613, ErrorKind::Throttled, Effect::Throttled),
             ("01000", 20017, ErrorKind::OutcomeUnknown, Effect::Unknown),
             ("42000", 50000, ErrorKind::Database, Effect::Final),
+            ("HY000", 0, ErrorKind::OutcomeUnknown, Effect::Unknown),
         ] {
             check(Flavor::SqlServer, state, native, write, kind, effect);
         }
@@ -314,6 +320,18 @@ mod tests {
             ErrorKind::OutcomeUnknown,
             Effect::Unknown,
         );
+    }
+
+    #[test]
+    fn a_failure_that_says_nothing_is_no_answer() {
+        for records in [vec![], vec![record("HY000", 0, "Unknown error")]] {
+            let verdict = judge(&records, Flavor::SqlServer, at(Phase::Commit, false), &[]);
+            assert_eq!(verdict.error.kind(), ErrorKind::OutcomeUnknown);
+            assert!(verdict.broken);
+        }
+        let answered = [record("HY000", 0, "Unknown error"), record("23000", 2627, "duplicate")];
+        let verdict = judge(&answered, Flavor::SqlServer, at(Phase::Query, true), &[]);
+        assert_eq!(verdict.error.kind(), ErrorKind::Constraint);
     }
 
     #[test]

@@ -1,0 +1,127 @@
+//! What the library promises, proven by faults: one line for each test, and a failure when one falls short.
+//!
+//! `cargo test` runs a short form of each; `make faults` the full loads; `make faults-red` the same loads on the bare
+//! drivers, which must be seen to break the promises, or the tests would prove nothing.
+#![allow(clippy::unwrap_used, reason = "a test that fails by `unwrap` says where and why")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the lines are what this program is for")]
+#![allow(unreachable_pub, reason = "a program has no outside")]
+
+mod check;
+mod commit;
+mod proxy;
+mod silence;
+mod tds;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use check::Check;
+use world::World;
+
+/// One test: its short name, what it is about, the load with the library, and the one without.
+struct Test {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&World, &mut Check),
+    red: Option<fn(&World, &mut Check)>,
+}
+
+const TESTS: &[Test] = &[
+    Test { name: "T5", about: "lost commit ack", run: commit::run, red: Some(commit::red) },
+    Test { name: "T7", about: "silent peer", run: silence::run, red: Some(silence::red) },
+];
+
+/// A test that has not ended by then is stuck.
+const LONGEST: Duration = Duration::from_secs(600);
+
+struct Options {
+    seed: u64,
+    full: bool,
+    red: bool,
+    only: Vec<String>,
+}
+
+/// The options, and those of Cargo's own test runner ignored: `cargo test` gives all targets the same.
+fn options() -> Result<Option<Options>, String> {
+    let mut options = Options { seed: fastrand::u64(..1_000_000), full: false, red: false, only: Vec::new() };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--full" => options.full = true,
+            "--short" => options.full = false,
+            "--red" => options.red = true,
+            "--seed" => {
+                let seed = arguments.next().and_then(|text| text.parse().ok());
+                options.seed = seed.ok_or("--seed wants a number")?;
+            }
+            "--only" => {
+                let names = arguments.next().ok_or("--only wants names such as T5,T7")?;
+                options.only.extend(names.split(',').map(str::to_owned));
+            }
+            "--list" => return Ok(None),
+            "--test-threads" | "--skip" | "--format" | "--color" => drop(arguments.next()),
+            flag if flag.starts_with('-') => (),
+            // A filter of `cargo test`, which here names a test.
+            name => options.only.push(name.to_owned()),
+        }
+    }
+    Ok(Some(options))
+}
+
+fn main() -> ExitCode {
+    if silence::probe() {
+        return ExitCode::SUCCESS;
+    }
+    let options = match options() {
+        Ok(Some(options)) => options,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(wrong) => {
+            eprintln!("faults: {wrong}");
+            return ExitCode::from(2);
+        }
+    };
+    let wanted = |test: &&Test| {
+        (options.only.is_empty() || options.only.iter().any(|name| name == test.name))
+            && (!options.red || test.red.is_some())
+    };
+    let tests: Vec<&'static Test> = TESTS.iter().filter(wanted).collect();
+    if tests.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    let load = if options.full { "full" } else { "short" };
+    let side = if options.red { ", without protection" } else { "" };
+    println!("faults: {} tests, {load} load{side}, seed {}", tests.len(), options.seed);
+    let world: &'static World = Box::leak(Box::new(World::new(options.seed, options.full)));
+    world.server();
+    let mut passed = true;
+    for test in tests {
+        passed &= one(test, world, options.red);
+    }
+    // What stays in a static is not dropped; the guardian of the server sees this process end.
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs one test on a thread of its own, so that it cannot hold up the others for ever, and prints its line.
+fn one(test: &'static Test, world: &'static World, red: bool) -> bool {
+    let (sender, receiver) = mpsc::channel();
+    let started = Instant::now();
+    let work = test.red.filter(|_| red).unwrap_or(test.run);
+    std::thread::Builder::new()
+        .name(test.name.to_owned())
+        .spawn(move || {
+            let mut check = Check::default();
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(world, &mut check)));
+            check.expect(outcome.is_ok(), || "it panicked".to_owned());
+            let _ = sender.send(check);
+        })
+        .unwrap();
+    let (line, passed) = match receiver.recv_timeout(LONGEST) {
+        Ok(check) => check.verdict(red),
+        Err(_) => (format!("… FELL SHORT: still not at its end after {LONGEST:?}"), false),
+    };
+    println!("{} {}: {line} ({:.0} s)", test.name, test.about, started.elapsed().as_secs_f64());
+    passed
+}
