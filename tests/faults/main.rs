@@ -8,8 +8,12 @@
 
 mod check;
 mod commit;
+mod killed;
+mod outage;
 mod proxy;
+mod results;
 mod silence;
+mod start_up;
 mod tds;
 mod world;
 
@@ -30,8 +34,12 @@ struct Test {
 }
 
 const TESTS: &[Test] = &[
+    Test { name: "T1", about: "start-up", run: start_up::run, red: None },
+    Test { name: "T2", about: "database down", run: outage::run, red: Some(outage::red) },
+    Test { name: "T4", about: "kill in transaction", run: killed::run, red: Some(killed::red) },
     Test { name: "T5", about: "lost commit ack", run: commit::run, red: Some(commit::red) },
     Test { name: "T7", about: "silent peer", run: silence::run, red: Some(silence::red) },
+    Test { name: "T8", about: "result truth", run: results::run, red: Some(results::red) },
 ];
 
 /// A test that has not ended by then is stuck.
