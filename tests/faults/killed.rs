@@ -25,6 +25,11 @@ enum Told {
     Failed,
 }
 
+/// A transaction takes as long as one over a network does, and so is hit in its middle.
+fn slow_network(proxy: &Proxy) {
+    proxy.delay(Duration::from_millis(1), Duration::from_micros(500));
+}
+
 /// Kills a random session every 50 ms, and resets a random connection every 200 ms; every other reset waits for a
 /// commit and comes between it and its answer. Returns how often it did.
 fn trouble(world: &World, database: &str, proxy: &Proxy, stop: &AtomicBool) -> u64 {
@@ -75,9 +80,10 @@ fn transaction(db: &DatabaseManager, id: i64) -> Result<()> {
 }
 
 pub(crate) fn run(world: &World, check: &mut Check) {
-    let each = world.amount(1000, 60);
+    let each = world.amount(1000, 150);
     let name = world.database("killed");
     let proxy = Proxy::to(world.server().port());
+    slow_network(&proxy);
     let db = world.postgres(&name, proxy.port()).pool_size(8).max_overflow(2).build().unwrap();
     let told = Mutex::new(BTreeMap::new());
     let wrong = Mutex::new(Vec::new());
@@ -141,9 +147,10 @@ pub(crate) fn run(world: &World, check: &mut Check) {
 
 /// Whatever fails is tried again: a commit that was not acknowledged is made twice.
 pub(crate) fn red(world: &World, check: &mut Check) {
-    let each = world.amount(1000, 60);
+    let each = world.amount(1000, 150);
     let name = world.database("killed_red");
     let proxy = Proxy::to(world.server().port());
+    slow_network(&proxy);
     let config: postgres::Config = world.url(&name, proxy.port()).parse().unwrap();
     let manager = r2d2_postgres::PostgresConnectionManager::new(config, postgres::NoTls);
     let pool = r2d2::Pool::builder().max_size(10).build(manager).unwrap();

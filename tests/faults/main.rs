@@ -8,13 +8,16 @@
 
 mod check;
 mod commit;
+mod crowd;
 mod killed;
 mod outage;
 mod proxy;
 mod results;
+mod sessions;
 mod silence;
 mod start_up;
 mod tds;
+mod timeouts;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,10 +39,13 @@ struct Test {
 const TESTS: &[Test] = &[
     Test { name: "T1", about: "start-up", run: start_up::run, red: None },
     Test { name: "T2", about: "database down", run: outage::run, red: Some(outage::red) },
+    Test { name: "T3", about: "overflow, fairness, panic", run: crowd::run, red: None },
     Test { name: "T4", about: "kill in transaction", run: killed::run, red: Some(killed::red) },
     Test { name: "T5", about: "lost commit ack", run: commit::run, red: Some(commit::red) },
+    Test { name: "T6", about: "timeout and cancel", run: timeouts::run, red: None },
     Test { name: "T7", about: "silent peer", run: silence::run, red: Some(silence::red) },
     Test { name: "T8", about: "result truth", run: results::run, red: Some(results::red) },
+    Test { name: "T10", about: "clean session", run: sessions::run, red: None },
 ];
 
 /// A test that has not ended by then is stuck.

@@ -217,6 +217,9 @@ impl PgBouncer {
 
 impl Drop for PgBouncer {
     fn drop(&mut self) {
+        if std::env::var_os("KEEPLOG").is_some() {
+            let _ = std::fs::copy(self._folder.path().join("log"), "/tmp/pgbouncer.log");
+        }
         drop(self.leash.take());
         self.shell.wait().unwrap();
     }
