@@ -17,9 +17,9 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use batchdb::CancelToken;
 use batchdb::testing::EmbeddedPostgres;
 use clap::Parser;
 
@@ -70,10 +70,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     // Whoever holds on to a value cleans up when it is dropped, so a signal only asks for the end.
-    let (send, interrupted) = mpsc::channel();
-    ctrlc::set_handler(move || {
-        let _ = send.send(());
-    })?;
+    let interrupted = CancelToken::on_signals()?;
 
     let responses = match &options.surveys {
         Some(path) => {
@@ -92,7 +89,7 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     }
     survey_hub::create(&file, &responses)?;
     eprintln!("demo: made SurveyHub with {} responses in {}", responses.len(), file.display());
-    if interrupted.try_recv().is_ok() {
+    if interrupted.is_cancelled() {
         return Ok(INTERRUPTED);
     }
 
@@ -141,8 +138,8 @@ fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
 }
 
 /// Runs a program to its end, or to ours: then it is none.
-fn run_until(program: &mut Command, interrupted: &Receiver<()>) -> io::Result<Option<ExitStatus>> {
-    if interrupted.try_recv().is_ok() {
+fn run_until(program: &mut Command, interrupted: &CancelToken) -> io::Result<Option<ExitStatus>> {
+    if interrupted.is_cancelled() {
         return Ok(None);
     }
     let mut running = program.spawn()?;
@@ -150,13 +147,10 @@ fn run_until(program: &mut Command, interrupted: &Receiver<()>) -> io::Result<Op
         if let Some(status) = running.try_wait()? {
             return Ok(Some(status));
         }
-        match interrupted.recv_timeout(Duration::from_millis(20)) {
-            Err(RecvTimeoutError::Timeout) => (),
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => {
-                running.kill()?;
-                running.wait()?;
-                return Ok(None);
-            }
+        if interrupted.wait(Duration::from_millis(20)) {
+            running.kill()?;
+            running.wait()?;
+            return Ok(None);
         }
     }
 }

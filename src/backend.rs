@@ -98,6 +98,11 @@ pub(crate) trait Connector: Send + Sync {
     /// Opens one connection. Names are resolved, and every byte up to the end of the login is exchanged,
     /// before `deadline`.
     fn connect(&self, deadline: Deadline) -> Result<Box<dyn Connection>>;
+
+    /// How many threads sit in driver calls of its connections that nobody waits for any longer.
+    fn abandoned(&self) -> usize {
+        0
+    }
 }
 
 /// The connector for these settings.
@@ -114,17 +119,5 @@ pub(crate) fn connector(settings: &Settings) -> Result<Arc<dyn Connector>> {
         #[allow(unreachable_patterns, reason = "reached when a backend is left out of the build")]
         other => Err(Error::config(format!("this build of batchdb has no backend for {}", other.describe()))
             .with_hint("enable the feature `postgres` or `odbc` of the crate")),
-    }
-}
-
-/// How many threads of this process sit in a driver call that nobody waits for any longer.
-pub(crate) fn abandoned_threads() -> usize {
-    #[cfg(feature = "odbc")]
-    {
-        odbc::abandoned_threads()
-    }
-    #[cfg(not(feature = "odbc"))]
-    {
-        0
     }
 }

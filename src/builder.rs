@@ -113,6 +113,16 @@ impl DatabaseManagerBuilder {
         self
     }
 
+    /// How long a connection may be held before a warning in the log says where it was borrowed and by whom; zero for
+    /// no such warning. Default: `LEAK_AFTER`, else zero.
+    ///
+    /// A little longer than the longest use that is meant. A task that holds a lock of
+    /// [`with_lock`](DatabaseManager::with_lock) holds a connection for as long.
+    pub fn leak_after(mut self, held: Duration) -> Self {
+        self.overrides.leak_after = Some(held);
+        self
+    }
+
     /// The limit on one statement, and on one fetch of a streamed result. Default: `TIMEOUT`, else 30 s.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.overrides.timeout = Some(limit);

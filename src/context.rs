@@ -5,7 +5,12 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, RecvTimeoutError, Select};
+
+use crate::cancel::CancelToken;
 use crate::deadline::Deadline;
 
 /// The context of one thread.
@@ -19,6 +24,27 @@ pub(crate) struct Context {
     pub(crate) deadline: Deadline,
     /// The fan-out that the thread is a worker of.
     pub(crate) fan_out: Option<FanOut>,
+    /// Who may tell the thread's work to stop.
+    pub(crate) stop: Option<Stop>,
+}
+
+/// Who may tell some work to stop, and how long what runs by then may go on.
+#[derive(Debug, Clone)]
+pub(crate) struct Stop {
+    pub(crate) token: CancelToken,
+    pub(crate) grace: Duration,
+}
+
+impl Stop {
+    /// The end of the grace, once the token is cancelled.
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        self.token.cancelled_at().map(|at| Deadline::grace(at, self.grace))
+    }
+
+    /// Whether the grace is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.deadline().is_some_and(|deadline| deadline.left(Instant::now()).is_zero())
+    }
 }
 
 /// The fan-out that a thread is a worker of.
@@ -55,7 +81,8 @@ pub(crate) fn fan_outs_under_way() -> usize {
     UNDER_WAY.load(Ordering::SeqCst)
 }
 
-const EMPTY: Context = Context { flow: None, task: None, deadline: Deadline::NONE, fan_out: None };
+const EMPTY: Context =
+    Context { flow: None, task: None, deadline: Deadline::NONE, fan_out: None, stop: None };
 
 thread_local! {
     static CURRENT: RefCell<Context> = const { RefCell::new(EMPTY) };
@@ -73,7 +100,71 @@ pub(crate) fn with<R>(look: impl FnOnce(&Context) -> R) -> R {
 
 /// The point past which no call on this thread may go on.
 pub(crate) fn deadline() -> Deadline {
-    with(|context| context.deadline)
+    with(|context| match &context.stop {
+        None => context.deadline,
+        Some(stop) => context.deadline.earlier(stop.deadline().unwrap_or(Deadline::NONE)).shrinking(),
+    })
+}
+
+/// What has become of a deadline since it was made: one that shrinks may have moved to the end of the grace.
+pub(crate) fn in_force(deadline: Deadline) -> Deadline {
+    if deadline.shrinks() { deadline.earlier(self::deadline()) } else { deadline }
+}
+
+/// Who may tell the thread's work to stop, for a wait until `deadline`.
+pub(crate) fn stop_of(deadline: Deadline) -> Option<Stop> {
+    if deadline.shrinks() { with(|context| context.stop.clone()) } else { None }
+}
+
+/// Waits for a message until the deadline, which may shrink meanwhile.
+///
+/// # Errors
+///
+/// As those of `recv_timeout`.
+pub(crate) fn receive<T>(inbox: &Receiver<T>, deadline: Deadline) -> Result<T, RecvTimeoutError> {
+    if let Some(Stop { token, .. }) = stop_of(deadline)
+        && !token.is_cancelled()
+    {
+        let mut select = Select::new();
+        let message = select.recv(inbox);
+        let told = select.recv(token.told());
+        let selected = match deadline.at() {
+            Some(at) => select.select_deadline(at).map_err(|_| RecvTimeoutError::Timeout)?,
+            None => select.select(),
+        };
+        if selected.index() == message {
+            return selected.recv(inbox).map_err(|_| RecvTimeoutError::Disconnected);
+        }
+        debug_assert_eq!(selected.index(), told);
+        // It is disconnected; a selected operation must be completed all the same.
+        let _ = selected.recv(token.told());
+    }
+    match in_force(deadline).at() {
+        Some(at) => inbox.recv_deadline(at),
+        None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    }
+}
+
+/// Whether the thread's work was told to stop.
+pub(crate) fn is_stopped() -> bool {
+    with(|context| context.stop.as_ref().is_some_and(|stop| stop.token.is_cancelled()))
+}
+
+/// Pauses the thread; false at once when its work was told to stop.
+pub(crate) fn pause(time: Duration) -> bool {
+    match with(|context| context.stop.clone()) {
+        Some(stop) => !stop.token.wait(time),
+        None => {
+            thread::sleep(time);
+            true
+        }
+    }
+}
+
+/// Frees the thread of limits and of being told to stop until the guard is dropped: for what must be brought to an
+/// end in its own time.
+pub(crate) fn without_limits() -> Entered {
+    enter(Context { deadline: Deadline::NONE, stop: None, ..current() })
 }
 
 /// Sets the thread's context until the guard is dropped.
@@ -107,9 +198,67 @@ pub fn with_flow<R>(flow: &str, work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Runs `work` so that it can be told to stop: once `token` is cancelled, no call of this crate that is made inside
+/// goes on for longer than `grace`; it ends with [`Cancelled`](crate::ErrorKind::Cancelled) then, and is cancelled
+/// on the server. A fan-out inside starts no new item.
+///
+/// `work` itself is not interrupted. Wait in it by [`CancelToken::wait`].
+///
+/// ```
+/// use std::time::Duration;
+/// use batchdb::{CancelToken, with_cancel};
+///
+/// let token = CancelToken::new();
+/// with_cancel(&token, Duration::from_secs(20), || {
+///     // Queries made here end at most 20 s after `token.cancel()`.
+/// });
+/// ```
+pub fn with_cancel<R>(token: &CancelToken, grace: Duration, work: impl FnOnce() -> R) -> R {
+    let stop = Some(Stop { token: token.clone(), grace });
+    let _entered = enter(Context { stop, ..current() });
+    work()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_wait_shrinks_to_the_grace_when_it_is_told_to_stop() {
+        let (_keep, inbox) = crossbeam_channel::bounded::<()>(0);
+        let token = CancelToken::new();
+        let teller = token.clone();
+        with_cancel(&token, Duration::from_millis(50), || {
+            let began = Instant::now();
+            let deadline = Deadline::after(began, LONG).earlier(deadline());
+            let told = thread::spawn(move || teller.cancel());
+            assert_eq!(receive(&inbox, deadline), Err(RecvTimeoutError::Timeout));
+            assert!((Duration::from_millis(50)..LONG / 2).contains(&began.elapsed()));
+            told.join().unwrap();
+            let error = in_force(deadline).passed(crate::error::Phase::Query);
+            assert_eq!(error.kind(), crate::error::ErrorKind::Cancelled);
+            // What undoes and cleans up has its own time.
+            let own = Deadline::after(Instant::now(), LONG);
+            assert_eq!(in_force(own), own);
+            assert!(!pause(LONG));
+        });
+        assert_eq!(deadline(), Deadline::NONE);
+    }
+
+    #[test]
+    fn a_message_comes_through_while_nobody_says_stop() {
+        let (sender, inbox) = crossbeam_channel::bounded(1);
+        with_cancel(&CancelToken::new(), LONG, || {
+            sender.send(7).unwrap();
+            assert_eq!(receive(&inbox, deadline()), Ok(7));
+            let soon = Deadline::after(Instant::now(), Duration::from_millis(5)).earlier(deadline());
+            assert_eq!(receive(&inbox, soon), Err(RecvTimeoutError::Timeout));
+            drop(sender);
+            assert_eq!(receive(&inbox, deadline()), Err(RecvTimeoutError::Disconnected));
+        });
+    }
 
     #[test]
     fn a_context_ends_with_its_guard_also_on_panic() {

@@ -9,15 +9,35 @@ use crate::error::{Error, Phase, Result};
 pub(crate) struct Deadline {
     at: Option<Instant>,
     limit: Duration,
+    /// The limit is the grace that the program has since it was told to stop.
+    is_grace: bool,
+    /// It may move forward while it is waited for: the thread's work can be told to stop.
+    shrinks: bool,
 }
 
 impl Deadline {
     /// No limit at all.
-    pub(crate) const NONE: Deadline = Deadline { at: None, limit: Duration::MAX };
+    pub(crate) const NONE: Deadline =
+        Deadline { at: None, limit: Duration::MAX, is_grace: false, shrinks: false };
 
     /// The point `limit` from `now`; a limit too long to be a point in time is none.
     pub(crate) fn after(now: Instant, limit: Duration) -> Deadline {
-        Deadline { at: now.checked_add(limit), limit }
+        Deadline { at: now.checked_add(limit), limit, ..Deadline::NONE }
+    }
+
+    /// The end of the grace of a program that was told to stop at `cancelled`.
+    pub(crate) fn grace(cancelled: Instant, grace: Duration) -> Deadline {
+        Deadline { is_grace: true, ..Deadline::after(cancelled, grace) }
+    }
+
+    /// The same point, which moves forward when the thread's work is told to stop.
+    pub(crate) fn shrinking(self) -> Deadline {
+        Deadline { shrinks: true, ..self }
+    }
+
+    /// Whether a wait for it must look out for being told to stop. What undoes or cleans up must not.
+    pub(crate) fn shrinks(self) -> bool {
+        self.shrinks
     }
 
     pub(crate) fn at(self) -> Option<Instant> {
@@ -31,11 +51,12 @@ impl Deadline {
 
     /// Whichever of the two comes first.
     pub(crate) fn earlier(self, other: Deadline) -> Deadline {
-        match (self.at, other.at) {
+        let earlier = match (self.at, other.at) {
             (Some(mine), Some(others)) if others < mine => other,
             (None, Some(_)) => other,
             _ => self,
-        }
+        };
+        Deadline { shrinks: self.shrinks || other.shrinks, ..earlier }
     }
 
     /// The time that is left, `Duration::MAX` when there is no limit.
@@ -57,7 +78,7 @@ impl Deadline {
 
     /// The error that says that this deadline passed in `phase`.
     pub(crate) fn passed(self, phase: Phase) -> Error {
-        Error::timeout(phase, self.limit)
+        if self.is_grace { Error::stopped(phase, self.limit) } else { Error::timeout(phase, self.limit) }
     }
 }
 
@@ -107,6 +128,18 @@ mod tests {
         assert_eq!(Deadline::NONE.earlier(long), long);
         assert_eq!(long.earlier(Deadline::NONE), long);
         assert_eq!(Deadline::after(now, Duration::MAX).left(now), Duration::MAX);
+    }
+
+    #[test]
+    fn the_end_of_the_grace_is_a_cancel_and_not_a_timeout() {
+        let now = Instant::now();
+        let grace = Deadline::grace(now, Duration::from_secs(1));
+        let limit = Deadline::after(now, Duration::from_secs(9)).shrinking();
+        let error = limit.earlier(grace).passed(Phase::Query);
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        assert!(error.to_string().contains("1s of grace passed in the phase `query`"), "{error}");
+        assert!(limit.earlier(grace).shrinks() && grace.earlier(limit).shrinks() && !grace.shrinks());
+        assert_eq!(limit.passed(Phase::Query).kind(), ErrorKind::Timeout(Phase::Query));
     }
 
     #[test]

@@ -102,8 +102,12 @@ pub enum ErrorKind {
     Throttled,
     /// The connection broke when a write may already have happened. Never retried by itself.
     OutcomeUnknown,
-    /// The statement was cancelled.
+    /// The statement was cancelled: by somebody on the server, or because the program was told to stop and its
+    /// grace had passed.
     Cancelled,
+    /// The connection that held a lock of [`with_lock`](crate::DatabaseManager::with_lock) has failed: the work is
+    /// done, and somebody else may have done it at the same time.
+    LockLost,
     /// The pool or the manager was closed.
     Closed,
     /// The call is not possible here: inside an async runtime, a nested fan-out, transaction control by text.
@@ -205,10 +209,19 @@ impl Error {
 
     /// A limit passed; the text names the phase and the limit.
     pub(crate) fn timeout(phase: Phase, limit: Duration) -> Error {
-        let error = Error::new(
-            ErrorKind::Timeout(phase),
-            format!("the limit of {limit:?} passed in the phase `{phase}`"),
-        );
+        let message = format!("the limit of {limit:?} passed in the phase `{phase}`");
+        Error::late(ErrorKind::Timeout(phase), phase, message)
+    }
+
+    /// The program was told to stop, and its grace has passed.
+    pub(crate) fn stopped(phase: Phase, grace: Duration) -> Error {
+        let message =
+            format!("the program was told to stop, and its {grace:?} of grace passed in the phase `{phase}`");
+        Error::late(ErrorKind::Cancelled, phase, message)
+    }
+
+    fn late(kind: ErrorKind, phase: Phase, message: String) -> Error {
+        let error = Error::new(kind, message);
         match phase {
             Phase::Checkout | Phase::Resolve | Phase::Connect | Phase::Ping | Phase::Lock => {
                 error.with_effect(Effect::NotSent)

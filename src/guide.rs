@@ -106,7 +106,8 @@
 //! ```
 //!
 //! A stream that is ended early is cancelled on the server and costs its connection; inside a transaction it costs the
-//! transaction. Where that matters, say `LIMIT`.
+//! transaction. Where that matters, say `LIMIT`. A write with `RETURNING` is carried out to its end
+//! all the same, whenever its reader stops.
 //!
 //! Several calls that must share a session, for a temporary table or a `SET`, borrow one connection:
 //!

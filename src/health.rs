@@ -9,8 +9,10 @@ pub use report::{DatabaseHealth, HealthReport, HealthStatus, MigrationHealth};
 use std::time::Instant;
 
 use chrono::Utc;
+use log::Level;
 
 use crate::error::{Error, Result};
+use crate::log_line;
 use crate::manager::DatabaseManager;
 use crate::settings::{self, Overrides};
 
@@ -39,7 +41,8 @@ impl DatabaseManager {
             (Ok(()), true) => Some(MigrationHealth::ReadOnly),
             (Ok(()), false) => Some(self.migration_status().map_or_else(
                 |error| {
-                    log::debug!(database = self.name(); "the migrations could not be looked at: {error}");
+                    let text = format!("the migrations could not be looked at: {error}");
+                    log_line::event(Level::Debug, &text, &[("database", self.name().into())]);
                     MigrationHealth::Unavailable
                 },
                 MigrationHealth::Status,
@@ -52,7 +55,8 @@ impl DatabaseManager {
             Err(_) => HealthStatus::Unhealthy,
         };
         if let Err(error) = outcome {
-            log::error!(database = self.name(); "health check failed: {error}");
+            let text = format!("a health check failed: {error}");
+            log_line::event(Level::Warn, &text, &[("database", self.name().into())]);
             health.error = Some(self.settings().scrub(&error.report()));
         }
         health

@@ -40,14 +40,19 @@
     allow(dead_code, unused_imports, reason = "without a backend nothing can be run, only described")
 )]
 
+mod advisory;
 mod backend;
 mod builder;
+mod cancel;
+mod claim;
 mod context;
 mod deadline;
 mod dialect;
+mod engine;
 mod error;
 pub mod guide;
 mod health;
+mod lock;
 mod log_line;
 mod logging;
 mod manager;
@@ -67,13 +72,16 @@ mod value;
 pub use crate::{
     backend::Isolation,
     builder::DatabaseManagerBuilder,
-    context::with_flow,
+    cancel::CancelToken,
+    claim::Claim,
+    context::{with_cancel, with_flow},
     dialect::Dialect,
     error::{Error, ErrorKind, Phase, Result},
     health::{
         DatabaseHealth, HealthReport, HealthStatus, MigrationHealth, Prerequisites, database_health_check,
         health_check_all, health_check_of, validate_database_prerequisites,
     },
+    lock::Lock,
     logging::{init_logging, init_logging_json},
     manager::{DatabaseManager, TimedQuery},
     migrate::{AppliedMigration, MigrationReport, MigrationStatus},

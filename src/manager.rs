@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::context;
+use crate::context::{self, Context};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::params::IntoParams;
@@ -103,6 +103,11 @@ impl DatabaseManager {
         DatabaseManager { whole: Some(limit), ..self.clone() }
     }
 
+    /// The same handle without the limit on whole calls.
+    pub(crate) fn without_deadline(&self) -> DatabaseManager {
+        DatabaseManager { whole: None, ..self.clone() }
+    }
+
     /// Borrows one connection for several calls in a row.
     ///
     /// # Errors
@@ -110,29 +115,46 @@ impl DatabaseManager {
     /// What `work` returns; what borrowing gives: [`Checkout`](crate::ErrorKind::Checkout) when no connection became
     /// free in `POOL_TIMEOUT`, [`Auth`](crate::ErrorKind::Auth), [`Connect`](crate::ErrorKind::Connect),
     /// [`Timeout`](crate::ErrorKind::Timeout), [`Closed`](crate::ErrorKind::Closed).
+    #[track_caller]
     pub fn session<R, E: From<Error>>(
         &self,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
+        let whole = self.deadline();
         if let Some(hook) = self.hook {
-            self.handle.pool().first_use.once(|| hook(self))?;
+            self.handle.pool().first_use.once(whole, || {
+                // What the first use does is part of the call that happens to be first, and ends with it.
+                let deadline = whole.earlier(context::deadline());
+                let _entered = context::enter(Context { deadline, ..context::current() });
+                hook(self)
+            })?;
         }
-        self.session_without_hook(work)
+        self.session_within(whole, work)
     }
 
     /// The same, and the first use does not count as one: for what looks at the database's state.
+    #[track_caller]
     pub(crate) fn session_without_hook<R, E: From<Error>>(
         &self,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let pool = self.handle.pool();
-        let whole = match self.whole {
-            Some(limit) => Deadline::after(Instant::now(), limit),
-            None => Deadline::NONE,
-        };
-        let lease = pool
-            .checkout(whole.earlier(context::deadline()))
-            .map_err(|error| error.during("checkout").in_database(&self.settings.database))?;
+        self.session_within(self.deadline(), work)
+    }
+
+    /// The end of a call that begins now.
+    fn deadline(&self) -> Deadline {
+        self.whole.map_or(Deadline::NONE, |limit| Deadline::after(Instant::now(), limit))
+    }
+
+    #[track_caller]
+    fn session_within<R, E: From<Error>>(
+        &self,
+        whole: Deadline,
+        work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        // Not inside a closure, which has no caller to tell of: the place is for warnings of leaks.
+        let lease = self.handle.pool().checkout(whole.earlier(context::deadline()));
+        let lease = lease.map_err(|error| error.during("checkout").in_database(&self.settings.database))?;
         work(&mut Session::new(lease, &self.settings, whole))
     }
 
@@ -158,6 +180,7 @@ impl DatabaseManager {
     /// )?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn execute_query(&self, sql: &str, params: impl IntoParams) -> Result<Vec<Row>> {
         self.session(|session| session.execute_query(sql, params))
     }
@@ -167,6 +190,7 @@ impl DatabaseManager {
     /// # Errors
     ///
     /// As [`execute_query`](DatabaseManager::execute_query): an error is returned and not made part of the result.
+    #[track_caller]
     pub fn execute_query_with_timing(&self, sql: &str, params: impl IntoParams) -> Result<TimedQuery> {
         let started = Instant::now();
         let results = self.execute_query(sql, params)?;
@@ -181,6 +205,7 @@ impl DatabaseManager {
     ///
     /// [`Timeout`](crate::ErrorKind::Timeout), which names the phase that the limit passed in; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    #[track_caller]
     pub fn execute_query_with_timeout(
         &self,
         sql: &str,
@@ -198,6 +223,7 @@ impl DatabaseManager {
     /// # Errors
     ///
     /// As [`execute_query`](DatabaseManager::execute_query).
+    #[track_caller]
     pub fn execute(&self, sql: &str, params: impl IntoParams) -> Result<u64> {
         self.session(|session| session.execute(sql, params))
     }
@@ -208,6 +234,7 @@ impl DatabaseManager {
     ///
     /// [`RowCount`](crate::ErrorKind::RowCount) when there is none or more than one; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    #[track_caller]
     pub fn query_one(&self, sql: &str, params: impl IntoParams) -> Result<Row> {
         self.session(|session| session.query_one(sql, params))
     }
@@ -218,6 +245,7 @@ impl DatabaseManager {
     ///
     /// [`RowCount`](crate::ErrorKind::RowCount) when there is more than one; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    #[track_caller]
     pub fn query_opt(&self, sql: &str, params: impl IntoParams) -> Result<Option<Row>> {
         self.session(|session| session.query_opt(sql, params))
     }
@@ -237,6 +265,7 @@ impl DatabaseManager {
     /// let jobs: Vec<Job> = db.query_as("SELECT id, name FROM job", ())?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn query_as<T: DeserializeOwned>(&self, sql: &str, params: impl IntoParams) -> Result<Vec<T>> {
         self.session(|session| session.query_as(sql, params))
     }
@@ -259,6 +288,7 @@ impl DatabaseManager {
     /// })?;
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn query_each<E: From<Error>>(
         &self,
         sql: &str,
@@ -285,6 +315,7 @@ impl DatabaseManager {
     /// db.execute_many("INSERT INTO job (id, name) VALUES (:id, :name)", records)?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn execute_many<P: IntoParams>(
         &self,
         sql: &str,
@@ -309,6 +340,7 @@ impl DatabaseManager {
     /// ])?;
     /// # Ok::<(), batchdb::Error>(())
     /// ```
+    #[track_caller]
     pub fn execute_transaction<S: AsRef<str>, P: IntoParams>(
         &self,
         statements: impl IntoIterator<Item = (S, P)>,
@@ -339,6 +371,7 @@ impl DatabaseManager {
     /// })?;
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn transaction<R, E: From<Error>>(
         &self,
         work: impl FnOnce(&mut Transaction<'_, '_>) -> Result<R, E>,
@@ -351,6 +384,7 @@ impl DatabaseManager {
     /// # Errors
     ///
     /// As [`transaction`](DatabaseManager::transaction).
+    #[track_caller]
     pub fn transaction_with<R, E: From<Error>>(
         &self,
         options: TransactionOptions,

@@ -7,7 +7,6 @@
 mod adapter;
 mod apply;
 mod checksum;
-mod engine;
 mod files;
 mod history;
 mod lock;

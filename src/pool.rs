@@ -4,28 +4,37 @@
 //! needed, all under one deadline and with the caller's own error. On return a connection is kept when
 //! fewer than `POOL_SIZE` lie idle or somebody waits, and closed otherwise.
 
+mod first_use;
 mod gate;
+mod leaks;
 mod outage;
 mod registry;
 mod slot;
 mod status;
+mod waits;
 
 pub(crate) use registry::{PoolHandle, pool_for};
 pub use status::PoolStatus;
 
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use log::Level;
 use scheduled_thread_pool::ScheduledThreadPool;
 
+use self::first_use::FirstUse;
 use self::gate::{Gate, Permit, Refused};
+use self::leaks::{Loans, Note};
 use self::outage::Outage;
 use self::slot::{Slot, SlotManager, expiry};
+use self::waits::Waits;
 use crate::backend::{self, Connection, Connector};
 use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::log_line;
 use crate::settings::Settings;
 
 /// How long the cleaning of a session may take before the connection is closed instead.
@@ -57,6 +66,9 @@ pub(crate) struct Pool {
     /// kind was found dead. Nanoseconds since `created`.
     suspect_before: AtomicU64,
     created: Instant,
+    waits: Waits,
+    /// Who holds what since when, where `LEAK_AFTER` asks for it.
+    loans: Option<Arc<Loans>>,
     /// The fan-out that was last warned of having more workers than there are connections.
     warned_fan_out: AtomicU64,
     /// What happens on the first use; the layer above decides what that is.
@@ -87,6 +99,8 @@ impl Pool {
             opened: AtomicU64::new(0),
             suspect_before: AtomicU64::new(0),
             created: Instant::now(),
+            waits: Waits::default(),
+            loans: Loans::new(&settings.database, settings.leak_after),
             warned_fan_out: AtomicU64::new(0),
             first_use: FirstUse::default(),
             settings,
@@ -107,15 +121,20 @@ impl Pool {
     ///
     /// `Checkout` when none became free in `POOL_TIMEOUT`, a timeout when `whole` passed first, `Closed`, and
     /// whatever connecting gives.
+    #[track_caller]
     pub(crate) fn checkout(self: &Arc<Pool>, whole: Deadline) -> Result<Lease> {
+        let place = Location::caller();
         self.warn_of_too_many_workers();
+        self.refuse_too_many_abandoned()?;
         let started = Instant::now();
         let patience = Deadline::after(started, self.settings.pool_timeout);
         let permit = self.enter(patience, whole)?;
         let mut slot = self.take_slot(patience.earlier(whole))?;
         match self.make_ready(&mut slot, whole) {
             Ok(()) => {
-                Ok(Lease { pool: Arc::clone(self), slot: Some(slot), permit: Some(permit), dirty: false })
+                self.waits.count(started.elapsed());
+                let note = self.loans.as_ref().map(|loans| loans.note(place));
+                Ok(Lease { pool: Arc::clone(self), slot: Some(slot), permit: Some(permit), note, dirty: false })
             }
             Err(error) => {
                 slot.discard();
@@ -127,9 +146,11 @@ impl Pool {
     }
 
     fn enter(&self, patience: Deadline, whole: Deadline) -> Result<Permit> {
-        self.gate.enter(patience.earlier(whole).at()).map_err(|refused| match refused {
+        self.gate.enter(patience.earlier(whole)).map_err(|refused| match refused {
             Refused::Closed => self.closed(),
-            Refused::TimedOut if whole.left(Instant::now()).is_zero() => whole.passed(Phase::Checkout),
+            Refused::TimedOut if context::in_force(whole).left(Instant::now()).is_zero() => {
+                context::in_force(whole).passed(Phase::Checkout)
+            }
             Refused::TimedOut => Error::new(
                 ErrorKind::Checkout,
                 format!(
@@ -193,10 +214,15 @@ impl Pool {
             if alive && !live.connection.is_broken() {
                 return Ok(());
             }
+            if !expired && whole.left(Instant::now()).is_zero() {
+                // The caller had too little time to tell anything of the connection.
+                slot.empty();
+                return Err(whole.passed(Phase::Ping));
+            }
             if !expired {
                 self.suspect_all_idle();
                 self.invalid.fetch_add(1, Ordering::Relaxed);
-                log::warn!(database:% = self.settings.database; "an idle connection was dead and is replaced");
+                self.warn("an idle connection was dead and is replaced");
             }
             slot.empty();
         }
@@ -216,13 +242,14 @@ impl Pool {
     }
 
     fn connect(&self, slot: &mut Slot, whole: Deadline) -> Result<()> {
-        let attempt = self.outage.admit(whole.at()).map_err(|stored| match stored {
-            Some(error) => error.with_hint("the attempt of a moment ago failed, and is not repeated at once"),
-            None => whole.passed(Phase::Connect),
-        })?;
         let now = Instant::now();
+        // Waiting for somebody else's attempt is part of connecting, and counts.
         let limit = Deadline::after(now, self.settings.connect_timeout);
         let deadline = limit.earlier(whole);
+        let attempt = self.outage.admit(deadline).map_err(|stored| match stored {
+            Some(error) => error.with_hint("the attempt of a moment ago failed, and is not repeated at once"),
+            None => context::in_force(deadline).passed(Phase::Connect),
+        })?;
         match self.connector.connect(deadline) {
             Ok(connection) => {
                 attempt.succeeded();
@@ -231,10 +258,32 @@ impl Pool {
                 Ok(())
             }
             Err(error) => {
-                attempt.failed(&error, deadline != limit);
+                attempt.failed(&error, deadline.at() != limit.at());
                 Err(error)
             }
         }
+    }
+
+    fn warn(&self, message: &str) {
+        log_line::event(Level::Warn, message, &[("database", (&*self.settings.database).into())]);
+    }
+
+    /// A driver whose calls do not return takes a thread with each of them. It gets no more than the pool may have
+    /// connections, and those that are in use at that moment.
+    fn refuse_too_many_abandoned(&self) -> Result<()> {
+        let abandoned = self.connector.abandoned();
+        if abandoned < self.capacity() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Checkout,
+            format!(
+                "{abandoned} threads of this pool sit in calls of the ODBC driver that do not return, \
+                 as many as it may have connections",
+            ),
+        )
+        .with_effect(Effect::NotSent)
+        .with_hint("see whether the server answers; each thread ends when its driver returns"))
     }
 
     /// Says once a fan-out that some of its workers can only ever wait.
@@ -245,11 +294,8 @@ impl Pool {
         if fan_out.workers > self.capacity()
             && self.warned_fan_out.swap(fan_out.id, Ordering::Relaxed) != fan_out.id
         {
-            log::warn!(
-                database:% = self.settings.database;
-                "{} workers share the {} connections of this pool (POOL_SIZE {} + MAX_OVERFLOW {}): some will wait",
-                fan_out.workers, self.capacity(), self.settings.pool_size, self.settings.max_overflow,
-            );
+            self.warn(&format!("{} workers share the {} connections of this pool (POOL_SIZE {} + MAX_OVERFLOW {}): some will wait",
+                fan_out.workers, self.capacity(), self.settings.pool_size, self.settings.max_overflow));
         }
     }
 
@@ -257,11 +303,10 @@ impl Pool {
     pub(crate) fn close(&self) {
         self.gate.close();
         if !self.gate.drain(Instant::now() + CLOSE_LIMIT) {
-            log::warn!(
-                database:% = self.settings.database;
+            self.warn(&format!(
                 "the pool is closed while {} connections are still in use; they close when they come back",
-                self.gate.taken(),
-            );
+                self.gate.taken()
+            ));
         }
         while let Some(mut slot) = self.slots.try_get() {
             if !slot.is_empty() {
@@ -289,13 +334,24 @@ impl Pool {
             return slot.discard();
         }
         if dirty && let Err(error) = live.connection.reset(Deadline::after(now, RESET_LIMIT)) {
-            log::debug!(database:% = settings.database; "a used session could not be cleaned and is closed: {error}");
+            log_line::event(
+                Level::Debug,
+                &format!("a used session could not be cleaned and is closed: {error}"),
+                &[("database", (&*settings.database).into())],
+            );
         }
         if live.connection.is_broken() {
             return slot.discard();
         }
         live.idle_since = Instant::now();
-        self.idle.fetch_add(1, Ordering::SeqCst);
+        // Counted and compared in one step: of two that come back together, one may be too many.
+        let most = if self.gate.waiting() == 0 { settings.pool_size as usize } else { usize::MAX };
+        let kept = self
+            .idle
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |idle| (idle < most).then_some(idle + 1));
+        if kept.is_err() {
+            slot.discard();
+        }
     }
 }
 
@@ -317,6 +373,8 @@ pub(crate) struct Lease {
     pool: Arc<Pool>,
     slot: Option<r2d2::PooledConnection<SlotManager>>,
     permit: Option<Permit>,
+    /// Dropped last, with the loan.
+    note: Option<Note>,
     dirty: bool,
 }
 
@@ -325,11 +383,22 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// `Closed`, for a lease whose connection was already given up.
+    /// `Closed`, for a lease whose connection was given up.
     pub(crate) fn connection(&mut self) -> Result<&mut dyn Connection> {
         match self.slot.as_mut().and_then(|slot| slot.live()) {
             Some(live) => Ok(&mut *live.connection),
-            None => Err(self.pool.closed()),
+            None => Err(Error::new(
+                ErrorKind::Closed,
+                "the connection of this session was given up after an error",
+            )
+            .with_effect(Effect::NotSent)),
+        }
+    }
+
+    /// A call is made, which a warning of a leak is to name.
+    pub(crate) fn note(&self, operation: &'static str) {
+        if let Some(note) = &self.note {
+            note.operation(operation);
         }
     }
 
@@ -340,7 +409,7 @@ impl Lease {
 
     /// The connection must not be used again.
     pub(crate) fn discard(&mut self) {
-        if let Some(slot) = &mut self.slot {
+        if let Some(slot) = self.slot.as_mut().filter(|slot| !slot.is_empty()) {
             self.pool.invalid.fetch_add(1, Ordering::Relaxed);
             slot.empty();
         }
@@ -356,36 +425,5 @@ impl Drop for Lease {
         }
         // Only now may the next in line come: the connection is where it will look for it.
         drop(self.permit.take());
-    }
-}
-
-/// Whether the first use of a pool has happened, and who is about it.
-#[derive(Debug, Default)]
-pub(crate) struct FirstUse {
-    done: std::sync::atomic::AtomicBool,
-    turn: std::sync::Mutex<()>,
-}
-
-thread_local! {
-    static IN_FIRST_USE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-impl FirstUse {
-    /// Runs `work` unless it has succeeded before. Others wait for it; calls from within pass.
-    pub(crate) fn once(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
-        if self.done.load(Ordering::Acquire) || IN_FIRST_USE.get() {
-            return Ok(());
-        }
-        let _turn = self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if self.done.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        IN_FIRST_USE.set(true);
-        let outcome = work();
-        IN_FIRST_USE.set(false);
-        if outcome.is_ok() {
-            self.done.store(true, Ordering::Release);
-        }
-        outcome
     }
 }

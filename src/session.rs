@@ -69,6 +69,7 @@ impl<'a> Session<'a> {
         rows: Rows<'_>,
     ) -> Result<u64> {
         let started = Instant::now();
+        self.lease.note(operation);
         let outcome = self.try_run(sql, params, rows);
         self.end(operation, started, outcome)
     }
@@ -90,7 +91,21 @@ impl<'a> Session<'a> {
             self.lease.mark_dirty();
         }
         let budget = self.budget();
-        self.lease.connection()?.run(&statement, rows, budget)
+        let connection = self.lease.connection()?;
+        match rows {
+            // A write is read to its end: stopped half way, nobody could say what of it was kept.
+            Rows::Each(receive) if statement.traits.writes => {
+                let mut wanted = true;
+                let mut to_the_end = |row| {
+                    if wanted {
+                        wanted = receive(row)?;
+                    }
+                    Ok(true)
+                };
+                connection.run(&statement, Rows::Each(&mut to_the_end), budget)
+            }
+            rows => connection.run(&statement, rows, budget),
+        }
     }
 
     /// Names the database and the operation in an error, and logs the call.
@@ -193,8 +208,9 @@ impl<'a> Session<'a> {
     /// Runs a query and hands its rows to `receive` one by one, without keeping them.
     ///
     /// Each fetch is limited by `TIMEOUT`; the time that `receive` takes is not. Return `Ok(false)` to stop
-    /// early: the query is then cancelled on the server and the connection closed. Returns the number of
-    /// rows that were handed over.
+    /// early: the query is then cancelled on the server and the connection closed. A statement that writes
+    /// (`INSERT … RETURNING`) is carried out to its end all the same. Returns the number of rows that were
+    /// handed over.
     ///
     /// # Errors
     ///
@@ -205,17 +221,18 @@ impl<'a> Session<'a> {
         params: impl IntoParams,
         mut receive: impl FnMut(Row) -> Result<bool, E>,
     ) -> Result<u64, E> {
-        let mut refused = None;
+        let (mut refused, mut handed) = (None, 0);
         let mut each = |row| {
+            handed += 1;
             receive(row).or_else(|error| {
                 refused = Some(error);
                 Ok(false)
             })
         };
-        let count = self.run("query_each", sql, params, Rows::Each(&mut each));
+        let outcome = self.run("query_each", sql, params, Rows::Each(&mut each));
         match refused {
             Some(error) => Err(error),
-            None => Ok(count?),
+            None => outcome.map(|_| handed).map_err(E::from),
         }
     }
 
@@ -285,9 +302,14 @@ impl<'a> Session<'a> {
         let deadline = Deadline::after(Instant::now(), ROLLBACK_LIMIT);
         let outcome = self.lease.connection().and_then(|connection| connection.rollback(deadline));
         if let Err(error) = outcome {
-            log::warn!(database:% = self.settings.database; "a rollback failed, the connection is closed: {error}");
+            self.warn(&format!("a rollback failed, the connection is closed: {error}"));
             self.lease.discard();
         }
+    }
+
+    /// A line about something that the caller is not told.
+    pub(crate) fn warn(&self, message: &str) {
+        log_line::event(Level::Warn, message, &[("database", (&*self.settings.database).into())]);
     }
 
     pub(crate) fn discard(&mut self) {

@@ -26,6 +26,8 @@ use self::sources::Sources;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 
+#[cfg(feature = "odbc")]
+pub(crate) use self::secret::scrub;
 pub(crate) use self::{
     overrides::Overrides,
     secret::Secret,
@@ -86,6 +88,8 @@ pub struct Settings {
     pub(crate) pool_recycle: Duration,
     /// Zero: always.
     pub(crate) ping_after_idle: Duration,
+    /// Zero: nobody looks.
+    pub(crate) leak_after: Duration,
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
     /// Zero: statements are not prepared for later.
@@ -103,7 +107,7 @@ pub struct Settings {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint(Arc<FingerprintParts>);
 
-type FingerprintParts = (Arc<str>, Target, [u32; 2], [Duration; 4], usize, bool, PathBuf, MigrateOnStart);
+type FingerprintParts = (Arc<str>, Target, [u32; 2], [Duration; 5], usize, bool, PathBuf, MigrateOnStart);
 
 impl std::fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -251,7 +255,13 @@ impl Settings {
             Arc::clone(&self.database),
             self.target.clone(),
             [self.pool_size, self.max_overflow],
-            [self.pool_timeout, self.pool_recycle, self.ping_after_idle, self.connect_timeout],
+            [
+                self.pool_timeout,
+                self.pool_recycle,
+                self.ping_after_idle,
+                self.connect_timeout,
+                self.leak_after,
+            ],
             self.statement_cache,
             self.read_only,
             self.migrations_dir.clone(),

@@ -19,6 +19,7 @@ use std::fmt;
 pub use options::{MapOptions, Progress};
 pub use outcome::{TaskError, TaskRecord, TaskResults, TaskState};
 
+use crate::context::{self, Stop};
 use crate::error::Error;
 use stage::{Running, Work};
 
@@ -109,7 +110,7 @@ impl<'w, T: Send + Sync, A: Send> Stage<'w, T, A> {
     pub fn map(self, items: impl IntoIterator<Item = T>) -> TaskResults<A> {
         let items: Vec<T> = items.into_iter().collect();
         let workers = workers::count(self.options.workers, items.len());
-        let only = self.open(items.len(), workers);
+        let only = self.open(items.len(), workers, outer());
         let (records, refusal) =
             run(&items, workers, |index, item, refusal| only.start(index, item, refusal));
         only.finish(records, refusal)
@@ -117,8 +118,9 @@ impl<'w, T: Send + Sync, A: Send> Stage<'w, T, A> {
 }
 
 impl<'w, T, R> Stage<'w, T, R> {
-    fn open(self, items: usize, workers: usize) -> Running<'w, T, R> {
-        Running::new(self.options, self.work, items, workers)
+    /// `before` may tell the stage before this one to stop.
+    fn open(self, items: usize, workers: usize, before: Option<Stop>) -> Running<'w, T, R> {
+        Running::new(self.options, self.work, items, workers, before)
     }
 }
 
@@ -147,8 +149,8 @@ impl<'w, T: Send + Sync, A: Send, B: Send> TwoStages<'w, T, A, B> {
         let items: Vec<T> = items.into_iter().collect();
         let wanted = self.first.options.workers.max(self.second.options.workers);
         let workers = workers::count(wanted, items.len());
-        let first = self.first.open(items.len(), workers);
-        let second = self.second.open(items.len(), workers);
+        let first = self.first.open(items.len(), workers, outer());
+        let second = self.second.open(items.len(), workers, first.stop());
         let (records, refusal) = run(&items, workers, |index, item, refusal| {
             let one = first.start(index, item, refusal);
             let two = second.follow(&one, refusal);
@@ -173,9 +175,9 @@ impl<T: Send + Sync, A: Send, B: Send, C: Send> ThreeStages<'_, T, A, B, C> {
         let items: Vec<T> = items.into_iter().collect();
         let wanted = self.first.options.workers.max(self.second.options.workers);
         let workers = workers::count(wanted.max(self.third.options.workers), items.len());
-        let first = self.first.open(items.len(), workers);
-        let second = self.second.open(items.len(), workers);
-        let third = self.third.open(items.len(), workers);
+        let first = self.first.open(items.len(), workers, outer());
+        let second = self.second.open(items.len(), workers, first.stop());
+        let third = self.third.open(items.len(), workers, second.stop());
         let (records, refusal) = run(&items, workers, |index, item, refusal| {
             let one = first.start(index, item, refusal);
             let two = second.follow(&one, refusal);
@@ -187,6 +189,11 @@ impl<T: Send + Sync, A: Send, B: Send, C: Send> ThreeStages<'_, T, A, B, C> {
         let refused = || refusal.clone();
         (first.finish(ones, refused()), second.finish(twos, refused()), third.finish(threes, refused()))
     }
+}
+
+/// Who may tell the calling thread's work to stop, and with it what it fans out.
+fn outer() -> Option<Stop> {
+    context::with(|context| context.stop.clone())
 }
 
 /// Fans the items out. Where that is refused, each is recorded as refused instead, by the same function.

@@ -120,20 +120,17 @@ impl<'s> Session<'s> {
         // A name of ours: letters and a number, so there is nothing to quote.
         let name = format!("batchdb_{}", self.depth);
         self.run_own(&dialect.savepoint(&name), SAVEPOINT_LIMIT)?;
-        let outcome = self.guarded(work);
-        match &outcome {
-            Ok(_) => {
-                if let Some(release) = dialect.release(&name) {
-                    self.run_own(&release, SAVEPOINT_LIMIT)?;
-                }
-            }
-            Err(_) => {
-                if let Err(error) = self.run_own(&dialect.rollback_to(&name), SAVEPOINT_LIMIT) {
-                    // What the savepoint was to undo can no longer be undone alone: the whole goes.
-                    log::warn!(database:% = self.settings().database; "a savepoint could not be undone: {error}");
-                    self.discard();
-                }
-            }
+        let outcome = self.guarded(work).and_then(|value| {
+            // What cannot be released has failed, whatever the closure says, and is undone like the rest.
+            dialect.release(&name).map_or(Ok(()), |release| self.run_own(&release, SAVEPOINT_LIMIT))?;
+            Ok(value)
+        });
+        if outcome.is_err()
+            && let Err(error) = self.run_own(&dialect.rollback_to(&name), SAVEPOINT_LIMIT)
+        {
+            // What the savepoint was to undo can no longer be undone alone: the whole goes.
+            self.warn(&format!("a savepoint could not be undone, the connection is closed: {error}"));
+            self.discard();
         }
         outcome
     }

@@ -28,7 +28,7 @@ pub enum Value {
     Int(i64),
     /// `real` and `double precision`. A `real` widens exactly.
     Float(f64),
-    /// `numeric`, `decimal`, `money`: exact, of any size.
+    /// `numeric`, `decimal`, and `money` through ODBC: exact, of any size.
     Decimal(BigDecimal),
     /// Every text type.
     Text(String),
@@ -44,8 +44,8 @@ pub enum Value {
     TimestampTz(DateTime<FixedOffset>),
     /// `uuid`, `uniqueidentifier`.
     Uuid(Uuid),
-    /// `json`, `jsonb`.
-    Json(serde_json::Value),
+    /// `json`, `jsonb`. Boxed, because every cell of a result would else be as large as a JSON object.
+    Json(Box<serde_json::Value>),
     /// A PostgreSQL array, and the list of an `IN (:ids)`.
     List(Vec<Value>),
 }
@@ -144,7 +144,7 @@ value_from! {
     DateTime<FixedOffset> => Value::TimestampTz,
     DateTime<chrono::Utc> => |at: DateTime<chrono::Utc>| Value::TimestampTz(at.fixed_offset()),
     Uuid => Value::Uuid,
-    serde_json::Value => Value::Json,
+    serde_json::Value => |json| Value::Json(Box::new(json)),
 }
 
 /// A `u64` beyond `i64::MAX` and a `usize` become exact decimals: no integer type of a database holds them.
@@ -187,5 +187,15 @@ impl From<Vec<Value>> for Value {
 impl<T: Into<Value>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Value {
         value.map_or(Value::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Value;
+
+    #[test]
+    fn a_cell_is_small() {
+        assert!(size_of::<Value>() <= 40, "a result has one for each cell: {}", size_of::<Value>());
     }
 }

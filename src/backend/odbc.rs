@@ -3,7 +3,7 @@
 //! Neither a driver's query timeout nor `SQLCancel` frees a caller whose server does not answer, so no
 //! caller ever sits in a driver: each connection lives on a thread of its own, which alone touches its
 //! handles. The caller sends it work, waits until the deadline, asks for a cancel, waits a short grace,
-//! and goes away. [`abandoned_threads`] counts the threads that a driver still holds after that.
+//! and goes away. A [`Gauge`] counts the threads of a pool that a driver still holds after that.
 //!
 //! The safe layer of odbc-api hides return codes and logs the server's texts, so this room stands on its
 //! `handles` layer: a success with diagnostics is read to the last record, every result of a statement is
@@ -37,8 +37,6 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use link::abandoned_threads;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,12 +46,14 @@ use crate::error::{Error, Result};
 use crate::settings::{OdbcTarget, Secret, Settings};
 
 use caller::OdbcConnection;
+use link::Gauge;
 use session::Address;
 
 /// Opens connections through one ODBC driver.
 pub(super) struct OdbcConnector {
     address: Arc<Address>,
     connect_timeout: Duration,
+    abandoned: Arc<Gauge>,
 }
 
 impl OdbcConnector {
@@ -66,6 +66,7 @@ impl OdbcConnector {
         Ok(OdbcConnector {
             address: Arc::new(address(target, settings.read_only)?),
             connect_timeout: settings.connect_timeout,
+            abandoned: Arc::default(),
         })
     }
 }
@@ -73,7 +74,11 @@ impl OdbcConnector {
 impl Connector for OdbcConnector {
     fn connect(&self, deadline: Deadline) -> Result<Box<dyn Connection>> {
         let limit = Deadline::after(Instant::now(), self.connect_timeout).earlier(deadline);
-        Ok(Box::new(OdbcConnection::open(&self.address, limit)?))
+        Ok(Box::new(OdbcConnection::open(&self.address, &self.abandoned, limit)?))
+    }
+
+    fn abandoned(&self) -> usize {
+        self.abandoned.read()
     }
 }
 

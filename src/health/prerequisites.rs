@@ -1,6 +1,10 @@
 //! Whether a flow may start.
 
+use log::Level;
+use log::kv::Value;
+
 use super::{HealthReport, HealthStatus, database_health_check};
+use crate::log_line;
 
 /// The outcome of [`validate_database_prerequisites`].
 #[derive(Debug, Clone, PartialEq)]
@@ -27,11 +31,23 @@ impl Prerequisites {
             _ => false,
         };
         if passed {
-            log::info!(status:% = self.report.overall_status; "the databases are ready");
-        } else {
-            for database in self.report.databases.iter().filter(|one| one.status != HealthStatus::Healthy) {
-                log::error!(database = database.database_name.as_str(), status:% = database.status; "a database that the flow needs is not ready");
-            }
+            let status = self.report.overall_status;
+            log_line::event(
+                Level::Info,
+                "the databases are ready",
+                &[("status", Value::from_display(&status))],
+            );
+        }
+        for database in self.report.databases.iter().filter(|one| one.status != HealthStatus::Healthy) {
+            // Accepted or not: the operator must learn which one it is.
+            log_line::event(
+                if passed { Level::Warn } else { Level::Error },
+                "a database that the flow needs is not ready",
+                &[
+                    ("database", (&*database.database_name).into()),
+                    ("status", Value::from_display(&database.status)),
+                ],
+            );
         }
         passed
     }

@@ -63,7 +63,7 @@ impl Serialize for MigrationHealth {
 pub struct DatabaseHealth {
     /// The database's name.
     pub database_name: String,
-    /// `postgresql`, `sqlserver` or `odbc`; `None` when there are no settings.
+    /// `postgresql`, `sqlserver`, `sqlite` or `odbc`; `None` when there are no settings.
     pub database_type: Option<String>,
     /// The verdict.
     pub status: HealthStatus,

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::deadline::Deadline;
 use crate::dialect::Dialect;
+use crate::engine::Engine;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
-use crate::migrate::engine::Engine;
 use crate::migrate::files::Script;
 use crate::migrate::history::History;
 use crate::migrate::problem::Problem;

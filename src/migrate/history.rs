@@ -6,8 +6,8 @@
 use std::env;
 use std::time::Duration;
 
+use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::migrate::engine::Engine;
 use crate::migrate::files::Script;
 use crate::migrate::plan::Applied;
 use crate::migrate::version::Version;
@@ -49,7 +49,13 @@ impl History {
     /// `Migration`, when this is no database that migrations know, or the user has no schema to make
     /// tables in; and those of a query.
     pub(crate) fn locate(session: &mut Session<'_>) -> Result<History> {
-        let engine = Engine::of(session)?;
+        // Nobody could promise for another database that a failed file leaves nothing behind.
+        let engine = Engine::of(session)?.ok_or_else(|| {
+            Error::migration(
+                "migrations are for PostgreSQL, SQL Server and SQLite, and this database is none of them",
+            )
+            .with_hint("for SQL Server set TYPE=sqlserver")
+        })?;
         let schema: Option<String> = session.query_one(engine.current_schema(), ())?.get(0)?;
         let schema = schema.ok_or_else(|| {
             Error::migration("there is no schema to keep the history in")

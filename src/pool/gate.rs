@@ -8,6 +8,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::context;
+use crate::deadline::Deadline;
+
 /// Why no permit was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
@@ -27,22 +32,16 @@ pub(super) struct Gate {
 #[derive(Debug)]
 struct State {
     free: usize,
-    waiting: VecDeque<Arc<Ticket>>,
+    waiting: VecDeque<Ticket>,
     closed: bool,
 }
 
 /// A place in the queue.
-#[derive(Debug, Default)]
-struct Ticket {
-    outcome: Mutex<Option<Result<(), Refused>>>,
-    called: Condvar,
-}
+type Ticket = Sender<Result<(), Refused>>;
 
-impl Ticket {
-    fn call(&self, outcome: Result<(), Refused>) {
-        *lock(&self.outcome) = Some(outcome);
-        self.called.notify_one();
-    }
+/// There is room for the one outcome of a ticket, so this never waits.
+fn call(ticket: &Ticket, outcome: Result<(), Refused>) {
+    let _ = ticket.try_send(outcome);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -56,9 +55,9 @@ impl Gate {
         Arc::new(Gate { state: Mutex::new(state), drained: Condvar::new(), capacity })
     }
 
-    /// Waits in line for a permit; `None` waits without a limit.
-    pub(super) fn enter(self: &Arc<Gate>, until: Option<Instant>) -> Result<Permit, Refused> {
-        let ticket = {
+    /// Waits in line for a permit.
+    pub(super) fn enter(self: &Arc<Gate>, until: Deadline) -> Result<Permit, Refused> {
+        let (ticket, called) = {
             let mut state = lock(&self.state);
             if state.closed {
                 return Err(Refused::Closed);
@@ -67,37 +66,30 @@ impl Gate {
                 state.free -= 1;
                 return Ok(Permit { gate: Arc::clone(self) });
             }
-            let ticket = Arc::new(Ticket::default());
-            state.waiting.push_back(Arc::clone(&ticket));
-            ticket
+            let (ticket, called) = bounded(1);
+            state.waiting.push_back(ticket.clone());
+            (ticket, called)
         };
-        self.wait(&ticket, until)
+        self.wait(&ticket, &called, until).map(|()| Permit { gate: Arc::clone(self) })
     }
 
-    fn wait(self: &Arc<Gate>, ticket: &Arc<Ticket>, until: Option<Instant>) -> Result<Permit, Refused> {
-        let mut outcome = lock(&ticket.outcome);
-        while outcome.is_none() {
-            let Some(until) = until else {
-                outcome = ticket.called.wait(outcome).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                drop(outcome);
-                // Out of the queue first; if the call came in between, the permit is ours after all.
-                lock(&self.state).waiting.retain(|other| !Arc::ptr_eq(other, ticket));
-                let called = lock(&ticket.outcome).take();
-                return called.unwrap_or(Err(Refused::TimedOut)).map(|()| Permit { gate: Arc::clone(self) });
-            }
-            outcome = ticket.called.wait_timeout(outcome, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        outcome.take().unwrap_or(Err(Refused::TimedOut)).map(|()| Permit { gate: Arc::clone(self) })
+    fn wait(
+        &self,
+        ticket: &Ticket,
+        called: &Receiver<Result<(), Refused>>,
+        until: Deadline,
+    ) -> Result<(), Refused> {
+        context::receive(called, until).unwrap_or_else(|_| {
+            // Out of the queue first; if the call came in between, the permit is ours after all.
+            lock(&self.state).waiting.retain(|other| !other.same_channel(ticket));
+            called.try_recv().unwrap_or(Err(Refused::TimedOut))
+        })
     }
 
     fn leave(&self) {
         let mut state = lock(&self.state);
         match state.waiting.pop_front() {
-            Some(next) => next.call(Ok(())),
+            Some(next) => call(&next, Ok(())),
             None => {
                 state.free += 1;
                 if state.free == self.capacity {
@@ -111,7 +103,7 @@ impl Gate {
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
-        state.waiting.drain(..).for_each(|ticket| ticket.call(Err(Refused::Closed)));
+        state.waiting.drain(..).for_each(|ticket| call(&ticket, Err(Refused::Closed)));
     }
 
     /// Waits until every permit is back; false when that did not happen in time.
@@ -160,8 +152,8 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    fn soon(millis: u64) -> Option<Instant> {
-        Some(Instant::now() + Duration::from_millis(millis))
+    fn soon(millis: u64) -> Deadline {
+        Deadline::after(Instant::now(), Duration::from_millis(millis))
     }
 
     fn wait_until(mut done: impl FnMut() -> bool) {
@@ -175,7 +167,7 @@ mod tests {
     #[test]
     fn waiters_are_served_in_the_order_in_which_they_came() {
         let gate = Gate::new(1);
-        let held = gate.enter(None).unwrap();
+        let held = gate.enter(Deadline::NONE).unwrap();
         let (order, served) = mpsc::channel();
         let threads: Vec<_> = (0..8)
             .map(|number| {
@@ -198,7 +190,7 @@ mod tests {
     #[test]
     fn a_waiter_that_gives_up_leaves_no_trace() {
         let gate = Gate::new(1);
-        let held = gate.enter(None).unwrap();
+        let held = gate.enter(Deadline::NONE).unwrap();
         assert_eq!(gate.enter(soon(5)).unwrap_err(), Refused::TimedOut);
         assert_eq!(gate.waiting(), 0);
         drop(held);
@@ -208,16 +200,16 @@ mod tests {
     #[test]
     fn closing_sends_waiters_away_and_drains() {
         let gate = Gate::new(1);
-        let held = gate.enter(None).unwrap();
+        let held = gate.enter(Deadline::NONE).unwrap();
         let queue = Arc::clone(&gate);
-        let waiter = thread::spawn(move || queue.enter(None).map(|_| ()));
+        let waiter = thread::spawn(move || queue.enter(Deadline::NONE).map(|_| ()));
         wait_until(|| gate.waiting() == 1);
         gate.close();
         assert_eq!(waiter.join().unwrap(), Err(Refused::Closed));
         assert!(!gate.drain(Instant::now()));
         drop(held);
         assert!(gate.drain(Instant::now() + Duration::from_secs(1)));
-        assert_eq!(gate.enter(None).unwrap_err(), Refused::Closed);
+        assert_eq!(gate.enter(Deadline::NONE).unwrap_err(), Refused::Closed);
     }
 
     #[test]

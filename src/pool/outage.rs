@@ -7,12 +7,17 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::context;
+use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 
 /// How long a server that cannot be reached is left alone between two attempts.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// How long refused credentials are believed without asking again.
 const AUTH_MEMORY: Duration = Duration::from_secs(10);
+
+/// How often who waits for another's attempt looks whether it was told to stop.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// The memory of one pool.
 #[derive(Debug, Default)]
@@ -40,7 +45,7 @@ impl Outage {
     /// # Errors
     ///
     /// The stored error, or `None` when `until` passed in the wait.
-    pub(super) fn admit(&self, until: Option<Instant>) -> Result<Attempt<'_>, Option<Error>> {
+    pub(super) fn admit(&self, until: Deadline) -> Result<Attempt<'_>, Option<Error>> {
         let mut state = self.lock();
         loop {
             if state.proven {
@@ -56,13 +61,13 @@ impl Outage {
                 state.trying = true;
                 return Ok(Attempt { outage: self, alone: true });
             }
-            state = match until {
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(until) if until <= now => return Err(None),
-                Some(until) => {
-                    self.changed.wait_timeout(state, until - now).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            let left = context::in_force(until).left(now);
+            if left.is_zero() {
+                return Err(None);
+            }
+            // Who may be told to stop looks up now and then: nobody signals that here.
+            let wait = if until.shrinks() { left.min(LOOK_UP) } else { left };
+            state = self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
@@ -112,23 +117,23 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn admitted(outage: &Outage) -> bool {
-        outage.admit(Some(Instant::now())).is_ok()
+        outage.admit(Deadline::after(Instant::now(), Duration::ZERO)).is_ok()
     }
 
     #[test]
     fn refused_credentials_are_not_offered_again() {
         let outage = Outage::default();
-        outage.admit(None).unwrap().failed(&Error::new(ErrorKind::Auth, "no"), false);
-        assert_eq!(outage.admit(None).unwrap_err().unwrap().kind(), ErrorKind::Auth);
+        outage.admit(Deadline::NONE).unwrap().failed(&Error::new(ErrorKind::Auth, "no"), false);
+        assert_eq!(outage.admit(Deadline::NONE).unwrap_err().unwrap().kind(), ErrorKind::Auth);
     }
 
     #[test]
     fn a_callers_own_short_limit_is_no_outage() {
         let outage = Outage::default();
         let slow = Error::timeout(Phase::Connect, Duration::from_millis(1));
-        outage.admit(None).unwrap().failed(&slow, true);
+        outage.admit(Deadline::NONE).unwrap().failed(&slow, true);
         assert!(admitted(&outage));
-        outage.admit(None).unwrap().failed(&slow, false);
+        outage.admit(Deadline::NONE).unwrap().failed(&slow, false);
         assert!(!admitted(&outage));
     }
 
@@ -136,11 +141,11 @@ mod tests {
     fn one_attempt_serves_all_who_wait_for_it() {
         let outage = Arc::new(Outage::default());
         let attempts = Arc::new(AtomicUsize::new(0));
-        let first = outage.admit(None).unwrap();
+        let first = outage.admit(Deadline::NONE).unwrap();
         let threads: Vec<_> = (0..8)
             .map(|_| {
                 let (outage, attempts) = (Arc::clone(&outage), Arc::clone(&attempts));
-                std::thread::spawn(move || match outage.admit(None) {
+                std::thread::spawn(move || match outage.admit(Deadline::NONE) {
                     Ok(_) => {
                         attempts.fetch_add(1, Ordering::SeqCst);
                         None
@@ -159,7 +164,7 @@ mod tests {
     #[test]
     fn success_lets_everybody_connect_side_by_side() {
         let outage = Outage::default();
-        outage.admit(None).unwrap().succeeded();
-        let (_one, _two) = (outage.admit(None).unwrap(), outage.admit(None).unwrap());
+        outage.admit(Deadline::NONE).unwrap().succeeded();
+        let (_one, _two) = (outage.admit(Deadline::NONE).unwrap(), outage.admit(Deadline::NONE).unwrap());
     }
 }

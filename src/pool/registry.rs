@@ -7,9 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use log::Level;
+
 use super::{Pool, TIMER};
 use crate::context;
 use crate::error::Result;
+use crate::log_line;
 use crate::settings::{Fingerprint, Settings};
 
 /// How long a pool that nobody holds stays open.
@@ -35,6 +38,8 @@ fn pools() -> MutexGuard<'static, Entries> {
 pub(crate) struct PoolHandle {
     pool: Arc<Pool>,
     key: Fingerprint,
+    /// Whether the registry counts it: not one of a pool that was shut down, nor one that was given up.
+    counted: bool,
 }
 
 /// The pool for these settings: the one that is open, or a new one, which has not connected yet.
@@ -42,7 +47,7 @@ pub(crate) fn pool_for(settings: &Arc<Settings>) -> Result<PoolHandle> {
     let key = settings.fingerprint();
     if let Some(entry) = pools().get_mut(&key) {
         entry.handles += 1;
-        return Ok(PoolHandle { pool: Arc::clone(&entry.pool), key });
+        return Ok(PoolHandle { pool: Arc::clone(&entry.pool), key, counted: true });
     }
     // Made outside the lock: a backend may read certificate files.
     let made = Arc::new(Pool::new(Arc::clone(settings))?);
@@ -53,7 +58,7 @@ pub(crate) fn pool_for(settings: &Arc<Settings>) -> Result<PoolHandle> {
         unused_since: Instant::now(),
     });
     entry.handles += 1;
-    Ok(PoolHandle { pool: Arc::clone(&entry.pool), key })
+    Ok(PoolHandle { pool: Arc::clone(&entry.pool), key, counted: true })
 }
 
 impl PoolHandle {
@@ -62,12 +67,11 @@ impl PoolHandle {
     }
 
     /// Gives the share up; the last one closes the pool at once.
-    pub(crate) fn close(self) {
+    pub(crate) fn close(mut self) {
         let last = {
             let mut pools = pools();
-            let last = pools
-                .get(&self.key)
-                .is_some_and(|entry| entry.handles == 1 && Arc::ptr_eq(&entry.pool, &self.pool));
+            // Counted and looked at in one step: of two that close at once, one is the last.
+            let last = self.leave(&mut pools) == Some(0);
             if last {
                 pools.remove(&self.key);
             }
@@ -76,6 +80,19 @@ impl PoolHandle {
         if last {
             self.pool.close();
         }
+    }
+
+    /// Takes this share off the count, once; says how many are left where the pool is still known.
+    fn leave(&mut self, pools: &mut Entries) -> Option<usize> {
+        if !std::mem::take(&mut self.counted) {
+            return None;
+        }
+        let entry = pools.get_mut(&self.key).filter(|entry| Arc::ptr_eq(&entry.pool, &self.pool))?;
+        entry.handles -= 1;
+        if entry.handles == 0 {
+            entry.unused_since = Instant::now();
+        }
+        Some(entry.handles)
     }
 
     /// Closes the pool for all handles at once.
@@ -92,24 +109,17 @@ impl PoolHandle {
 
 impl Clone for PoolHandle {
     fn clone(&self) -> PoolHandle {
-        if let Some(entry) = pools().get_mut(&self.key).filter(|entry| Arc::ptr_eq(&entry.pool, &self.pool)) {
-            entry.handles += 1;
-        }
-        PoolHandle { pool: Arc::clone(&self.pool), key: self.key.clone() }
+        let mut pools = pools();
+        let entry = pools.get_mut(&self.key).filter(|entry| Arc::ptr_eq(&entry.pool, &self.pool));
+        let counted = entry.map(|entry| entry.handles += 1).is_some();
+        PoolHandle { pool: Arc::clone(&self.pool), key: self.key.clone(), counted }
     }
 }
 
 impl Drop for PoolHandle {
     fn drop(&mut self) {
-        let mut pools = pools();
-        let Some(entry) = pools.get_mut(&self.key).filter(|entry| Arc::ptr_eq(&entry.pool, &self.pool))
-        else {
-            return;
-        };
-        entry.handles -= 1;
-        if entry.handles == 0 {
-            entry.unused_since = Instant::now();
-            drop(pools);
+        let left = self.leave(&mut pools());
+        if left == Some(0) {
             close_later(self.key.clone());
         }
     }
@@ -131,8 +141,18 @@ fn close_later(key: Fingerprint) {
             }
         };
         if let Some(entry) = unused {
-            log::debug!(database:% = entry.pool.settings().database; "the pool was unused and is closed");
-            entry.pool.close();
+            let name = &*entry.pool.settings().database;
+            log_line::event(Level::Debug, "the pool was unused and is closed", &[("database", name.into())]);
+            // Not here: this thread makes the slots of all pools, and a silent server's sessions end slowly.
+            let pool = entry.pool;
+            let closing = std::thread::Builder::new().name("batchdb-close".to_owned());
+            if closing.spawn(move || pool.close()).is_err() {
+                log_line::event(
+                    Level::Warn,
+                    "an unused pool could not be closed: no thread can be started",
+                    &[],
+                );
+            }
         }
     });
 }

@@ -9,7 +9,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use log::Level;
+
 use crate::backend::Connection;
+use crate::log_line;
 
 /// A place for one connection.
 #[derive(Default)]
@@ -43,7 +46,7 @@ impl Slot {
         if let Some(live) = self.live.take()
             && catch_unwind(AssertUnwindSafe(|| drop(live))).is_err()
         {
-            log::warn!("a driver panicked while a connection was closed");
+            log_line::event(Level::Warn, "a driver panicked while a connection was closed", &[]);
         }
     }
 

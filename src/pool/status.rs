@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::Pool;
-use crate::backend;
 
 /// The state of one pool. All keys are always there; before the first use the counts are 0.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,13 +27,21 @@ pub struct PoolStatus {
     pub overflow: usize,
     /// Connections thrown away as broken, since the start.
     pub invalid: u64,
-    /// Threads of this process that sit in an ODBC driver's call which nobody waits for any longer, over all
-    /// pools. Each ends when its driver returns.
+    /// Threads of this pool that sit in an ODBC driver's call which nobody waits for any longer. Each ends when
+    /// its driver returns. When there are as many as the pool may have connections, it gives out no more.
     pub abandoned: usize,
     /// Callers that wait for a connection.
     pub waiting: usize,
     /// Connections opened, since the start.
     pub opened: u64,
+    /// Checkouts that gave a connection, since the start.
+    pub checkouts: u64,
+    /// How long they took on average, in milliseconds: waiting in line, testing and connecting.
+    pub checkout_mean_ms: f64,
+    /// What 95 of a hundred did not exceed, told in steps that double: up to twice as much as it was.
+    pub checkout_p95_ms: f64,
+    /// The longest.
+    pub checkout_max_ms: f64,
     /// Connections in use, in percent of all that may be open.
     pub utilization_percent: f64,
     /// When this was read.
@@ -54,6 +61,7 @@ impl Pool {
         let checked_in = self.idle.load(Ordering::SeqCst);
         let checked_out = self.gate.taken();
         let opened = self.opened.load(Ordering::Relaxed);
+        let waits = self.waits.summary();
         let (pool_size, max_overflow) =
             (self.settings.pool_size as usize, self.settings.max_overflow as usize);
         PoolStatus {
@@ -69,9 +77,13 @@ impl Pool {
             checked_out,
             overflow: (checked_in + checked_out).saturating_sub(pool_size),
             invalid: self.invalid.load(Ordering::Relaxed),
-            abandoned: backend::abandoned_threads(),
+            abandoned: self.connector.abandoned(),
             waiting: self.gate.waiting(),
             opened,
+            checkouts: waits.count,
+            checkout_mean_ms: waits.mean_ms,
+            checkout_p95_ms: waits.p95_ms,
+            checkout_max_ms: waits.max_ms,
             utilization_percent: percent(checked_out, pool_size + max_overflow),
             timestamp: Utc::now(),
         }

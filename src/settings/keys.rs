@@ -42,6 +42,11 @@ pub(super) static PING_AFTER_IDLE: Key = key(
     Some("500ms"),
     "A connection that was idle for longer is tested first. A bare number is milliseconds; 0 is always.",
 );
+pub(super) static LEAK_AFTER: Key = key(
+    "LEAK_AFTER",
+    Some("0"),
+    "A connection that is held for longer is told in the log, with the place that borrowed it. 0 is never.",
+);
 pub(super) static TIMEOUT: Key = Key {
     for_all: Some("DATABASE_TIMEOUT"),
     ..key("TIMEOUT", Some("30"), "The limit on one statement, and on one fetch of a long result.")
@@ -56,8 +61,11 @@ pub(super) static STATEMENT_CACHE: Key = key(
 pub(super) static READ_ONLY: Key = key("READ_ONLY", Some("false"), "Whether every write is refused.");
 pub(super) static MIGRATIONS_DIR: Key =
     key("MIGRATIONS_DIR", None, "The folder of the migrations. Else `migrations/` and the database's name.");
-pub(super) static MIGRATION_TIMEOUT: Key =
-    key("MIGRATION_TIMEOUT", Some("3600"), "The limit on one migration.");
+pub(super) static MIGRATION_TIMEOUT: Key = key(
+    "MIGRATION_TIMEOUT",
+    Some("3600"),
+    "The limit on one migration, and on waiting for the lock of the migrations.",
+);
 pub(super) static MIGRATE_ON_START: Key = key(
     "MIGRATE_ON_START",
     Some("check"),
@@ -65,7 +73,7 @@ pub(super) static MIGRATE_ON_START: Key = key(
 );
 
 /// All keys, in the order in which the reference shows them.
-pub(super) static KEYS: [&Key; 14] = [
+pub(super) static KEYS: [&Key; 15] = [
     &TYPE,
     &CONNECTION_STRING,
     &POOL_SIZE,
@@ -73,6 +81,7 @@ pub(super) static KEYS: [&Key; 14] = [
     &POOL_TIMEOUT,
     &POOL_RECYCLE,
     &PING_AFTER_IDLE,
+    &LEAK_AFTER,
     &TIMEOUT,
     &CONNECT_TIMEOUT,
     &STATEMENT_CACHE,

@@ -26,6 +26,7 @@ pub(crate) struct Overrides {
     pub(crate) pool_timeout: Option<Duration>,
     pub(crate) pool_recycle: Option<Duration>,
     pub(crate) ping_after_idle: Option<Duration>,
+    pub(crate) leak_after: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) statement_cache: Option<u32>,

@@ -122,6 +122,7 @@ impl<'a> Reader<'a> {
         let pool_timeout = self.limit(&keys::POOL_TIMEOUT, overrides.pool_timeout);
         let pool_recycle = self.age(&keys::POOL_RECYCLE, overrides.pool_recycle, Unit::Seconds);
         let ping_after_idle = self.age(&keys::PING_AFTER_IDLE, overrides.ping_after_idle, Unit::Milliseconds);
+        let leak_after = self.age(&keys::LEAK_AFTER, overrides.leak_after, Unit::Seconds);
         let timeout = self.limit(&keys::TIMEOUT, overrides.timeout);
         let connect_timeout = self.limit(&keys::CONNECT_TIMEOUT, connect_timeout);
         let statement_cache = self.number(&keys::STATEMENT_CACHE, overrides.statement_cache, 0..=MOST);
@@ -144,6 +145,7 @@ impl<'a> Reader<'a> {
             pool_timeout: pool_timeout?,
             pool_recycle: pool_recycle?,
             ping_after_idle: ping_after_idle?,
+            leak_after: leak_after?,
             timeout: timeout?,
             connect_timeout: connect_timeout?,
             statement_cache: usize::try_from(statement_cache?).ok()?,

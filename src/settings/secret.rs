@@ -46,7 +46,7 @@ impl fmt::Display for Secret {
 /// A driver quotes a connection string as it was written or as it was understood, so each character is
 /// recognised as itself, percent-encoded, with a backslash before it, as the `+` of a form for a space, and
 /// as the doubled closing brace of ODBC, in any mixture. A list of whole spellings would miss mixtures.
-pub(super) fn scrub(text: &str, secrets: &[Secret]) -> String {
+pub(crate) fn scrub(text: &str, secrets: &[Secret]) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(next) = rest.chars().next() {

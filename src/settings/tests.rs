@@ -65,11 +65,12 @@ fn defaults_are_those_of_the_table() {
         settings.pool_timeout,
         settings.pool_recycle,
         settings.ping_after_idle,
+        settings.leak_after,
         settings.timeout,
         settings.connect_timeout,
         settings.migration_timeout,
     ];
-    assert_eq!(times.map(|time| time.as_millis()), [30_000, 3_600_000, 500, 30_000, 10_000, 3_600_000]);
+    assert_eq!(times.map(|time| time.as_millis()), [30_000, 3_600_000, 500, 0, 30_000, 10_000, 3_600_000]);
     assert!(!settings.read_only);
     assert_eq!(settings.migrate_on_start, MigrateOnStart::default());
     assert_eq!(settings.migrations_dir, Path::new("/jobs/migrations/rpa_db"));
@@ -103,7 +104,7 @@ fn the_first_that_speaks_wins() {
 
 #[test]
 fn every_key_is_read() {
-    let process = "G_MAX_OVERFLOW=0\nG_POOL_TIMEOUT=1.5\nG_POOL_RECYCLE=0\nG_PING_AFTER_IDLE=0\nG_TIMEOUT=2m\n\
+    let process = "G_MAX_OVERFLOW=0\nG_POOL_TIMEOUT=1.5\nG_POOL_RECYCLE=0\nG_PING_AFTER_IDLE=0\nG_LEAK_AFTER=90\nG_TIMEOUT=2m\n\
                    G_CONNECT_TIMEOUT=700ms\nG_STATEMENT_CACHE=0\nG_READ_ONLY=yes\nG_MIGRATIONS_DIR=sql/${NAME}\n\
                    G_MIGRATION_TIMEOUT=2h\nG_MIGRATE_ON_START=OFF\nG_TYPE=postgresql\nG_POOL_SIZE=\nNAME=rpa";
     let settings = read(&Overrides::default(), process, "").unwrap();
@@ -112,6 +113,7 @@ fn every_key_is_read() {
         [settings.pool_timeout, settings.timeout, settings.connect_timeout, settings.migration_timeout];
     assert_eq!(times.map(|time| time.as_millis()), [1500, 120_000, 700, 7_200_000]);
     assert_eq!([settings.pool_recycle, settings.ping_after_idle], [Duration::ZERO; 2]);
+    assert_eq!(settings.leak_after.as_secs(), 90);
     assert!(settings.read_only);
     assert_eq!(settings.migrate_on_start, MigrateOnStart::Off);
     assert_eq!(settings.migrations_dir, Path::new("/jobs/sql/rpa"));

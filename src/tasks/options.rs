@@ -8,6 +8,11 @@ use serde::Serialize;
 use super::name::Template;
 use super::outcome::{TaskError, TaskState};
 use super::retry::Retry;
+use crate::cancel::CancelToken;
+use crate::context::Stop;
+
+/// How long what runs may go on after a cancel.
+const GRACE: Duration = Duration::from_secs(20);
 
 pub(super) type Namer<T> = Box<dyn Fn(usize, &T) -> String + Send + Sync>;
 pub(super) type Callback = Box<dyn FnMut(Progress<'_>) + Send>;
@@ -30,6 +35,8 @@ pub struct MapOptions<T> {
     pub(super) workers: Option<usize>,
     pub(super) retry: Retry,
     pub(super) timeout: Option<Duration>,
+    pub(super) cancel: Option<CancelToken>,
+    pub(super) grace: Duration,
     pub(super) on_progress: Option<Callback>,
 }
 
@@ -55,6 +62,8 @@ impl<T> MapOptions<T> {
             workers: None,
             retry: Retry::default(),
             timeout: None,
+            cancel: None,
+            grace: GRACE,
             on_progress: None,
         }
     }
@@ -103,6 +112,29 @@ impl<T> MapOptions<T> {
         self
     }
 
+    /// Lets the fan-out be told to stop: once the token is cancelled, no new item is started, and those not yet
+    /// started are [`NotStarted`](TaskState::NotStarted). By default nobody can, but for
+    /// [`with_cancel`](crate::with_cancel) around the fan-out.
+    ///
+    /// What runs by then may end within the [`grace`](MapOptions::grace), all its stages included; it is not run
+    /// again when it fails. In a chain of stages this counts for its own stage and those after it that have no
+    /// token of their own.
+    pub fn cancel(mut self, token: CancelToken) -> Self {
+        self.cancel = Some(token);
+        self
+    }
+
+    /// How long what runs may go on after the cancel. By default 20 s, for Kubernetes kills after 30 s; Docker by
+    /// itself does after 10 s.
+    ///
+    /// At its end every call of this crate that a task makes ends with
+    /// [`Cancelled`](crate::ErrorKind::Cancelled), and is cancelled on the server; the task is
+    /// [`Cancelled`](TaskState::Cancelled). The task's own code is not interrupted.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
     /// Is called after each item, on the worker's thread and never twice at a time, so keep it short.
     ///
     /// If it panics, the tasks go on and it is not called again.
@@ -119,6 +151,13 @@ impl<T> Default for MapOptions<T> {
     }
 }
 
+impl<T> MapOptions<T> {
+    /// Who may tell the stage to stop, where it was said.
+    pub(super) fn stop(&self) -> Option<Stop> {
+        self.cancel.as_ref().map(|token| Stop { token: token.clone(), grace: self.grace })
+    }
+}
+
 pub(super) fn default_name(index: usize) -> String {
     format!("task-{index}")
 }
@@ -130,6 +169,8 @@ impl<T> fmt::Debug for MapOptions<T> {
             .field("retries", &self.retry.most)
             .field("retry_delay", &self.retry.delay)
             .field("timeout", &self.timeout)
+            .field("cancel", &self.cancel)
+            .field("grace", &self.grace)
             .finish_non_exhaustive()
     }
 }

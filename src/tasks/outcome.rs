@@ -22,9 +22,11 @@ pub enum TaskState {
     TimedOut,
     /// It panicked. The panic's text is the error's.
     Crashed,
-    /// It failed because a call that it made was cancelled.
+    /// It failed because a call that it made was cancelled, or failed after the fan-out had been told to stop and
+    /// was not run again.
     Cancelled,
-    /// It did not run: the stage before it did not complete, or the whole fan-out was refused.
+    /// It did not run: the stage before it did not complete, the fan-out was told to stop before it began, or the
+    /// whole fan-out was refused.
     NotStarted,
 }
 

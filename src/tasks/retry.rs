@@ -23,20 +23,28 @@ pub(super) enum Next {
 }
 
 impl Retry {
-    /// What follows on the failure of attempt number `attempt`, with so much time `left`.
-    pub(super) fn next(&self, attempt: u32, error: &TaskError, left: Duration) -> Next {
+    /// What follows on the failure of attempt number `attempt`, with so much time `left`. `stopped`: the fan-out
+    /// was told to stop.
+    pub(super) fn next(&self, attempt: u32, error: &TaskError, left: Duration, stopped: bool) -> Next {
         let kind = error.as_batchdb().map(crate::error::Error::kind);
         if kind == Some(ErrorKind::Cancelled) {
+            return Next::End(TaskState::Cancelled);
+        }
+        if stopped && (left.is_zero() || self.again(attempt, error)) {
             return Next::End(TaskState::Cancelled);
         }
         // An error that is not ours may well be one of our timeouts in the caller's own wrapping.
         if left.is_zero() && matches!(kind, None | Some(ErrorKind::Timeout(_))) {
             return Next::End(TaskState::TimedOut);
         }
-        if attempt > self.most || self.delay >= left || !self.allows(error) {
+        if self.delay >= left || !self.again(attempt, error) {
             return Next::End(TaskState::Failed);
         }
         Next::Again
+    }
+
+    fn again(&self, attempt: u32, error: &TaskError) -> bool {
+        attempt <= self.most && self.allows(error)
     }
 
     fn allows(&self, error: &TaskError) -> bool {
@@ -62,30 +70,42 @@ mod tests {
     fn only_what_is_transient_is_repeated_by_default() {
         let retry = Retry { most: 1, ..Retry::default() };
         let checkout = TaskError::new(Error::timeout(Phase::Checkout, LEFT));
-        assert_eq!(retry.next(1, &checkout, LEFT), Next::Again);
-        assert_eq!(retry.next(2, &checkout, LEFT), Next::End(TaskState::Failed));
-        assert_eq!(retry.next(1, &TaskError::new("mine"), LEFT), Next::Again);
+        assert_eq!(retry.next(1, &checkout, LEFT, false), Next::Again);
+        assert_eq!(retry.next(2, &checkout, LEFT, false), Next::End(TaskState::Failed));
+        assert_eq!(retry.next(1, &TaskError::new("mine"), LEFT, false), Next::Again);
         let unknown = TaskError::new(std::io::Error::other("x"));
-        assert_eq!(retry.next(1, &unknown, LEFT), Next::Again);
-        assert_eq!(retry.next(1, &ours(ErrorKind::OutcomeUnknown), LEFT), Next::End(TaskState::Failed));
+        assert_eq!(retry.next(1, &unknown, LEFT, false), Next::Again);
+        assert_eq!(retry.next(1, &ours(ErrorKind::OutcomeUnknown), LEFT, false), Next::End(TaskState::Failed));
     }
 
     #[test]
     fn a_rule_of_the_caller_replaces_the_default() {
         let retry = Retry { most: 1, rule: Some(Box::new(|e| e.as_batchdb().is_some())), ..Retry::default() };
-        assert_eq!(retry.next(1, &ours(ErrorKind::OutcomeUnknown), LEFT), Next::Again);
-        assert_eq!(retry.next(1, &TaskError::new("mine"), LEFT), Next::End(TaskState::Failed));
+        assert_eq!(retry.next(1, &ours(ErrorKind::OutcomeUnknown), LEFT, false), Next::Again);
+        assert_eq!(retry.next(1, &TaskError::new("mine"), LEFT, false), Next::End(TaskState::Failed));
+    }
+
+    #[test]
+    fn nothing_is_run_again_after_a_stop() {
+        let retry = Retry { most: 1, ..Retry::default() };
+        let checkout = TaskError::new(Error::timeout(Phase::Checkout, LEFT));
+        assert_eq!(retry.next(1, &checkout, LEFT, true), Next::End(TaskState::Cancelled));
+        // What would not have been run again anyway has failed by itself.
+        assert_eq!(retry.next(2, &checkout, LEFT, true), Next::End(TaskState::Failed));
+        assert_eq!(retry.next(1, &ours(ErrorKind::Constraint), LEFT, true), Next::End(TaskState::Failed));
+        let mine = TaskError::new("mine");
+        assert_eq!(retry.next(9, &mine, Duration::ZERO, true), Next::End(TaskState::Cancelled));
     }
 
     #[test]
     fn time_that_has_passed_ends_it() {
         let retry = Retry { most: 9, delay: LEFT, ..Retry::default() };
         let late = ours(ErrorKind::Timeout(Phase::Query));
-        assert_eq!(retry.next(1, &late, Duration::ZERO), Next::End(TaskState::TimedOut));
-        assert_eq!(retry.next(1, &late, LEFT), Next::End(TaskState::Failed));
+        assert_eq!(retry.next(1, &late, Duration::ZERO, false), Next::End(TaskState::TimedOut));
+        assert_eq!(retry.next(1, &late, LEFT, false), Next::End(TaskState::Failed));
         let refused = ours(ErrorKind::Constraint);
-        assert_eq!(retry.next(1, &refused, Duration::ZERO), Next::End(TaskState::Failed));
-        assert_eq!(retry.next(1, &TaskError::new("mine"), LEFT), Next::End(TaskState::Failed));
-        assert_eq!(retry.next(1, &ours(ErrorKind::Cancelled), LEFT), Next::End(TaskState::Cancelled));
+        assert_eq!(retry.next(1, &refused, Duration::ZERO, false), Next::End(TaskState::Failed));
+        assert_eq!(retry.next(1, &TaskError::new("mine"), LEFT, false), Next::End(TaskState::Failed));
+        assert_eq!(retry.next(1, &ours(ErrorKind::Cancelled), LEFT, false), Next::End(TaskState::Cancelled));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use ::log::Level;
@@ -11,9 +10,9 @@ use ::log::kv::Value;
 use super::options::{self, Callback, MapOptions, Namer, Progress};
 use super::outcome::{TaskError, TaskRecord, TaskResults, TaskState};
 use super::retry::{Next, Retry};
-use crate::context::{self, Context, FanOut};
+use crate::context::{self, Context, FanOut, Stop};
 use crate::deadline::Deadline;
-use crate::error::{Error, Result};
+use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::log_line::{self, Field, milliseconds};
 
 /// The work of a stage, whatever its closure and its error are.
@@ -25,6 +24,7 @@ pub(super) struct Running<'w, T, R> {
     name: Namer<T>,
     retry: Retry,
     timeout: Option<Duration>,
+    stop: Option<Stop>,
     tally: Mutex<Tally>,
     /// How many of its tasks may run at a time, where that is fewer than the fan-out has workers.
     permits: Option<Permits>,
@@ -40,11 +40,18 @@ struct Tally {
 }
 
 impl<'w, T, R> Running<'w, T, R> {
-    /// `workers` are those of the whole fan-out.
-    pub(super) fn new(options: MapOptions<T>, work: Work<'w, T, R>, total: usize, workers: usize) -> Self {
+    /// `workers` are those of the whole fan-out; `before` may tell the stage before this one to stop.
+    pub(super) fn new(
+        options: MapOptions<T>,
+        work: Work<'w, T, R>,
+        total: usize,
+        workers: usize,
+        before: Option<Stop>,
+    ) -> Self {
         let own = options.workers.unwrap_or(workers).min(workers);
         Running {
             work,
+            stop: options.stop().or(before),
             name: options.name,
             retry: options.retry,
             timeout: options.timeout,
@@ -56,10 +63,15 @@ impl<'w, T, R> Running<'w, T, R> {
         }
     }
 
-    /// The task of an item of the input, unless the fan-out was refused.
+    /// Who may tell the stage to stop.
+    pub(super) fn stop(&self) -> Option<Stop> {
+        self.stop.clone()
+    }
+
+    /// The task of an item of the input, unless the fan-out was refused, or told to stop before its turn.
     pub(super) fn start(&self, index: usize, item: &T, refusal: Option<&Error>) -> TaskRecord<R> {
         match refusal {
-            None => self.run(index, item),
+            None => self.run(index, item, |stop| stop.token.is_cancelled()),
             Some(error) => {
                 TaskRecord::not_started(index, self.name_of(index, item), TaskError::new(error.clone()))
             }
@@ -69,7 +81,8 @@ impl<'w, T, R> Running<'w, T, R> {
     /// The task that follows on one of the stage before, if that one completed.
     pub(super) fn follow(&self, before: &TaskRecord<T>, refusal: Option<&Error>) -> TaskRecord<R> {
         if let Some(value) = before.value() {
-            return self.run(before.index, value);
+            // What an item has achieved is not given up while there is grace.
+            return self.run(before.index, value, Stop::is_over);
         }
         let error = match refusal {
             Some(error) => TaskError::new(error.clone()),
@@ -100,21 +113,29 @@ impl<'w, T, R> Running<'w, T, R> {
         results
     }
 
-    fn run(&self, index: usize, item: &T) -> TaskRecord<R> {
+    /// Runs the task of an item, unless it is `too_late` for that.
+    fn run(&self, index: usize, item: &T, too_late: impl FnOnce(&Stop) -> bool) -> TaskRecord<R> {
         let name = self.name_of(index, item);
         let _permit = self.permits.as_ref().map(Permits::take);
+        if self.stop.as_ref().is_some_and(too_late) {
+            let error = Error::new(ErrorKind::Cancelled, "the fan-out was told to stop before this task began")
+                .with_effect(Effect::NotSent);
+            let record = TaskRecord::not_started(index, name, TaskError::new(error));
+            self.report(&record);
+            return record;
+        }
         let started = Instant::now();
         let context = context::current();
         let own = self.timeout.map_or(Deadline::NONE, |limit| Deadline::after(started, limit));
-        let deadline = own.earlier(context.deadline);
         let workers = self.workers;
         let _entered = context::enter(Context {
             task: Some(Arc::clone(&name)),
-            deadline,
+            deadline: own.earlier(context.deadline),
             fan_out: context.fan_out.map(|fan_out| FanOut { workers, ..fan_out }),
+            stop: self.stop(),
             flow: context.flow,
         });
-        let (attempts, state, outcome) = self.attempts(item, deadline);
+        let (attempts, state, outcome) = self.attempts(item);
         let record = TaskRecord { index, name, state, attempts, duration: started.elapsed(), outcome };
         let fields: [Field<'_>; 3] = [
             ("state", Value::from_display(&record.state)),
@@ -126,21 +147,26 @@ impl<'w, T, R> Running<'w, T, R> {
         record
     }
 
-    fn attempts(&self, item: &T, deadline: Deadline) -> (u32, TaskState, Result<R, TaskError>) {
+    fn attempts(&self, item: &T) -> (u32, TaskState, Result<R, TaskError>) {
         let mut attempt = 0;
         loop {
             attempt += 1;
             // The rule on retries is the caller's code as well, and is caught with the work.
             let caught = catch_unwind(AssertUnwindSafe(|| {
                 (self.work)(item).map_err(|error| {
-                    let next = self.retry.next(attempt, &error, deadline.left(Instant::now()));
+                    let left = context::deadline().left(Instant::now());
+                    let next = self.retry.next(attempt, &error, left, context::is_stopped());
                     (error, next)
                 })
             }));
             match caught {
                 Ok(Ok(value)) => return (attempt, TaskState::Completed, Ok(value)),
                 Ok(Err((error, Next::End(state)))) => return (attempt, state, Err(error)),
-                Ok(Err((error, Next::Again))) => self.pause(attempt, &error),
+                Ok(Err((error, Next::Again))) => {
+                    if !self.pause(attempt, &error) {
+                        return (attempt, TaskState::Cancelled, Err(error));
+                    }
+                }
                 Err(panic) => {
                     return (attempt, TaskState::Crashed, Err(TaskError::panicked(panic.as_ref())));
                 }
@@ -148,13 +174,14 @@ impl<'w, T, R> Running<'w, T, R> {
         }
     }
 
-    fn pause(&self, attempt: u32, error: &TaskError) {
+    /// False when the fan-out was told to stop meanwhile.
+    fn pause(&self, attempt: u32, error: &TaskError) -> bool {
         let mut fields: Vec<Field<'_>> =
             vec![("attempt", attempt.into()), ("delay_ms", milliseconds(self.retry.delay).into())];
         // Only our own text is known to be free of values.
         fields.extend(error.as_batchdb().map(|error| ("error", Value::from_display(error))));
         log_line::event(Level::Warn, "a task failed and is run again", &fields);
-        thread::sleep(self.retry.delay);
+        context::pause(self.retry.delay)
     }
 
     fn name_of(&self, index: usize, item: &T) -> Arc<str> {

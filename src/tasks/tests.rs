@@ -6,6 +6,7 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
 use super::*;
+use crate::cancel::CancelToken;
 use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{ErrorKind, Phase, Result};
@@ -301,4 +302,90 @@ fn debug_shows_no_value() {
     let results = map_tasks(["hunter2"], MapOptions::default(), |text| Ok::<_, Error>(text.to_string()));
     let shown = format!("{results:?} {:?}", results.iter().next());
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn a_fan_out_that_is_told_to_stop_ends_with_the_grace_and_keeps_every_record() {
+    let token = CancelToken::new();
+    let grace = Duration::from_millis(60);
+    let options = MapOptions::new("n-{index}").workers(2).cancel(token.clone()).grace(grace).retries(5);
+    let both = Barrier::new(2);
+    let results = map_tasks(0..20, options, |n| {
+        if *n > 1 {
+            return Ok(*n);
+        }
+        both.wait();
+        token.cancel();
+        if *n == 0 {
+            return Ok(0);
+        }
+        // As a call of ours that waits: until the grace is over, and not for ever.
+        let (_keep, silent) = crossbeam_channel::bounded::<()>(0);
+        let _ = context::receive(&silent, context::deadline());
+        Err(context::deadline().passed(Phase::Query))
+    });
+    let mut expected = vec![TaskState::NotStarted; 20];
+    expected[..2].copy_from_slice(&[TaskState::Completed, TaskState::Cancelled]);
+    assert_eq!(states(&results), expected);
+    let records: Vec<_> = results.iter().map(|record| (record.index(), record.attempts())).collect();
+    let attempts = (0..20).map(|n| (n, u32::from(n < 2)));
+    assert_eq!(records, attempts.collect::<Vec<_>>());
+    let cancelled = results.iter().nth(1).unwrap();
+    assert!(cancelled.duration() >= grace);
+    let not_started = results.iter().nth(2).unwrap().error().unwrap().as_batchdb().unwrap();
+    assert_eq!((not_started.kind(), not_started.is_transient()), (ErrorKind::Cancelled, true));
+}
+
+#[test]
+fn a_pause_between_attempts_ends_with_the_cancel() {
+    let token = CancelToken::new();
+    let stop = token.clone();
+    let options = MapOptions::default().cancel(token).retries(1).retry_delay(3 * PATIENCE);
+    let began = std::time::Instant::now();
+    let results = std::thread::scope(|scope| {
+        let (failed, told) = mpsc::channel();
+        scope.spawn(move || {
+            told.recv().unwrap();
+            stop.cancel();
+        });
+        let failed = Mutex::new(failed);
+        map_tasks([()], options, |()| {
+            failed.lock().unwrap().send(()).unwrap();
+            Err::<(), _>("not yet")
+        })
+    });
+    assert!(began.elapsed() < PATIENCE);
+    assert_eq!(states(&results), [TaskState::Cancelled]);
+    assert_eq!(results.iter().next().unwrap().error().unwrap().to_string(), "not yet");
+}
+
+#[test]
+fn what_an_item_has_achieved_goes_through_its_stages_while_there_is_grace() {
+    for (grace, written) in [(PATIENCE, TaskState::Completed), (Duration::ZERO, TaskState::NotStarted)] {
+        let token = CancelToken::new();
+        let stop = token.clone();
+        let (one, two) = stage(MapOptions::default().workers(1).cancel(token).grace(grace), |n: &i32| {
+            stop.cancel();
+            Ok::<_, Error>(*n)
+        })
+        .then(MapOptions::default(), |n| Ok::<_, Error>(*n))
+        .map([1, 2]);
+        assert_eq!(states(&one), [TaskState::Completed, TaskState::NotStarted]);
+        assert_eq!(states(&two), [written, TaskState::NotStarted]);
+    }
+}
+
+#[test]
+fn what_tells_the_caller_to_stop_tells_its_fan_out() {
+    let token = CancelToken::new();
+    token.cancel();
+    let results = crate::with_cancel(&token, PATIENCE, || {
+        map_tasks([1, 2], MapOptions::default(), |n| Ok::<_, Error>(*n))
+    });
+    assert_eq!(states(&results), [TaskState::NotStarted; 2]);
+    // One of its own takes its place.
+    let results = crate::with_cancel(&token, PATIENCE, || {
+        map_tasks([1, 2], MapOptions::default().cancel(CancelToken::new()), |n| Ok::<_, Error>(*n))
+    });
+    assert_eq!(results.into_values().unwrap(), [1, 2]);
 }

@@ -190,7 +190,7 @@ impl FromValue for Uuid {
 impl FromValue for serde_json::Value {
     fn from_value(value: &Value) -> Result<Self> {
         match value {
-            Value::Json(json) => Ok(json.clone()),
+            Value::Json(json) => Ok((**json).clone()),
             Value::Text(text) => parse(value, text, "JSON"),
             _ => mismatch(value, "JSON"),
         }

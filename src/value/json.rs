@@ -29,7 +29,7 @@ impl Value {
             Value::Int(number) => (*number).into(),
             Value::Float(number) => serde_json::Number::from_f64(*number)
                 .map_or_else(|| number.to_string().into(), serde_json::Value::Number),
-            Value::Json(json) => json.clone(),
+            Value::Json(json) => (**json).clone(),
             Value::List(items) => items.iter().map(Value::to_json).collect(),
             other => other.spelling().unwrap_or_default().into(),
         }
@@ -62,7 +62,7 @@ impl Value {
             },
             serde_json::Value::String(text) => Value::Text(text),
             serde_json::Value::Array(items) => Value::List(items.into_iter().map(Value::from_json).collect()),
-            map @ serde_json::Value::Object(_) => Value::Json(map),
+            map @ serde_json::Value::Object(_) => Value::Json(Box::new(map)),
         }
     }
 }
@@ -120,7 +120,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
             Value::Text(text) => visitor.visit_str(text),
             Value::Bytes(bytes) => visitor.visit_bytes(bytes),
             Value::Json(json) => {
-                json.clone().into_deserializer().deserialize_any(visitor).map_err(Error::from_serde_json)
+                (**json).clone().into_deserializer().deserialize_any(visitor).map_err(Error::from_serde_json)
             }
             Value::List(items) => {
                 visitor.visit_seq(SeqDeserializer::new(items.iter().map(ValueDeserializer)))
@@ -148,7 +148,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
                 let source: de::value::StrDeserializer<'_, Error> = text.as_str().into_deserializer();
                 source.deserialize_enum(name, variants, visitor)
             }
-            Value::Json(json) => json
+            Value::Json(json) => (**json)
                 .clone()
                 .into_deserializer()
                 .deserialize_enum(name, variants, visitor)

@@ -90,7 +90,7 @@ fn ctrl_c_ends_it_and_its_server() {
         .find_map(|line| line.strip_prefix("demo: started a PostgreSQL server on port ")?.parse().ok())
         .expect("the server starts");
     assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
-    let sent = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    let sent = Command::new("sh").args(["-c", &format!("kill -INT {}", running.id())]).status().unwrap();
     assert!(sent.success());
     let rest: Vec<String> = words.collect();
     assert_eq!(running.wait().unwrap().code(), Some(130), "{rest:?}");

@@ -184,3 +184,22 @@ fn a_call_inside_an_async_task_is_an_error_and_no_panic() {
     assert_eq!(blocking.unwrap().unwrap().len(), 1);
     runtime.block_on(async move { db.shutdown() });
 }
+
+#[test]
+fn a_call_does_not_wait_longer_for_somebody_elses_first_use_than_its_own_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("V001__Slow.sql"), "SELECT pg_sleep(2);").unwrap();
+    let db = fresh("deadline")
+        .migrations_dir(folder.path())
+        .migrate_on_start(batchdb::MigrateOnStart::Run)
+        .build()
+        .unwrap();
+    let limit = Duration::from_millis(300);
+    thread::scope(|scope| {
+        scope.spawn(|| db.execute_query("SELECT 1", ()).unwrap());
+        eventually("the first one migrates", || sleeping(&db));
+        let (error, took) = timed(|| db.with_deadline(limit).execute_query("SELECT 1", ()).unwrap_err());
+        assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Lock), "{error}");
+        assert!(took < limit + GRACE, "{took:?}");
+    });
+}

@@ -12,5 +12,6 @@ mod odbc;
 mod pool;
 mod query;
 mod tidy;
+mod tls;
 mod transaction;
 mod types;

@@ -327,3 +327,47 @@ fn a_driver_that_is_not_installed_is_named_with_those_that_are() {
         error.report()
     );
 }
+
+#[test]
+fn a_stopped_server_holds_nobody_through_psqlodbc() {
+    let db = psql_odbc("psqlodbc");
+    let pid = db.session(|session| Ok::<_, Error>(crate::common::backend_pid(session))).unwrap();
+    crate::common::signal("STOP", pid);
+    let limit = Duration::from_millis(400);
+    let (outcome, took) = timed(|| db.execute_query_with_timeout("SELECT 1", (), limit));
+    let left_behind = db.pool_status().abandoned;
+    crate::common::signal("CONT", pid);
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Query), "{}", error.report());
+    assert!(took < limit + GRACE, "{took:?}");
+    assert!(left_behind >= 1, "the driver's thread is counted as long as it hangs");
+    eventually("the thread ends when its driver returns", || db.pool_status().abandoned == 0);
+    assert_eq!(db.query_one("SELECT 1 AS n", ()).unwrap().get::<i64>("n").unwrap(), 1);
+}
+
+#[test]
+fn results_are_whole_or_an_error_through_psqlodbc() {
+    let db = psql_odbc("psqlodbc");
+    let error = db.execute_query("SELECT 100 / (150 - i) FROM generate_series(1, 1000) i", ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Data, "{}", error.report());
+    let rows =
+        db.execute_query("SELECT i, repeat('é', 300) AS t FROM generate_series(1, 20000) i", ()).unwrap();
+    assert_eq!(rows.len(), 20_000);
+    assert!(rows.iter().enumerate().all(|(place, row)| {
+        row.get::<i64>("i").unwrap() == place as i64 + 1 && row.get::<String>("t").unwrap() == "é".repeat(300)
+    }));
+    db.execute("CREATE TABLE t (id int PRIMARY KEY, name text)", ()).unwrap();
+    let returned = db.execute_query("INSERT INTO t VALUES (1, 'a'), (2, 'b') RETURNING id", ()).unwrap();
+    assert_eq!(returned.len(), 2);
+    assert_eq!(db.execute("UPDATE t SET name = :name", params! { name: "x" }).unwrap(), 2);
+    let twice = db
+        .execute_many("INSERT INTO t VALUES (:id, 'c')", [3, 4, 1].map(|id| params! { id: id }))
+        .unwrap_err();
+    assert_eq!(
+        (twice.kind(), twice.constraint()),
+        (ErrorKind::Constraint, Some("t_pkey")),
+        "{}",
+        twice.report()
+    );
+    assert_eq!(db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get::<i64>("n").unwrap(), 2);
+}

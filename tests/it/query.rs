@@ -235,3 +235,23 @@ fn without_a_statement_cache_nothing_is_prepared_by_name() {
     .unwrap();
     assert_eq!(sum, 45_150);
 }
+
+#[test]
+fn a_write_that_returns_rows_is_carried_out_whenever_its_reader_stops() {
+    let db = postgres("query");
+    db.execute("CREATE TABLE t (id int, note text)", ()).unwrap();
+    let insert =
+        "INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 5000) i RETURNING id, note";
+    assert_eq!(db.query_each(insert, (), |_| Ok::<_, Error>(false)).unwrap(), 1);
+    let count = || db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get::<i64>("n").unwrap();
+    assert_eq!(count(), 5_000);
+    let refused = db.query_each(insert, (), |_| Err::<bool, _>(std::io::Error::other("full")));
+    assert_eq!(refused.unwrap_err().to_string(), "full");
+    assert_eq!(count(), 10_000);
+    assert_eq!(db.pool_status().invalid, 0);
+    // What was written and cannot be read says so, and is not written again.
+    let error =
+        db.query_one("INSERT INTO t VALUES (0, '') RETURNING 'infinity'::timestamp AS at", ()).unwrap_err();
+    assert!(error.to_string().contains("was carried out"), "{error}");
+    assert_eq!(count(), 10_001);
+}

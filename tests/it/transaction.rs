@@ -57,7 +57,8 @@ fn a_swallowed_error_does_not_become_a_commit() {
             Ok::<_, Error>(())
         })
         .unwrap_err();
-    assert_eq!((error.sqlstate(), error.is_transient()), (Some("25P02"), true), "{error}");
+    // The same work would fail in the same way, so this is nothing to try again.
+    assert_eq!((error.sqlstate(), error.is_transient()), (Some("25P02"), false), "{error}");
     assert_eq!(count(), 0);
     assert_eq!(db.pool_status().opened, 1);
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::backend::{Begin, Connection, Rows};
+use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
@@ -17,7 +18,7 @@ use super::classify::{Moment, judge, lost, outcome_unknown};
 use super::decode::Decoder;
 use super::diagnostics::Failure;
 use super::flavor::Flavor;
-use super::link::Link;
+use super::link::{Gauge, Link};
 use super::session::Address;
 use super::transaction::Control;
 use super::worker::{Job, Reply, Work, replies, spawn};
@@ -63,11 +64,7 @@ enum Waited<T> {
 }
 
 fn wait<T>(inbox: &Receiver<T>, deadline: Deadline) -> Waited<T> {
-    let received = match deadline.at() {
-        Some(at) => inbox.recv_deadline(at),
-        None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-    };
-    match received {
+    match context::receive(inbox, deadline) {
         Ok(message) => Waited::Message(message),
         Err(RecvTimeoutError::Timeout) => Waited::DeadlinePassed,
         Err(RecvTimeoutError::Disconnected) => Waited::ThreadGone,
@@ -85,9 +82,13 @@ impl OdbcConnection {
     /// # Errors
     ///
     /// `Config` when the driver is not installed, `Connect`, `Auth`, or a timeout.
-    pub(super) fn open(address: &Arc<Address>, limit: Deadline) -> Result<OdbcConnection> {
+    pub(super) fn open(
+        address: &Arc<Address>,
+        abandoned: &Arc<Gauge>,
+        limit: Deadline,
+    ) -> Result<OdbcConnection> {
         let left = limit.left_for(Phase::Connect, Instant::now())?;
-        let link = Arc::new(Link::default());
+        let link = Arc::new(Link::counted_by(abandoned));
         let ends = spawn(Arc::clone(address), left, Arc::clone(&link))?;
         match wait(&ends.opened, limit) {
             Waited::Message(Ok(flavor)) => Ok(OdbcConnection {
@@ -103,7 +104,7 @@ impl OdbcConnection {
             Waited::DeadlinePassed => {
                 link.ask_to_stop();
                 link.abandon();
-                Err(limit.passed(Phase::Connect))
+                Err(context::in_force(limit).passed(Phase::Connect))
             }
             Waited::ThreadGone => Err(driver_panicked().with_effect(Effect::NotSent)),
         }
@@ -191,7 +192,7 @@ impl OdbcConnection {
 
     /// The deadline has passed: asks for a cancel, waits a little, and leaves the thread to itself.
     fn give_up(&mut self, inbox: &Receiver<Reply>, moment: Moment) -> Result<u64> {
-        let moment = Moment { gave_up: true, ..moment };
+        let moment = Moment { gave_up: true, deadline: context::in_force(moment.deadline), ..moment };
         let mut rows_came = false;
         self.link.ask_to_stop();
         for (pause, cancels) in [(BREATH, true), (GRACE, false)] {

@@ -112,7 +112,7 @@ fn parsed(text: String, kind: Kind, flavor: Flavor) -> Result<Value> {
         Kind::Timestamp => parse(&text.replacen(' ', "T", 1), "a timestamp").map(Value::Timestamp),
         Kind::TimestampTz => instant(&text, flavor),
         Kind::Uuid => parse::<Uuid>(&text, "a UUID").map(Value::Uuid),
-        Kind::Json => parse(&text, "JSON").map(Value::Json),
+        Kind::Json => parse::<serde_json::Value>(&text, "JSON").map(Value::from),
     }
 }
 

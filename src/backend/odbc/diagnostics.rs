@@ -5,7 +5,7 @@ use std::fmt;
 use odbc_api::handles::{DiagnosticStream, Diagnostics, slice_to_cow_utf8};
 
 use crate::error::Error;
-use crate::settings::Secret;
+use crate::settings::{Secret, scrub};
 
 /// More records than this say nothing new; some drivers give one for each row.
 const MOST_RECORDS: usize = 32;
@@ -86,7 +86,7 @@ impl DriverText {
             .map(|record| format!("[{}/{}] {}", record.state, record.native, record.text))
             .collect::<Vec<_>>()
             .join("; ");
-        DriverText(scrubbed(text, secrets))
+        DriverText(scrub(&text, secrets))
     }
 }
 
@@ -97,19 +97,6 @@ impl fmt::Display for DriverText {
 }
 
 impl std::error::Error for DriverText {}
-
-/// Takes every secret out of a text: as it is, and as it stands within braces in a connection string.
-fn scrubbed(text: String, secrets: &[Secret]) -> String {
-    let mut needles: Vec<String> = secrets
-        .iter()
-        .map(Secret::expose)
-        .filter(|secret| !secret.is_empty())
-        .flat_map(|secret| [secret.replace('}', "}}"), secret.to_owned()])
-        .collect();
-    // A secret that is a part of another must not tear it.
-    needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
-    needles.iter().fold(text, |text, needle| text.replace(needle.as_str(), "***"))
-}
 
 #[cfg(test)]
 mod tests {
@@ -135,11 +122,11 @@ mod tests {
         let records = [Record {
             state: "08001".into(),
             native: 0,
-            text: "PWD={p}}w-long}; raw p}w-long, raw p}w, braced p}}w".into(),
+            text: "PWD={p}}w-long}; raw p}w-long, raw p}w, braced p}}w, coded p%7Dw".into(),
         }];
         assert_eq!(
             DriverText::new(&records, &secrets).to_string(),
-            "[08001/0] PWD={***}; raw ***, raw ***, braced ***"
+            "[08001/0] PWD={***}; raw ***, raw ***, braced ***, coded ***"
         );
     }
 }

@@ -8,13 +8,23 @@ use std::thread;
 
 use odbc_sys::HStmt;
 
-static ABANDONED: AtomicUsize = AtomicUsize::new(0);
+/// How many threads are held by an ODBC driver although nobody waits for them any more. Each ends by itself when
+/// the driver's call returns.
+#[derive(Debug, Default)]
+pub(super) struct Gauge(AtomicUsize);
 
-/// How many threads of this process are held by an ODBC driver although nobody waits for them any more.
-///
-/// Each ends by itself when the driver's call returns.
-pub(crate) fn abandoned_threads() -> usize {
-    ABANDONED.load(Ordering::Relaxed)
+impl Gauge {
+    pub(super) fn read(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn take(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The ties between a caller and the thread of its connection.
@@ -23,6 +33,8 @@ pub(super) struct Link {
     waiting: Mutex<Option<Cancellable>>,
     stop: AtomicBool,
     presence: Mutex<Presence>,
+    /// That of the connection's pool.
+    gauge: Arc<Gauge>,
 }
 
 /// The handle of a statement in whose call the connection's thread waits.
@@ -50,6 +62,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Link {
+    pub(super) fn counted_by(gauge: &Arc<Gauge>) -> Link {
+        Link { gauge: Arc::clone(gauge), ..Link::default() }
+    }
+
     /// Makes a driver call that may wait for the server, as one that can be cancelled. `None`, without
     /// the call, when the caller has asked to stop.
     pub(super) fn interruptible<T>(&self, statement: HStmt, call: impl FnOnce() -> T) -> Option<T> {
@@ -85,16 +101,13 @@ impl Link {
     /// Cancels the driver call that the connection's thread waits in, if any.
     ///
     /// The cancel itself runs on a thread of its own: psqlODBC opens a connection for it, and that can
-    /// take as long as the call that it is meant to end. The thread is counted while it lives.
+    /// take as long as the call that it is meant to end. There is one at most for each thread that is given up.
     pub(super) fn cancel(link: &Arc<Link>) {
         let link = Arc::clone(link);
-        ABANDONED.fetch_add(1, Ordering::Relaxed);
-        let spawned = thread::Builder::new().name("batchdb-odbc-cancel".into()).spawn(move || {
-            link.cancel_here();
-            ABANDONED.fetch_sub(1, Ordering::Relaxed);
-        });
+        let spawned = thread::Builder::new()
+            .name("batchdb-odbc-cancel".into())
+            .spawn(move || link.cancel_here());
         if spawned.is_err() {
-            ABANDONED.fetch_sub(1, Ordering::Relaxed);
             log::warn!("no thread could be started to cancel an ODBC statement; it runs on");
         }
     }
@@ -116,7 +129,7 @@ impl Link {
         let attended = *presence == Presence::Attended;
         if attended {
             *presence = Presence::Abandoned;
-            ABANDONED.fetch_add(1, Ordering::Relaxed);
+            self.gauge.add();
         }
         attended
     }
@@ -125,7 +138,7 @@ impl Link {
     pub(super) fn end(&self) {
         let mut presence = lock(&self.presence);
         if *presence == Presence::Abandoned {
-            ABANDONED.fetch_sub(1, Ordering::Relaxed);
+            self.gauge.take();
         }
         *presence = Presence::Ended;
     }

@@ -4,7 +4,7 @@ mod connecting;
 mod tds;
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,9 +19,13 @@ use crate::row::Row;
 use crate::sql::{Statement, Traits};
 use crate::value::Value;
 
-/// The gauge of abandoned threads belongs to the process: tests that look at it, or abandon a thread, take
-/// turns.
+/// The gauge of all connectors here: tests that look at it, or abandon a thread, take turns.
 static GAUGE: Mutex<()> = Mutex::new(());
+static ABANDONED: LazyLock<Arc<Gauge>> = LazyLock::new(Arc::default);
+
+fn abandoned_threads() -> usize {
+    ABANDONED.read()
+}
 
 fn connector(dialect: Dialect, connection_string: &str, secrets: &[&str]) -> OdbcConnector {
     let target = OdbcTarget {
@@ -33,6 +37,7 @@ fn connector(dialect: Dialect, connection_string: &str, secrets: &[&str]) -> Odb
     OdbcConnector {
         address: Arc::new(address(&target, false).unwrap()),
         connect_timeout: Duration::from_secs(10),
+        abandoned: Arc::clone(&ABANDONED),
     }
 }
 
@@ -137,7 +142,7 @@ fn declared_types_come_back_as_their_kind() {
         Value::TimestampTz(chrono::DateTime::parse_from_rfc3339("2026-01-02T03:04:05.5+02:00").unwrap()),
         Value::Bool(true),
         Value::Uuid(parse("6f2d1f64-5717-4562-b3fc-2c963f66afa6")),
-        Value::Json(serde_json::json!({"a": ["é€😀", 1]})),
+        Value::from(serde_json::json!({"a": ["é€😀", 1]})),
     ];
     let marks = vec!["?"; values.len()].join(", ");
     assert_eq!(execute(connection, &format!("INSERT INTO t VALUES ({marks})"), values.clone()), 1);
@@ -420,7 +425,8 @@ fn a_read_only_session_takes_no_writes() {
         dialect: Dialect::Sqlite,
         secrets: vec![],
     };
-    let reader = OdbcConnector { address: Arc::new(address(&target, true).unwrap()), connect_timeout: LONG };
+    let address = Arc::new(address(&target, true).unwrap());
+    let reader = OdbcConnector { address, connect_timeout: LONG, abandoned: Arc::default() };
     let mut connection = reader.connect(Deadline::NONE).unwrap();
     assert_eq!(count(connection.as_mut(), "t"), 0);
     let error = try_query(connection.as_mut(), "INSERT INTO t VALUES (1)", vec![]).unwrap_err();

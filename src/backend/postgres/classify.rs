@@ -35,7 +35,7 @@ pub(super) fn kind_of(sqlstate: &str) -> (ErrorKind, Effect) {
         // A write in a read-only transaction.
         "25006" => (ErrorKind::ReadOnly, Final),
         // A statement in a transaction that has already failed.
-        "25P02" => (ErrorKind::Database, RolledBack),
+        "25P02" => (ErrorKind::Database, Final),
         "42501" => (ErrorKind::Permission, Final),
         // The types of parameters cannot be told, or do not fit.
         "42P18" | "42P08" => (ErrorKind::Params, Final),

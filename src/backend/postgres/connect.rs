@@ -5,6 +5,8 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use log::Level;
+use log::kv::Value;
 use postgres::config::{SslMode as DriverSslMode, SslNegotiation};
 use postgres::{Client, Config};
 use r2d2::ManageConnection;
@@ -17,8 +19,10 @@ use super::runtime;
 use super::tls::Connector;
 use super::watchdog::{Control, Watched};
 use crate::backend;
+use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::log_line;
 use crate::settings::{PostgresTarget, Settings};
 
 /// How soon a peer that stopped answering on the network level is noticed: half a minute of silence on
@@ -108,7 +112,7 @@ impl PostgresConnector {
                 config.host_path(folder).port(*port).ssl_mode(DriverSslMode::Disable);
             }
         }
-        control.arm(deadline.at());
+        control.arm(deadline);
         let outcome = PostgresConnectionManager::new(config, connector.clone()).connect();
         let in_time = control.disarm();
         match outcome {
@@ -116,7 +120,7 @@ impl PostgresConnector {
             Ok(client) => {
                 control.abort_handle().abort();
                 drop(client);
-                Err(deadline.passed(Phase::Connect))
+                Err(context::in_force(deadline).passed(Phase::Connect))
             }
             Err(error) => Err(connect_error(&error, in_time, deadline)),
         }
@@ -124,7 +128,7 @@ impl PostgresConnector {
 
     fn try_all(&self, deadline: Deadline) -> Result<PgConnection> {
         let mut last = None;
-        for (host, port) in &self.target.hosts {
+        for (index, (host, port)) in self.target.hosts.iter().enumerate() {
             let places = match Place::resolve(host, *port, deadline) {
                 Ok(places) => places,
                 Err(error) => {
@@ -132,8 +136,10 @@ impl PostgresConnector {
                     continue;
                 }
             };
-            for place in places {
-                match self.attempt(self.config(), &place, deadline) {
+            let (more_hosts, count) = (self.target.hosts.len() - index - 1, places.len());
+            for (number, place) in places.into_iter().enumerate() {
+                let share = share_of(deadline, count - number + more_hosts);
+                match self.attempt(self.config(), &place, share) {
                     Ok((client, control, connector)) => {
                         control.set_cancel(CancelRequest { token: client.cancel_token(), connector });
                         let mut connection =
@@ -143,7 +149,9 @@ impl PostgresConnector {
                     }
                     // Only an address that cannot be reached is worth another one: the same password
                     // would be refused again, and count again.
-                    Err(error) if error.kind() == ErrorKind::Connect => last = Some(error),
+                    Err(error) if matches!(error.kind(), ErrorKind::Connect | ErrorKind::Timeout(_)) => {
+                        last = Some(error);
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -159,10 +167,29 @@ impl backend::Connector for PostgresConnector {
         match self.try_all(deadline) {
             Ok(connection) => Ok(Box::new(connection)),
             Err(error) => {
-                log::warn!(kind:% = error.kind(), elapsed_ms = started.elapsed().as_millis() as u64; "connecting to {} failed", self.description);
+                log_line::event(
+                    Level::Warn,
+                    &format!("connecting to {} failed", self.description),
+                    &[
+                        ("kind", Value::from_display(&error.kind())),
+                        ("duration_ms", log_line::milliseconds(started.elapsed()).into()),
+                    ],
+                );
                 Err(error.at(&self.description))
             }
         }
+    }
+}
+
+/// The deadline of one attempt, when so many places are still to be tried: an address that is silent must
+/// leave time for the next.
+fn share_of(deadline: Deadline, places: usize) -> Deadline {
+    let now = Instant::now();
+    match u32::try_from(places) {
+        Ok(places) if places > 1 && deadline.at().is_some() => {
+            Deadline::after(now, deadline.left(now) / places).earlier(deadline)
+        }
+        _ => deadline,
     }
 }
 
@@ -188,7 +215,7 @@ impl Place {
 /// Looks a name up on a thread of its own: the system's resolver takes no limit, and took 12 s with
 /// `connect_timeout=1`.
 fn look_up(host: &str, port: u16, deadline: Deadline) -> Result<Vec<IpAddr>> {
-    let left = deadline.left_for(Phase::Resolve, Instant::now())?;
+    deadline.left_for(Phase::Resolve, Instant::now())?;
     let (sender, receiver) = crossbeam_channel::bounded(1);
     let name: Arc<str> = Arc::from(host);
     let asked = Arc::clone(&name);
@@ -205,17 +232,18 @@ fn look_up(host: &str, port: u16, deadline: Deadline) -> Result<Vec<IpAddr>> {
             .with_effect(Effect::NotSent)
             .with_source(error)
     };
-    match receiver.recv_timeout(left) {
+    match context::receive(&receiver, deadline) {
         Ok(Ok(mut addresses)) => {
             addresses.dedup();
             if addresses.is_empty() { Err(unknown(io::Error::other("no address"))) } else { Ok(addresses) }
         }
         Ok(Err(error)) => Err(unknown(error)),
-        Err(_) => Err(deadline.passed(Phase::Resolve)),
+        Err(_) => Err(context::in_force(deadline).passed(Phase::Resolve)),
     }
 }
 
 fn connect_error(error: &postgres::Error, in_time: bool, deadline: Deadline) -> Error {
+    let deadline = context::in_force(deadline);
     if !in_time {
         return deadline.passed(Phase::Connect);
     }
@@ -233,16 +261,62 @@ fn connect_error(error: &postgres::Error, in_time: bool, deadline: Deadline) -> 
     if matches!(cause, Some((io::ErrorKind::TimedOut, _))) {
         return deadline.passed(Phase::Connect);
     }
+    if let Some(refused) = tls_error(error) {
+        return refused;
+    }
     let what = match cause {
         Some((io::ErrorKind::ConnectionRefused, _)) => "the connection was refused: nothing listens there",
         Some((io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof, _)) => {
             "the server closed the connection during the login"
         }
-        Some((io::ErrorKind::InvalidData, _)) => "the server's certificate was not accepted",
         _ => "the connection cannot be opened",
     };
     let detail = cause.map_or_else(|| error.to_string(), |(_, text)| text);
     Error::new(ErrorKind::Connect, what).with_effect(Effect::NotSent).with_source(io::Error::other(detail))
+}
+
+/// What TLS failed on, in words that say what to do about it. To try again would not help.
+fn tls_error(error: &postgres::Error) -> Option<Error> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        // An I/O error gives out its content here, and not as a source.
+        if let Some(content) = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            if let Some(ours) = content.downcast_ref::<Error>() {
+                return Some(ours.clone());
+            }
+            if let Some(tls) = content.downcast_ref::<rustls::Error>() {
+                return Some(refused_by_tls(tls));
+            }
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+fn refused_by_tls(error: &rustls::Error) -> Error {
+    use rustls::CertificateError as Certificate;
+
+    let (what, hint) = match error {
+        rustls::Error::InvalidCertificate(reason) => (
+            "the server's certificate was not accepted",
+            match reason {
+                Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                    "connect by a name that stands in the certificate; `sslmode=verify-ca` looks at no name"
+                }
+                Certificate::UnknownIssuer => "name the file of the issuer's certificate by `sslrootcert`",
+                _ => "the source of this error says what is wrong with it",
+            },
+        ),
+        rustls::Error::AlertReceived(_) => (
+            "the server ended the TLS handshake",
+            "it may want another client certificate: `sslcert` and `sslkey`",
+        ),
+        _ => ("TLS could not be negotiated", "the source of this error says what went wrong"),
+    };
+    Error::new(ErrorKind::Connect, what)
+        .with_effect(Effect::Final)
+        .with_hint(hint)
+        .with_source(io::Error::other(error.to_string()))
 }
 
 /// The I/O error at the root of the driver's, as kind and text.

@@ -14,6 +14,7 @@ use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
 use crate::backend::{self, Begin, Rows};
+use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
@@ -78,7 +79,7 @@ impl PgConnection {
             return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
                 .with_effect(Effect::NotSent));
         };
-        self.control.arm(deadline.at());
+        self.control.arm(deadline);
         let outcome = work(client);
         let in_time = self.control.disarm();
         // A cancel is on its way or has been served: it must not meet the next statement.
@@ -101,7 +102,8 @@ struct Failed {
 impl Failed {
     /// The driver's error in our words. Sets `broken` when the connection cannot be used again.
     fn explain(self, error: &postgres::Error, broken: &mut bool) -> Error {
-        let Failed { in_time, in_transaction, writes, phase, deadline } = self;
+        let Failed { in_time, in_transaction, writes, phase, .. } = self;
+        let late = || context::in_force(self.deadline).passed(phase);
         if let Some(ours) = classify::our_own(error) {
             return ours;
         }
@@ -117,7 +119,7 @@ impl Failed {
                 Error::new(ErrorKind::Connect, "the connection failed while the statement ran")
                     .with_effect(undone)
             } else {
-                deadline.passed(phase).with_effect(undone)
+                late().with_effect(undone)
             };
             let explained = explained.with_source(std::io::Error::other(error.to_string()));
             return match undone {
@@ -131,7 +133,7 @@ impl Failed {
         }
         match explained.kind() {
             // The server says that it stopped the statement, so nothing of it stays.
-            ErrorKind::Cancelled if !in_time => deadline.passed(phase).with_effect(Effect::RolledBack),
+            ErrorKind::Cancelled if !in_time => late().with_effect(Effect::RolledBack),
             ErrorKind::OutcomeUnknown => {
                 *broken = true;
                 match undone {
@@ -178,7 +180,7 @@ impl PgConnection {
                     .call(first, Phase::Query, writes, |client| client.query(&prepared.statement, &params))?;
                 kept.reserve(found.len());
                 for row in found {
-                    kept.push(prepared.shape.read(&row)?);
+                    kept.push(prepared.shape.read(&row).map_err(|error| carried_out(error, writes))?);
                 }
                 Ok(kept.len() as u64)
             }
@@ -216,7 +218,7 @@ impl PgConnection {
                 if let Some(row) = found.first() {
                     let shape = Shape::of(row.columns().iter().map(|column| (column.name(), column.type_())));
                     for row in &found {
-                        kept.push(shape.read(row)?);
+                        kept.push(shape.read(row).map_err(|error| carried_out(error, writes))?);
                     }
                 }
                 Ok(kept.len() as u64)
@@ -249,7 +251,7 @@ impl PgConnection {
         // Whatever leaves this function early leaves unread rows behind, a panic of the receiver included:
         // broken until the last row was read.
         self.broken = true;
-        self.control.arm(first.at());
+        self.control.arm(first);
         let started = start(client);
         let in_time = self.control.disarm();
         let mut iterator = match started {
@@ -270,7 +272,7 @@ impl PgConnection {
         let mut count = 0_u64;
         let (failure, in_time, deadline) = loop {
             let deadline = budget.step(Instant::now());
-            self.control.arm(deadline.at());
+            self.control.arm(deadline);
             let next = iterator.next();
             let in_time = self.control.disarm();
             match next {
@@ -286,7 +288,7 @@ impl PgConnection {
                         return wanted.map(|_| count);
                     }
                 }
-                Ok(Some(_)) => return Err(deadline.passed(Phase::Fetch)),
+                Ok(Some(_)) => return Err(context::in_force(deadline).passed(Phase::Fetch)),
                 Ok(None) => {
                     self.broken = !in_time;
                     return Ok(count);
@@ -300,6 +302,15 @@ impl PgConnection {
         let failed =
             Failed { in_time, in_transaction: self.in_transaction, writes, phase: Phase::Fetch, deadline };
         Err(failed.explain(&failure, &mut self.broken))
+    }
+}
+
+/// A value that cannot be read says nothing against the statement, which must not be run again for it.
+fn carried_out(error: Error, writes: bool) -> Error {
+    if writes {
+        error.at("the statement was carried out, but not all that it returned can be read")
+    } else {
+        error
     }
 }
 
@@ -383,7 +394,9 @@ impl backend::Connection for PgConnection {
             log::debug!("the rollback after a refused commit failed: {rollback}");
             self.broken = true;
         }
-        Err(error.with_effect(Effect::RolledBack))
+        // Undone, but to do it again helps only where the server says so: a check that was put off to the commit
+        // refuses the same data again.
+        Err(error)
     }
 
     fn rollback(&mut self, deadline: Deadline) -> Result<()> {

@@ -109,10 +109,10 @@ impl Decoder {
                 Value::TimestampTz(DateTime::<Utc>::from_naive_utc_and_offset(at, Utc).fixed_offset())
             }
             Decoder::Uuid => Value::Uuid(Uuid::from_bytes(fixed(bytes)?)),
-            Decoder::Json => Value::Json(json(bytes)?),
+            Decoder::Json => Value::from(json(bytes)?),
             // The first byte is the version of the form; there is only version 1.
             Decoder::Jsonb => match bytes {
-                [1, json_text @ ..] => Value::Json(json(json_text)?),
+                [1, json_text @ ..] => Value::from(json(json_text)?),
                 _ => return Err(malformed()),
             },
             Decoder::Void => Value::Null,

@@ -17,7 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::abort::{AbortHandle, AbortableStream};
 use super::verify;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::settings::{PostgresTarget, SslMode};
 
 /// The eight bytes that ask a server for TLS: length 8, code 80877103.
@@ -88,7 +88,12 @@ impl Connect {
         match stream.read_u8().await? {
             b'S' => (),
             b'N' if connector.required => {
-                return Err(io::Error::other("the server does not offer TLS, which `sslmode` requires"));
+                return Err(Error::new(
+                    ErrorKind::Connect,
+                    "the server does not offer TLS, which `sslmode` requires",
+                )
+                .with_hint("switch TLS on in the server, or use `sslmode=prefer`")
+                .into());
             }
             b'N' => return Ok(Stream::Plain(stream)),
             _ => return Err(io::Error::other("the server's answer to the TLS request is not PostgreSQL's")),

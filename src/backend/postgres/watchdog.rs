@@ -9,13 +9,15 @@
 //! The watchdog itself does no I/O. Cancelling opens a connection of its own, which on a silent peer was
 //! still hanging after 4 s with `connect_timeout=1`; a few canceller threads do it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::abort::AbortHandle;
 use super::cancel::{self, CancelRequest};
+use crate::context::{self, Stop};
+use crate::deadline::Deadline;
 
 /// How long the server may take to act on a cancel before its connection is cut.
 const CANCEL_GRACE: Duration = Duration::from_millis(250);
@@ -24,13 +26,15 @@ const CANCEL_GRACE: Duration = Duration::from_millis(250);
 const NONE: u64 = 0;
 /// The watchdog has claimed the deadline.
 const CLAIMED: u64 = u64::MAX;
+/// The deadline of a call that has none, and may be told to stop.
+const FAR: u64 = CLAIMED - 1;
 
 /// Points in time are nanoseconds since the first use, from 1: they fit an atomic.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 fn nanos(at: Instant) -> u64 {
     let since = at.saturating_duration_since(*START).as_nanos();
-    u64::try_from(since).unwrap_or(CLAIMED - 1).clamp(1, CLAIMED - 1)
+    u64::try_from(since).unwrap_or(FAR).clamp(1, FAR)
 }
 
 /// What the watchdog knows of one connection.
@@ -43,6 +47,10 @@ pub(super) struct Control {
     cut_at: AtomicU64,
     /// How to cancel; not there before the login is done.
     cancel: OnceLock<CancelRequest>,
+    /// Who may tell the present call to stop: then it must have ended by the end of the grace.
+    stop: Mutex<Option<Stop>>,
+    /// Whether `stop` is that of the present call.
+    shrinks: AtomicBool,
 }
 
 impl Control {
@@ -61,13 +69,31 @@ impl Control {
         let _ = self.cancel.set(request);
     }
 
-    /// Starts the clock of a call. `None` is no limit.
-    pub(super) fn arm(&self, at: Option<Instant>) {
-        if let Some(at) = at {
-            let at = nanos(at);
-            self.deadline.store(at, Ordering::SeqCst);
-            WATCHDOG.wake_before(at);
+    /// Starts the clock of a call.
+    pub(super) fn arm(&self, deadline: Deadline) {
+        let shrinks = deadline.shrinks();
+        if shrinks {
+            *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = context::stop_of(deadline);
         }
+        self.shrinks.store(shrinks, Ordering::SeqCst);
+        let at = match deadline.at() {
+            Some(at) => nanos(at),
+            None if shrinks => FAR,
+            None => return,
+        };
+        self.deadline.store(at, Ordering::SeqCst);
+        // Who is told to stop from here on wakes the watchdog, which finds all that stands here.
+        WATCHDOG.wake_before(context::in_force(deadline).at().map_or(at, nanos));
+    }
+
+    /// The point at which the present call must have ended: its deadline, or the end of the grace.
+    fn due(&self, deadline: u64) -> u64 {
+        if !self.shrinks.load(Ordering::SeqCst) {
+            return deadline;
+        }
+        let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = stop.as_ref().and_then(Stop::deadline).and_then(Deadline::at);
+        end.map_or(deadline, |end| nanos(end).min(deadline))
     }
 
     /// Ends the clock of a call. False when its deadline had passed and was acted on.
@@ -94,9 +120,13 @@ impl Control {
         let deadline = self.deadline.load(Ordering::SeqCst);
         if deadline == NONE || deadline == CLAIMED {
             // Nothing runs, or it was acted on.
-        } else if deadline > now {
-            return deadline.min(self.look_at_cut(now));
-        } else if self
+            return self.look_at_cut(now);
+        }
+        let due = self.due(deadline);
+        if due > now {
+            return due.min(self.look_at_cut(now));
+        }
+        if self
             .deadline
             .compare_exchange(deadline, CLAIMED, Ordering::SeqCst, Ordering::SeqCst)
             .is_ok()
@@ -157,6 +187,7 @@ struct Watchdog {
 
 static WATCHDOG: LazyLock<Watchdog> = LazyLock::new(|| {
     LazyLock::force(&START);
+    crate::cancel::watch(|| WATCHDOG.wake_before(0));
     // A process that cannot start one more thread keeps working; its calls are then bounded by the
     // socket options alone, and it says so.
     match thread::Builder::new().name("batchdb-watchdog".to_owned()).spawn(watch) {
@@ -208,6 +239,10 @@ fn watch() {
 mod tests {
     use super::*;
 
+    fn within(millis: u64) -> Deadline {
+        Deadline::after(Instant::now(), Duration::from_millis(millis))
+    }
+
     fn wait_for(mut done: impl FnMut() -> bool) -> bool {
         let end = Instant::now() + Duration::from_secs(5);
         while Instant::now() < end {
@@ -222,7 +257,7 @@ mod tests {
     #[test]
     fn a_call_in_time_is_left_alone() {
         let control = Control::watched();
-        control.arm(Some(Instant::now() + Duration::from_secs(60)));
+        control.arm(within(60_000));
         assert!(control.disarm());
         assert!(!control.abort_handle().is_aborted());
     }
@@ -232,11 +267,31 @@ mod tests {
         let control = Control::watched();
         // A far deadline first: the watchdog sleeps until then and must be woken for the near one.
         let far = Control::watched();
-        far.arm(Some(Instant::now() + Duration::from_secs(60)));
-        control.arm(Some(Instant::now() + Duration::from_millis(20)));
+        far.arm(within(60_000));
+        control.arm(within(20));
         assert!(wait_for(|| control.abort_handle().is_aborted()));
         assert!(!control.disarm());
         assert!(far.disarm());
+    }
+
+    #[test]
+    fn a_call_that_is_told_to_stop_ends_with_the_grace() {
+        let token = crate::cancel::CancelToken::new();
+        let (bound, free) = (Control::watched(), Control::watched());
+        free.arm(within(60_000));
+        context::with_cancel(&token, Duration::from_millis(20), || {
+            // Both with a deadline and without one; and the cleaning up of the same thread is left alone.
+            for limit in [within(60_000), Deadline::NONE] {
+                bound.arm(limit.earlier(context::deadline()));
+                assert!(bound.disarm());
+            }
+            bound.arm(Deadline::NONE.earlier(context::deadline()));
+            free.arm(within(60_000));
+            token.cancel();
+            assert!(wait_for(|| bound.abort_handle().is_aborted()));
+            assert!(!bound.disarm());
+            assert!(free.disarm());
+        });
     }
 
     #[test]
@@ -254,7 +309,7 @@ mod tests {
                 thread::spawn(move || {
                     for round in 0..20_u64 {
                         let control = Control::watched();
-                        control.arm(Some(Instant::now() + Duration::from_millis((i * 7 + round) % 5)));
+                        control.arm(within((i * 7 + round) % 5));
                         assert!(wait_for(|| control.abort_handle().is_aborted()));
                     }
                 })

@@ -1,10 +1,10 @@
 //! The options of a cluster, and how it is made.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -24,6 +24,8 @@ pub struct EmbeddedPostgresBuilder {
     settings: Vec<(String, String)>,
     password: Option<String>,
     bin_dir: Option<PathBuf>,
+    /// The server's certificate and its key.
+    tls: Option<(String, String)>,
 }
 
 impl EmbeddedPostgresBuilder {
@@ -45,6 +47,13 @@ impl EmbeddedPostgresBuilder {
         self
     }
 
+    /// Switches TLS on, with the server's certificate and its private key, both as PEM. Sessions without TLS stay
+    /// possible.
+    pub fn tls(mut self, certificate: impl Into<String>, private_key: impl Into<String>) -> Self {
+        self.tls = Some((certificate.into(), private_key.into()));
+        self
+    }
+
     /// The folder of the server's programs, to test with one version out of several. Default: looked for in `PATH`,
     /// by `pg_config`, and where packages put them.
     pub fn bin_dir(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -59,7 +68,7 @@ impl EmbeddedPostgresBuilder {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when an option is wrong or PostgreSQL is not installed; [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot
     /// be started, with the end of the server's log.
     pub fn start(self) -> Result<EmbeddedPostgres> {
-        let settings = self.server_arguments()?;
+        let mut settings = self.server_arguments()?;
         let password = match self.password {
             Some(password) if password.is_empty() || password.contains(['\n', '\r', '\0']) => {
                 return Err(Error::config("the password of a PostgreSQL cluster must be one line of text"));
@@ -76,6 +85,15 @@ impl EmbeddedPostgresBuilder {
             .tempdir()
             .map_err(|error| io_error("a folder for the PostgreSQL cluster cannot be made", error))?;
         let account = hand_over(folder.path())?;
+        if let Some((certificate, key)) = &self.tls {
+            settings.extend(["-c".to_owned(), "ssl=on".to_owned()]);
+            for (name, pem) in [("ssl_cert_file", certificate), ("ssl_key_file", key)] {
+                let path = folder.path().join(name);
+                write_private(&path, pem, account)
+                    .map_err(|error| io_error("the server's certificate or key cannot be written", error))?;
+                settings.extend(["-c".to_owned(), format!("{name}={}", path.display())]);
+            }
+        }
         let mut guardian = Guardian::spawn(folder.path(), &programs, &settings, account)?;
         if !guardian.make(&password)? {
             return Err(not_started("cannot be made", folder.path())
@@ -143,6 +161,16 @@ pub(super) fn hand_over(folder: &Path) -> Result<Option<Account>> {
     chown(folder, Some(account.uid), Some(account.gid))
         .map_err(|error| io_error("the PostgreSQL cluster's folder cannot be handed to its user", error))?;
     Ok(Some(account))
+}
+
+/// A file for its owner alone: the server takes no key that anybody else can read.
+fn write_private(path: &Path, text: &str, owner: Option<Account>) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    match owner {
+        Some(Account { uid, gid }) => chown(path, Some(uid), Some(gid)),
+        None => Ok(()),
+    }
 }
 
 fn free_port() -> Result<u16> {

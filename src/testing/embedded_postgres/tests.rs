@@ -21,7 +21,7 @@ fn runs(pid: u32) -> bool {
 }
 
 #[track_caller]
-fn wait_until(what: &str, done: impl Fn() -> bool) {
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
         assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
@@ -174,8 +174,10 @@ fn kill_a_program(program: &Path, signal: &str, user: Option<Account>) -> ExitSt
     let exchange = tempfile::tempdir().unwrap();
     fs::set_permissions(exchange.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let facts = exchange.path().join("facts");
-    let mut command = Command::new(program);
+    // A shell that was put into the background ignores SIGINT, and so would everything that it starts.
+    let mut command = Command::new("env");
     command
+        .args(["--default-signal=INT,TERM".as_ref(), program.as_os_str()])
         .args([
             "--exact",
             "testing::embedded_postgres::tests::a_cluster_ends_with_its_program_however_that_ends",
@@ -204,7 +206,12 @@ fn kill_a_program(program: &Path, signal: &str, user: Option<Account>) -> ExitSt
     // Ctrl-C reaches the whole process group of the program.
     let sent = Command::new("sh").args(["-c", &format!("kill -{signal} -{}", child.id())]).status().unwrap();
     assert!(sent.success());
-    let ended = child.wait().unwrap();
+    let mut ended = None;
+    wait_until("the program has ended", || {
+        ended = child.try_wait().unwrap();
+        ended.is_some()
+    });
+    let ended = ended.unwrap();
     wait_until("the server has ended", || !runs(server));
     wait_until("the folder is gone", || !folder.exists());
     ended

@@ -1,0 +1,273 @@
+//! Work that several processes share: rows of a table, claimed in batches, each by one of them.
+
+use std::time::Duration;
+
+use crate::context;
+use crate::engine::Engine;
+use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::manager::DatabaseManager;
+use crate::params;
+use crate::row::Row;
+use crate::session::Session;
+use crate::transaction::Transaction;
+use crate::value::Value;
+
+/// How many rows are claimed at a time.
+const BATCH: u32 = 100;
+/// More would not fit among the parameters of one statement of SQL Server.
+const MOST: u32 = 1_000;
+/// How often it is looked whether rows that others hold have become free, give or take a fifth.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Which rows of which table are work to be done.
+///
+/// ```
+/// use batchdb::Claim;
+///
+/// // Each row is deleted with its result.
+/// let queue = Claim::new("mail_queue", "mail_id");
+/// // Each row stays and is marked: what is put into the queue again is known to be done.
+/// let queue = Claim::new("survey_queue", "survey_id").pending("done_at IS NULL").done("done_at = now()").batch(50);
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Claim {
+    table: String,
+    key: String,
+    pending: Option<String>,
+    done: Option<String>,
+    batch: u32,
+}
+
+impl Claim {
+    /// All rows of `table`, which may carry its schema, told apart by the column `key`: a row is deleted when it is
+    /// done. Both names are quoted, so their case counts where the database's does.
+    pub fn new(table: &str, key: &str) -> Claim {
+        Claim { table: table.to_owned(), key: key.to_owned(), pending: None, done: None, batch: BATCH }
+    }
+
+    /// Only the rows for which this condition holds. It is SQL: let it be a text of the program, never one of a
+    /// user's.
+    pub fn pending(mut self, condition: &str) -> Claim {
+        self.pending = Some(condition.to_owned());
+        self
+    }
+
+    /// A row that is done is not deleted but updated by these assignments, after which the condition of
+    /// [`pending`](Claim::pending) must not hold for it. It is SQL, as that is.
+    pub fn done(mut self, assignments: &str) -> Claim {
+        self.done = Some(assignments.to_owned());
+        self
+    }
+
+    /// How many rows are claimed at a time, 1,000 at most. By default 100.
+    ///
+    /// Fewer when each row takes long: all of a batch are done again when its process dies.
+    pub fn batch(mut self, rows: u32) -> Claim {
+        self.batch = rows.clamp(1, MOST);
+        self
+    }
+
+    fn condition(&self) -> String {
+        self.pending.as_ref().map_or_else(String::new, |condition| format!(" WHERE ({condition})"))
+    }
+
+    /// Takes rows that nobody else holds, for the rest of the transaction.
+    fn take(&self, engine: Engine) -> String {
+        let dialect = engine.dialect();
+        let (table, key) = (dialect.quote_path(&self.table), dialect.quote(&self.key));
+        let (condition, batch) = (self.condition(), self.batch);
+        match engine {
+            Engine::Postgres => {
+                format!("SELECT * FROM {table}{condition} ORDER BY {key} LIMIT {batch} FOR UPDATE SKIP LOCKED")
+            }
+            Engine::SqlServer => format!(
+                "SELECT TOP ({batch}) * FROM {table} WITH (UPDLOCK, READPAST, ROWLOCK){condition} ORDER BY {key}"
+            ),
+            // Its transactions begin with the one write lock of the file, so nobody else is here.
+            Engine::Sqlite => format!("SELECT * FROM {table}{condition} ORDER BY {key} LIMIT {batch}"),
+        }
+    }
+
+    /// Finds one row that is not done, whoever holds it.
+    fn find(&self, engine: Engine) -> String {
+        let (table, condition) = (engine.dialect().quote_path(&self.table), self.condition());
+        match engine {
+            Engine::SqlServer => format!("SELECT TOP (1) 1 AS found FROM {table}{condition}"),
+            _ => format!("SELECT 1 AS found FROM {table}{condition} LIMIT 1"),
+        }
+    }
+
+    fn finish(&self, engine: Engine) -> String {
+        let dialect = engine.dialect();
+        let (table, key) = (dialect.quote_path(&self.table), dialect.quote(&self.key));
+        match &self.done {
+            Some(assignments) => format!("UPDATE {table} SET {assignments} WHERE {key} IN (:keys)"),
+            None => format!("DELETE FROM {table} WHERE {key} IN (:keys)"),
+        }
+    }
+
+    fn run<E: From<Error>>(
+        &self,
+        session: &mut Session<'_>,
+        work: impl FnOnce(&mut Transaction<'_, '_>, &[Row]) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        let engine = engine(session)?;
+        session.transaction(|tx| {
+            let rows = tx.execute_query(&self.take(engine), ())?;
+            if rows.is_empty() {
+                return Ok(0);
+            }
+            let keys = rows.iter().map(|row| row.value(self.key.as_str()).cloned());
+            let keys = keys.collect::<Result<Vec<Value>>>()?;
+            work(tx, &rows)?;
+            let done = tx.execute(&self.finish(engine), params! { keys: keys })?;
+            if done != rows.len() as u64 {
+                let message = format!("{} rows were claimed, and {done} have their keys", rows.len());
+                return Err(Error::new(ErrorKind::RowCount, message)
+                    .with_hint("let the key be unique, and leave the rows to the claim until the work has returned")
+                    .into());
+            }
+            Ok(done)
+        })
+    }
+}
+
+impl DatabaseManager {
+    /// Claims a batch of rows that nobody else has claimed, has `work` done on them, and marks them as done: all in
+    /// one transaction. Returns how many rows that were; 0 when there are none, or others hold the rest.
+    ///
+    /// Write the results through the transaction that `work` is given. Then the claim and the result stand together
+    /// or not at all: when `work` fails or panics, or the process, the machine or the connection dies, the server
+    /// frees the rows at once for others. Without results on this database, make them harmless to repeat.
+    ///
+    /// On PostgreSQL by `FOR UPDATE SKIP LOCKED`, on SQL Server by `UPDLOCK, READPAST` (at the isolation level
+    /// `READ COMMITTED`); SQLite has one writer at a time.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns; what [`transaction`](DatabaseManager::transaction) gives;
+    /// [`RowCount`](ErrorKind::RowCount) when the key is not unique; [`Usage`](ErrorKind::Usage) for a database of
+    /// another kind.
+    ///
+    /// ```no_run
+    /// use batchdb::{Claim, DatabaseManager, Error, params};
+    ///
+    /// let db = DatabaseManager::new("rpa_db")?;
+    /// let queue = Claim::new("job_queue", "job_id").batch(20);
+    /// let claimed = db.claim(&queue, |tx, rows| {
+    ///     for row in rows {
+    ///         tx.execute("INSERT INTO result (job_id) VALUES (:id)", params! { id: row.get::<i64>("job_id")? })?;
+    ///     }
+    ///     Ok::<_, Error>(())
+    /// })?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[track_caller]
+    pub fn claim<E: From<Error>>(
+        &self,
+        claim: &Claim,
+        work: impl FnOnce(&mut Transaction<'_, '_>, &[Row]) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        self.session(|session| claim.run(session, work))
+    }
+
+    /// Claims batch after batch, as [`claim`](DatabaseManager::claim) does, until no row is left that is not done,
+    /// by whomever. Returns how many rows this call has done.
+    ///
+    /// What others hold is waited for: if one of them dies, its rows are free again and done here. So when several
+    /// processes run this, and one of them lives to its end, everything is done.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim`](DatabaseManager::claim), at the first batch that fails: those before stay done.
+    /// [`Cancelled`](ErrorKind::Cancelled) when it was told to stop before everything was done; see
+    /// [`with_cancel`](crate::with_cancel).
+    ///
+    /// ```no_run
+    /// use batchdb::{Claim, DatabaseManager, Error, params};
+    ///
+    /// let db = DatabaseManager::new("rpa_db")?;
+    /// let queue = Claim::new("job_queue", "job_id");
+    /// db.claim_all(&queue, |tx, rows| {
+    ///     let results = rows.iter().map(|row| Ok(params! { id: row.get::<i64>("job_id")? }));
+    ///     let results = results.collect::<Result<Vec<_>, Error>>()?;
+    ///     tx.execute_many("INSERT INTO result (job_id) VALUES (:id)", results).map(|_| ())
+    /// })?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[track_caller]
+    pub fn claim_all<E: From<Error>>(
+        &self,
+        claim: &Claim,
+        mut work: impl FnMut(&mut Transaction<'_, '_>, &[Row]) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        let mut done = 0;
+        let stopped = |done: u64| {
+            let message = format!("told to stop; {done} rows were done by then, and the rest stay to be claimed");
+            Error::new(ErrorKind::Cancelled, message)
+                .with_effect(Effect::RolledBack)
+                .during("claim_all")
+                .in_database(&self.settings().database)
+        };
+        loop {
+            if context::is_stopped() {
+                return Err(stopped(done).into());
+            }
+            let claimed = self.session(|session| claim.run(session, &mut work))?;
+            done += claimed;
+            if claimed > 0 {
+                continue;
+            }
+            let left = self.session(|session| {
+                let find = claim.find(engine(session)?);
+                session.query_opt(&find, ())
+            })?;
+            if left.is_none() {
+                return Ok(done);
+            }
+            if !context::pause(PAUSE.mul_f64(0.8 + 0.4 * fastrand::f64())) {
+                return Err(stopped(done).into());
+            }
+        }
+    }
+}
+
+fn engine(session: &mut Session<'_>) -> Result<Engine> {
+    Engine::of(session)?.ok_or_else(|| {
+        Error::usage("rows are claimed on PostgreSQL, SQL Server and SQLite, and this database is none of them")
+            .with_hint("for SQL Server set TYPE=sqlserver")
+            .in_database(&session.settings().database)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_database_claims_in_its_own_words() {
+        let claim = Claim::new("app.queue", "id").pending("done IS NULL OR redo").batch(7);
+        assert_eq!(
+            claim.take(Engine::Postgres),
+            "SELECT * FROM \"app\".\"queue\" WHERE (done IS NULL OR redo) ORDER BY \"id\" LIMIT 7 \
+             FOR UPDATE SKIP LOCKED"
+        );
+        assert_eq!(
+            claim.take(Engine::SqlServer),
+            "SELECT TOP (7) * FROM [app].[queue] WITH (UPDLOCK, READPAST, ROWLOCK) WHERE (done IS NULL OR redo) \
+             ORDER BY [id]"
+        );
+        assert_eq!(claim.find(Engine::Sqlite), "SELECT 1 AS found FROM \"app\".\"queue\" WHERE (done IS NULL OR redo) LIMIT 1");
+        assert_eq!(claim.finish(Engine::SqlServer), "DELETE FROM [app].[queue] WHERE [id] IN (:keys)");
+        let kept = claim.done("done = 1").finish(Engine::Postgres);
+        assert_eq!(kept, "UPDATE \"app\".\"queue\" SET done = 1 WHERE \"id\" IN (:keys)");
+    }
+
+    #[test]
+    fn a_batch_fits_one_statement() {
+        assert_eq!(Claim::new("q", "id").batch(0).batch, 1);
+        assert_eq!(Claim::new("q", "id").batch(u32::MAX).batch, MOST);
+        assert!(Claim::new("q", "id").find(Engine::SqlServer).ends_with("FROM [q]"));
+    }
+}

@@ -1,0 +1,119 @@
+//! What happens once for each pool, before its first statement.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::deadline::Deadline;
+use crate::error::{Phase, Result};
+
+/// Whether the first use of a pool has happened, and whether somebody is about it.
+#[derive(Debug, Default)]
+pub(crate) struct FirstUse {
+    done: AtomicBool,
+    under_way: Mutex<bool>,
+    ended: Condvar,
+}
+
+thread_local! {
+    /// The calls that the first use itself makes must not wait for it.
+    static WITHIN: Cell<bool> = const { Cell::new(false) };
+}
+
+impl FirstUse {
+    /// Runs `work` unless it has succeeded before. Others wait for it until their deadline; calls from
+    /// within pass.
+    ///
+    /// # Errors
+    ///
+    /// What `work` gives, and a timeout in the phase `lock` when somebody else's work took too long.
+    pub(crate) fn once(&self, deadline: Deadline, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        if self.done.load(Ordering::Acquire) || WITHIN.get() {
+            return Ok(());
+        }
+        let mut under_way = self.lock();
+        while *under_way {
+            under_way = match deadline.at() {
+                None => self.ended.wait(under_way).unwrap_or_else(PoisonError::into_inner),
+                Some(_) => {
+                    let left = deadline.left_for(Phase::Lock, Instant::now())?;
+                    self.ended.wait_timeout(under_way, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        if self.done.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        *under_way = true;
+        drop(under_way);
+        let turn = Turn { first_use: self };
+        WITHIN.set(true);
+        let outcome = work();
+        if outcome.is_ok() {
+            self.done.store(true, Ordering::Release);
+        }
+        drop(turn);
+        outcome
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody's turn; it ends also when the work panics, and the next one in line tries.
+struct Turn<'a> {
+    first_use: &'a FirstUse,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        WITHIN.set(false);
+        *self.first_use.lock() = false;
+        self.first_use.ended.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[test]
+    fn what_failed_or_panicked_is_tried_again_and_what_succeeded_is_not() {
+        let first = FirstUse::default();
+        assert!(first.once(Deadline::NONE, || Err(Error::usage("no"))).is_err());
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            first.once(Deadline::NONE, || panic!("on purpose"))
+        }));
+        assert!(panicked.is_err());
+        first.once(Deadline::NONE, || first.once(Deadline::NONE, || Err(Error::usage("within")))).unwrap();
+        first.once(Deadline::NONE, || Err(Error::usage("again"))).unwrap();
+    }
+
+    #[test]
+    fn others_wait_no_longer_than_their_own_deadline() {
+        let first = FirstUse::default();
+        let (started, go) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        std::thread::scope(|scope| {
+            let first = &first;
+            scope.spawn(move || {
+                first.once(Deadline::NONE, || {
+                    started.send(()).unwrap();
+                    released.recv().unwrap();
+                    Ok(())
+                })
+            });
+            go.recv().unwrap();
+            let soon = Deadline::after(Instant::now(), Duration::from_millis(20));
+            let error = first.once(soon, || Ok(())).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Lock));
+            release.send(()).unwrap();
+            first.once(Deadline::NONE, || Err(Error::usage("done already"))).unwrap();
+        });
+    }
+}

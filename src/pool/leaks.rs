@@ -1,0 +1,164 @@
+//! Connections that are held for longer than `LEAK_AFTER`: one warning for each, which says where it was borrowed.
+//!
+//! Off unless the setting is there: it costs each checkout an entry in a map. The timer looks only while something
+//! is borrowed, and then once for the oldest.
+
+use std::collections::BTreeMap;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::TIMER;
+use crate::context;
+
+/// The loans of one pool, while they last.
+#[derive(Debug)]
+pub(super) struct Loans {
+    database: Arc<str>,
+    limit: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By number, which is by age.
+    loans: BTreeMap<u64, Loan>,
+    last: u64,
+    /// The timer is going to look.
+    watched: bool,
+}
+
+#[derive(Debug)]
+struct Loan {
+    since: Instant,
+    place: &'static Location<'static>,
+    flow: Option<Arc<str>>,
+    task: Option<Arc<str>>,
+    thread: thread::Thread,
+    /// The last call that was made on the connection.
+    operation: &'static str,
+    told: bool,
+}
+
+impl Loans {
+    /// `None` where the limit is 0: nobody looks then.
+    pub(super) fn new(database: &Arc<str>, limit: Duration) -> Option<Arc<Loans>> {
+        (!limit.is_zero())
+            .then(|| Arc::new(Loans { database: Arc::clone(database), limit, state: Mutex::default() }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a loan to the calling thread, until the note is dropped.
+    pub(super) fn note(self: &Arc<Loans>, place: &'static Location<'static>) -> Note {
+        let (flow, task) = context::with(|context| (context.flow.clone(), context.task.clone()));
+        let mut state = self.lock();
+        state.last += 1;
+        let number = state.last;
+        let (since, thread) = (Instant::now(), thread::current());
+        let loan = Loan { since, place, flow, task, thread, operation: "checkout", told: false };
+        state.loans.insert(number, loan);
+        if !std::mem::replace(&mut state.watched, true) {
+            self.look_in(self.limit);
+        }
+        Note { loans: Arc::clone(self), number }
+    }
+
+    fn look_in(self: &Arc<Loans>, time: Duration) {
+        // Whoever has closed the pool has no use for the warning.
+        let loans = Arc::downgrade(self);
+        TIMER.execute_after(time, move || {
+            if let Some(loans) = loans.upgrade() {
+                loans.look();
+            }
+        });
+    }
+
+    fn look(self: &Arc<Loans>) {
+        let mut state = self.lock();
+        let mut next = None;
+        for loan in state.loans.values_mut().filter(|loan| !loan.told) {
+            let held = loan.since.elapsed();
+            if held < self.limit {
+                // The rest is younger.
+                next = Some(self.limit - held);
+                break;
+            }
+            loan.told = true;
+            self.tell(loan, held);
+        }
+        state.watched = next.is_some();
+        if let Some(time) = next {
+            self.look_in(time);
+        }
+    }
+
+    fn tell(&self, loan: &Loan, held: Duration) {
+        let or_none = |name: &Option<Arc<str>>| name.as_deref().unwrap_or("none").to_owned();
+        log::warn!(
+            database:% = self.database,
+            flow = or_none(&loan.flow),
+            task = or_none(&loan.task),
+            thread = loan.thread.name().unwrap_or("unnamed"),
+            operation = loan.operation,
+            place:% = loan.place;
+            "a connection borrowed at {} has been held for {} s, longer than LEAK_AFTER ({:?})",
+            loan.place, held.as_secs(), self.limit,
+        );
+    }
+}
+
+/// The note of one loan.
+#[derive(Debug)]
+pub(super) struct Note {
+    loans: Arc<Loans>,
+    number: u64,
+}
+
+impl Note {
+    /// A call is made on the connection.
+    pub(super) fn operation(&self, operation: &'static str) {
+        if let Some(loan) = self.loans.lock().loans.get_mut(&self.number) {
+            loan.operation = operation;
+        }
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        self.loans.lock().loans.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(loans: &Arc<Loans>) -> Vec<bool> {
+        loans.lock().loans.values().map(|loan| loan.told).collect()
+    }
+
+    #[test]
+    fn only_what_is_held_for_too_long_is_told_and_only_once() {
+        assert!(Loans::new(&Arc::from("db"), Duration::ZERO).is_none());
+        let loans = Loans::new(&Arc::from("db"), Duration::from_millis(200)).unwrap();
+        let old = loans.note(Location::caller());
+        old.operation("execute");
+        drop(loans.note(Location::caller()));
+        let end = Instant::now() + Duration::from_secs(10);
+        while told(&loans) != [true] {
+            assert!(Instant::now() < end, "nobody looked");
+            thread::yield_now();
+        }
+        assert!(!loans.lock().watched, "nothing is left to be told");
+        // The next loan is looked after again.
+        let young = loans.note(Location::caller());
+        assert!(loans.lock().watched);
+        assert_eq!(told(&loans), [true, false]);
+        drop((old, young));
+        assert!(loans.lock().loans.is_empty());
+    }
+}

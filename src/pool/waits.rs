@@ -1,0 +1,105 @@
+//! How long checkouts took: counted in doubling steps, so that a checkout costs three atomic additions.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Step `n` counts what took less than 2ⁿ µs, and not less than half of that. The last has all that took longer.
+const STEPS: usize = 40;
+
+/// The times of all checkouts of a pool that gave a connection.
+#[derive(Debug)]
+pub(super) struct Waits {
+    steps: [AtomicU64; STEPS],
+    total_nanos: AtomicU64,
+    longest_nanos: AtomicU64,
+}
+
+/// What the counts say. All zero before the first checkout.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Summary {
+    pub(super) count: u64,
+    pub(super) mean_ms: f64,
+    pub(super) p95_ms: f64,
+    pub(super) max_ms: f64,
+}
+
+impl Default for Waits {
+    fn default() -> Waits {
+        Waits {
+            steps: std::array::from_fn(|_| AtomicU64::new(0)),
+            total_nanos: AtomicU64::new(0),
+            longest_nanos: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Waits {
+    pub(super) fn count(&self, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let step = (u64::BITS - (nanos / 1_000).leading_zeros()) as usize;
+        self.steps[step.min(STEPS - 1)].fetch_add(1, Ordering::Relaxed);
+        self.total_nanos.fetch_add(nanos, Ordering::Relaxed);
+        // Most are not the longest, and looking is cheaper than writing.
+        if nanos > self.longest_nanos.load(Ordering::Relaxed) {
+            self.longest_nanos.fetch_max(nanos, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        let steps: Vec<u64> = self.steps.iter().map(|step| step.load(Ordering::Relaxed)).collect();
+        let count: u64 = steps.iter().sum();
+        let longest = self.longest_nanos.load(Ordering::Relaxed);
+        let mean = self.total_nanos.load(Ordering::Relaxed).checked_div(count).unwrap_or(0);
+        // The end of the step in which the 95th of a hundred lies, but never more than the longest.
+        let mut left = (count * 95).div_ceil(100);
+        let step = steps.iter().position(|in_step| {
+            left = left.saturating_sub(*in_step);
+            left == 0
+        });
+        let p95 = step.map_or(0, |step| 1_000_u64 << step).min(longest);
+        Summary { count, mean_ms: millis(mean), p95_ms: millis(p95), max_ms: millis(longest) }
+    }
+}
+
+/// Milliseconds, to three places.
+fn millis(nanos: u64) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "more digits than are shown")]
+    let micros = (nanos as f64 / 1_000.0).round();
+    micros / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_all_zeros() {
+        let zeros = Summary { count: 0, mean_ms: 0.0, p95_ms: 0.0, max_ms: 0.0 };
+        assert_eq!(Waits::default().summary(), zeros);
+    }
+
+    #[test]
+    fn one_in_twenty_that_waits_does_not_move_the_95th() {
+        let waits = Waits::default();
+        for _ in 0..95 {
+            waits.count(Duration::from_micros(3));
+        }
+        for _ in 0..5 {
+            waits.count(Duration::from_millis(200));
+        }
+        let summary = waits.summary();
+        assert_eq!((summary.count, summary.p95_ms, summary.max_ms), (100, 0.004, 200.0));
+        assert_eq!(summary.mean_ms, 10.003);
+        waits.count(Duration::from_millis(200));
+        assert_eq!(waits.summary().p95_ms, 200.0);
+    }
+
+    #[test]
+    fn the_longest_and_the_shortest_have_their_steps() {
+        let waits = Waits::default();
+        waits.count(Duration::ZERO);
+        assert_eq!(waits.summary().p95_ms, 0.0);
+        waits.count(Duration::from_secs(60 * 60 * 24 * 365));
+        assert_eq!(waits.summary().count, 2);
+    }
+}
