@@ -5,7 +5,7 @@
 CARGO ?= cargo
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test lint doc features bench ci clean
+.PHONY: help setup demo test faults faults-red lint doc features bench ci clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -22,6 +22,12 @@ demo: setup ## Run the demonstration; SURVEYS=file.csv takes your own survey res
 
 test: setup ## Run all tests: servers are started for them and stopped after them
 	$(CARGO) test --locked --all-features
+
+faults: setup ## Prove the promises by faults, with full loads; ARGS="--only T5,T7 --seed 42" goes to it as it is
+	@$(CARGO) test --quiet --locked --all-features --test faults -- --full $(ARGS)
+
+faults-red: setup ## The same faults on the bare drivers, which must be seen to break the promises
+	@$(CARGO) test --quiet --locked --all-features --test faults -- --full --red $(ARGS)
 
 lint: ## Check the formatting, and clippy's opinion
 	$(CARGO) fmt --all --check

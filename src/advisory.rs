@@ -146,10 +146,7 @@ impl AdvisoryLock {
                     .map(|held| held > 0)
             }
             Key::SqlServer(resource) => session
-                .query_one(
-                    &format!("SELECT APPLOCK_MODE(N'public', N'{resource}', 'Session') AS mode"),
-                    (),
-                )?
+                .query_one(&format!("SELECT APPLOCK_MODE(N'public', N'{resource}', 'Session') AS mode"), ())?
                 .get::<Option<String>>(0)
                 .map(|mode| mode.as_deref() == Some("Exclusive")),
         }

@@ -46,7 +46,10 @@ struct Shared {
 static WATCHERS: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 
 /// Has `watcher` called, from the cancelling thread, whenever a token is cancelled.
-#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only PostgreSQL's watchdog waits for others"))]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only PostgreSQL's watchdog waits for others")
+)]
 pub(crate) fn watch(watcher: fn()) {
     WATCHERS.lock().unwrap_or_else(PoisonError::into_inner).push(watcher);
 }

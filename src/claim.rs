@@ -79,7 +79,9 @@ impl Claim {
         let (condition, batch) = (self.condition(), self.batch);
         match engine {
             Engine::Postgres => {
-                format!("SELECT * FROM {table}{condition} ORDER BY {key} LIMIT {batch} FOR UPDATE SKIP LOCKED")
+                format!(
+                    "SELECT * FROM {table}{condition} ORDER BY {key} LIMIT {batch} FOR UPDATE SKIP LOCKED"
+                )
             }
             Engine::SqlServer => format!(
                 "SELECT TOP ({batch}) * FROM {table} WITH (UPDLOCK, READPAST, ROWLOCK){condition} ORDER BY {key}"
@@ -125,7 +127,9 @@ impl Claim {
             if done != rows.len() as u64 {
                 let message = format!("{} rows were claimed, and {done} have their keys", rows.len());
                 return Err(Error::new(ErrorKind::RowCount, message)
-                    .with_hint("let the key be unique, and leave the rows to the claim until the work has returned")
+                    .with_hint(
+                        "let the key be unique, and leave the rows to the claim until the work has returned",
+                    )
                     .into());
             }
             Ok(done)
@@ -204,7 +208,8 @@ impl DatabaseManager {
     ) -> Result<u64, E> {
         let mut done = 0;
         let stopped = |done: u64| {
-            let message = format!("told to stop; {done} rows were done by then, and the rest stay to be claimed");
+            let message =
+                format!("told to stop; {done} rows were done by then, and the rest stay to be claimed");
             Error::new(ErrorKind::Cancelled, message)
                 .with_effect(Effect::RolledBack)
                 .during("claim_all")
@@ -235,9 +240,11 @@ impl DatabaseManager {
 
 fn engine(session: &mut Session<'_>) -> Result<Engine> {
     Engine::of(session)?.ok_or_else(|| {
-        Error::usage("rows are claimed on PostgreSQL, SQL Server and SQLite, and this database is none of them")
-            .with_hint("for SQL Server set TYPE=sqlserver")
-            .in_database(&session.settings().database)
+        Error::usage(
+            "rows are claimed on PostgreSQL, SQL Server and SQLite, and this database is none of them",
+        )
+        .with_hint("for SQL Server set TYPE=sqlserver")
+        .in_database(&session.settings().database)
     })
 }
 
@@ -258,7 +265,10 @@ mod tests {
             "SELECT TOP (7) * FROM [app].[queue] WITH (UPDLOCK, READPAST, ROWLOCK) WHERE (done IS NULL OR redo) \
              ORDER BY [id]"
         );
-        assert_eq!(claim.find(Engine::Sqlite), "SELECT 1 AS found FROM \"app\".\"queue\" WHERE (done IS NULL OR redo) LIMIT 1");
+        assert_eq!(
+            claim.find(Engine::Sqlite),
+            "SELECT 1 AS found FROM \"app\".\"queue\" WHERE (done IS NULL OR redo) LIMIT 1"
+        );
         assert_eq!(claim.finish(Engine::SqlServer), "DELETE FROM [app].[queue] WHERE [id] IN (:keys)");
         let kept = claim.done("done = 1").finish(Engine::Postgres);
         assert_eq!(kept, "UPDATE \"app\".\"queue\" SET done = 1 WHERE \"id\" IN (:keys)");

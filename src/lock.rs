@@ -122,7 +122,12 @@ impl Lock<'_, '_> {
 
 fn named(session: &mut Session<'_>, name: &str) -> Result<AdvisoryLock> {
     let lock = Engine::of(session)?.and_then(|engine| {
-        AdvisoryLock::new(engine, format!("the lock `{name}`"), &format!("batchdb lock {name}"), "batchdb-lock-")
+        AdvisoryLock::new(
+            engine,
+            format!("the lock `{name}`"),
+            &format!("batchdb lock {name}"),
+            "batchdb-lock-",
+        )
     });
     lock.ok_or_else(|| {
         Error::usage("this database has no locks by name; PostgreSQL and SQL Server do")

@@ -134,7 +134,13 @@ impl Pool {
             Ok(()) => {
                 self.waits.count(started.elapsed());
                 let note = self.loans.as_ref().map(|loans| loans.note(place));
-                Ok(Lease { pool: Arc::clone(self), slot: Some(slot), permit: Some(permit), note, dirty: false })
+                Ok(Lease {
+                    pool: Arc::clone(self),
+                    slot: Some(slot),
+                    permit: Some(permit),
+                    note,
+                    dirty: false,
+                })
             }
             Err(error) => {
                 slot.discard();

@@ -23,7 +23,9 @@ pub(super) fn token() -> Result<CancelToken> {
         if told.is_cancelled() {
             std::process::exit(INTERRUPTED);
         }
-        log::warn!("told to stop: what runs may end, nothing new begins; a second signal ends the process at once");
+        log::warn!(
+            "told to stop: what runs may end, nothing new begins; a second signal ends the process at once"
+        );
         told.cancel();
     })
     .map_err(|error| {

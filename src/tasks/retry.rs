@@ -75,7 +75,10 @@ mod tests {
         assert_eq!(retry.next(1, &TaskError::new("mine"), LEFT, false), Next::Again);
         let unknown = TaskError::new(std::io::Error::other("x"));
         assert_eq!(retry.next(1, &unknown, LEFT, false), Next::Again);
-        assert_eq!(retry.next(1, &ours(ErrorKind::OutcomeUnknown), LEFT, false), Next::End(TaskState::Failed));
+        assert_eq!(
+            retry.next(1, &ours(ErrorKind::OutcomeUnknown), LEFT, false),
+            Next::End(TaskState::Failed)
+        );
     }
 
     #[test]

@@ -118,8 +118,9 @@ impl<'w, T, R> Running<'w, T, R> {
         let name = self.name_of(index, item);
         let _permit = self.permits.as_ref().map(Permits::take);
         if self.stop.as_ref().is_some_and(too_late) {
-            let error = Error::new(ErrorKind::Cancelled, "the fan-out was told to stop before this task began")
-                .with_effect(Effect::NotSent);
+            let error =
+                Error::new(ErrorKind::Cancelled, "the fan-out was told to stop before this task began")
+                    .with_effect(Effect::NotSent);
             let record = TaskRecord::not_started(index, name, TaskError::new(error));
             self.report(&record);
             return record;

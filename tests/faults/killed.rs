@@ -15,7 +15,7 @@ use crate::world::World;
 const THREADS: i64 = 8;
 const PARTS: i32 = 5;
 /// So often a transaction is tried: it is hit about every tenth time.
-const ATTEMPTS: usize = 10;
+const ATTEMPTS: u32 = 8;
 
 /// What the program was told of each transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +71,9 @@ fn transaction(db: &DatabaseManager, id: i64) -> Result<()> {
         });
         match outcome {
             Err(error) if error.is_transient() && attempts < ATTEMPTS => {
+                // Longer than the second for which a pool remembers that a login was killed, in the end.
+                thread::sleep(Duration::from_millis(10 << attempts));
                 attempts += 1;
-                thread::sleep(Duration::from_millis(20));
             }
             outcome => return outcome,
         }

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the lines are what this program is for")]
 #![allow(unreachable_pub, reason = "a program has no outside")]
 
+mod bulk;
 mod check;
 mod commit;
 mod crowd;
@@ -45,6 +46,7 @@ const TESTS: &[Test] = &[
     Test { name: "T6", about: "timeout and cancel", run: timeouts::run, red: None },
     Test { name: "T7", about: "silent peer", run: silence::run, red: Some(silence::red) },
     Test { name: "T8", about: "result truth", run: results::run, red: Some(results::red) },
+    Test { name: "T9", about: "bulk truth", run: bulk::run, red: Some(bulk::red) },
     Test { name: "T10", about: "clean session", run: sessions::run, red: None },
 ];
 

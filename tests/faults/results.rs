@@ -1,10 +1,9 @@
 //! T8: a result that is cut short is never given as a whole one.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use batchdb::{DatabaseManager, Error, Result, Row, params};
+use batchdb::{DatabaseManager, Error, Result, Row};
 
 use crate::check::Check;
 use crate::proxy::{End, Proxy, Way};

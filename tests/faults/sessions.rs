@@ -112,7 +112,7 @@ fn round_trips(world: &World, name: &str, check: &mut Check) {
     // Without prepared statements, which a cleaned session has lost and would prepare anew.
     let db =
         world.postgres(name, proxy.port()).statement_cache(0).pool_size(1).max_overflow(0).build().unwrap();
-    let mut cost = |text: &str| {
+    let cost = |text: &str| {
         db.execute(text, ()).unwrap();
         let before = proxy.round_trips();
         for _ in 0..times {

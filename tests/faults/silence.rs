@@ -221,7 +221,8 @@ fn round(peer: &dyn Peer, place: Place, late: &Mutex<(u64, Duration)>, check: &m
     check.expect(port == agreeing || hit >= SIDE_BY_SIDE, || {
         format!("{} {place:?}: only {hit} of {SIDE_BY_SIDE} calls met the fault", peer.name())
     });
-    let held = handles[0].pool_status().abandoned;
+    let abandoned = || handles.iter().map(|db| db.pool_status().abandoned).sum::<usize>();
+    let held = abandoned();
     // The close of a driver that says nothing more needs no thread.
     let wanted = if !peer.holds_threads() || place == Place::Close { 0 } else { SIDE_BY_SIDE as usize };
     check.expect(held == wanted, || format!("{} {place:?}: {held} threads held, not {wanted}", peer.name()));
@@ -231,11 +232,11 @@ fn round(peer: &dyn Peer, place: Place, late: &Mutex<(u64, Duration)>, check: &m
     }
     proxy.end_all(End::Reset);
     proxy.heal();
-    let (free, took) = eventually(Duration::from_secs(1), || handles[0].pool_status().abandoned == 0);
+    let (free, took) = eventually(Duration::from_secs(1), || abandoned() == 0);
     check
         .expect(free, || format!("{} {place:?}: threads still held {took:.0?} after the reset", peer.name()));
     // Whatever falls short here must not be counted against the next round.
-    eventually(Duration::from_secs(10), || handles[0].pool_status().abandoned == 0);
+    eventually(Duration::from_secs(10), || abandoned() == 0);
 }
 
 /// The call that is stuck. Whether it ended as it should: with an error, but for the close.

@@ -79,6 +79,12 @@ impl Seen {
 
 fn one(world: &World, what: &str, database: &str, db: &DatabaseManager, check: &mut Check) {
     let calls = world.amount(2000, 160);
+    // PgBouncer opens its connections one after the other, which is not what is measured here.
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| db.execute_query("SELECT pg_sleep(0.5)", ()).unwrap());
+        }
+    });
     let seen = Seen::default();
     let direct = what == "direct";
     thread::scope(|scope| {

@@ -177,8 +177,8 @@ trap '' HUP INT TERM PIPE
 "$1" -q "$2" </dev/null &
 pooler=$!
 read -r _
-kill -KILL $pooler
-wait $pooler
+kill -TERM $pooler 2>/dev/null
+wait $pooler 2>/dev/null
 "#;
 
 impl PgBouncer {
@@ -217,9 +217,6 @@ impl PgBouncer {
 
 impl Drop for PgBouncer {
     fn drop(&mut self) {
-        if std::env::var_os("KEEPLOG").is_some() {
-            let _ = std::fs::copy(self._folder.path().join("log"), "/tmp/pgbouncer.log");
-        }
         drop(self.leash.take());
         self.shell.wait().unwrap();
     }

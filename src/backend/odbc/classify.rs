@@ -96,6 +96,9 @@ fn meaning(record: &Record, flavor: Flavor) -> Option<Meaning> {
             sql_server(record.native).or_else(|| sqlstate(&record.state).filter(|_| record.state != "42000"))
         }
         Flavor::Sqlite => sqlite(record.native),
+        // psqlODBC's number for errors of its own. In a transaction it sets a savepoint before each statement, and
+        // says no more than that this failed when the connection is gone.
+        Flavor::Postgres if record.native == 8 && record.state == "HY000" => Some(Lost),
         Flavor::Postgres | Flavor::Other => sqlstate(&record.state),
     }
     .map(|meaning| match meaning {
@@ -356,6 +359,8 @@ mod tests {
         check(Flavor::Postgres, "40P01", 1, write, ErrorKind::Conflict, Effect::RolledBack);
         check(Flavor::Postgres, "23505", 1, write, ErrorKind::Constraint, Effect::Final);
         check(Flavor::Postgres, "57P01", 1, write, ErrorKind::OutcomeUnknown, Effect::Unknown);
+        let in_transaction = at(Phase::Query, false);
+        check(Flavor::Postgres, "HY000", 8, in_transaction, ErrorKind::Connect, Effect::RolledBack);
         for (text, kind, effect) in [
             ("FATAL:  password authentication failed for user \"b\"", ErrorKind::Auth, Effect::Final),
             ("FATAL:  database \"nope\" does not exist", ErrorKind::Connect, Effect::Final),

@@ -104,9 +104,8 @@ impl Link {
     /// take as long as the call that it is meant to end. There is one at most for each thread that is given up.
     pub(super) fn cancel(link: &Arc<Link>) {
         let link = Arc::clone(link);
-        let spawned = thread::Builder::new()
-            .name("batchdb-odbc-cancel".into())
-            .spawn(move || link.cancel_here());
+        let spawned =
+            thread::Builder::new().name("batchdb-odbc-cancel".into()).spawn(move || link.cancel_here());
         if spawned.is_err() {
             log::warn!("no thread could be started to cancel an ODBC statement; it runs on");
         }

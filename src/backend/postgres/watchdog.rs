@@ -126,11 +126,7 @@ impl Control {
         if due > now {
             return due.min(self.look_at_cut(now));
         }
-        if self
-            .deadline
-            .compare_exchange(deadline, CLAIMED, Ordering::SeqCst, Ordering::SeqCst)
-            .is_ok()
-        {
+        if self.deadline.compare_exchange(deadline, CLAIMED, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
             if self.cancel.get().is_some() {
                 self.cancel();
                 let grace = u64::try_from(CANCEL_GRACE.as_nanos()).unwrap_or(u64::MAX);
