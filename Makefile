@@ -5,7 +5,7 @@
 CARGO ?= cargo
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test faults faults-red lint doc features bench ci clean
+.PHONY: help setup demo test faults faults-red soak lint doc features bench ci clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -28,6 +28,9 @@ faults: setup ## Prove the promises by faults, with full loads; ARGS="--only T5,
 
 faults-red: setup ## The same faults on the bare drivers, which must be seen to break the promises
 	@$(CARGO) test --quiet --locked --all-features --test faults -- --full --red $(ARGS)
+
+soak: setup ## All faults for a while, by chance: MINUTES=10, and SEED=42 to repeat one
+	@$(CARGO) test --quiet --locked --all-features --test faults -- --soak $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 lint: ## Check the formatting, and clippy's opinion
 	$(CARGO) fmt --all --check

@@ -16,6 +16,7 @@ mod proxy;
 mod results;
 mod sessions;
 mod silence;
+mod soak;
 mod start_up;
 mod tds;
 mod timeouts;
@@ -57,12 +58,23 @@ struct Options {
     seed: u64,
     full: bool,
     red: bool,
+    /// For how many minutes the soak runs, in place of the tests.
+    soak: Option<f64>,
+    /// A name came without `--only`, as the filters of `cargo test` do.
+    filtered: bool,
     only: Vec<String>,
 }
 
 /// The options, and those of Cargo's own test runner ignored: `cargo test` gives all targets the same.
 fn options() -> Result<Option<Options>, String> {
-    let mut options = Options { seed: fastrand::u64(..1_000_000), full: false, red: false, only: Vec::new() };
+    let mut options = Options {
+        seed: fastrand::u64(..1_000_000),
+        full: false,
+        red: false,
+        soak: None,
+        filtered: false,
+        only: Vec::new(),
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -73,6 +85,10 @@ fn options() -> Result<Option<Options>, String> {
                 let seed = arguments.next().and_then(|text| text.parse().ok());
                 options.seed = seed.ok_or("--seed wants a number")?;
             }
+            "--soak" => {
+                let minutes = arguments.next().and_then(|text| text.parse().ok());
+                options.soak = Some(minutes.ok_or("--soak wants a number of minutes")?);
+            }
             "--only" => {
                 let names = arguments.next().ok_or("--only wants names such as T5,T7")?;
                 options.only.extend(names.split(',').map(str::to_owned));
@@ -81,7 +97,10 @@ fn options() -> Result<Option<Options>, String> {
             "--test-threads" | "--skip" | "--format" | "--color" => drop(arguments.next()),
             flag if flag.starts_with('-') => (),
             // A filter of `cargo test`, which here names a test.
-            name => options.only.push(name.to_owned()),
+            name => {
+                options.filtered = true;
+                options.only.push(name.to_owned());
+            }
         }
     }
     Ok(Some(options))
@@ -94,50 +113,65 @@ fn main() -> ExitCode {
     let options = match options() {
         Ok(Some(options)) => options,
         Ok(None) => return ExitCode::SUCCESS,
-        Err(wrong) => {
-            eprintln!("faults: {wrong}");
-            return ExitCode::from(2);
-        }
+        Err(wrong) => return wrong_usage(&wrong),
     };
     let wanted = |test: &&Test| {
         (options.only.is_empty() || options.only.iter().any(|name| name == test.name))
             && (!options.red || test.red.is_some())
+            && options.soak.is_none()
     };
     let tests: Vec<&'static Test> = TESTS.iter().filter(wanted).collect();
-    if tests.is_empty() {
-        return ExitCode::SUCCESS;
+    if tests.is_empty() && options.soak.is_none() {
+        // A filter of `cargo test` that is meant for another target is no mistake; `--only` is.
+        return if options.filtered { ExitCode::SUCCESS } else { wrong_usage("--only names no such test") };
     }
     let load = if options.full { "full" } else { "short" };
     let side = if options.red { ", without protection" } else { "" };
-    println!("faults: {} tests, {load} load{side}, seed {}", tests.len(), options.seed);
     let world: &'static World = Box::leak(Box::new(World::new(options.seed, options.full)));
     world.server();
     let mut passed = true;
+    if let Some(minutes) = options.soak {
+        println!("faults: a soak of {minutes} minutes, seed {}", options.seed);
+        let longest = LONGEST + Duration::from_secs_f64(minutes * 60.0);
+        passed &= one(("T12", "soak"), false, longest, move |check| soak::run(world, minutes, check));
+    } else {
+        println!("faults: {} tests, {load} load{side}, seed {}", tests.len(), options.seed);
+    }
     for test in tests {
-        passed &= one(test, world, options.red);
+        let work = test.red.filter(|_| options.red).unwrap_or(test.run);
+        passed &= one((test.name, test.about), options.red, LONGEST, move |check| work(world, check));
     }
     // What stays in a static is not dropped; the guardian of the server sees this process end.
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+fn wrong_usage(wrong: &str) -> ExitCode {
+    eprintln!("faults: {wrong}");
+    ExitCode::from(2)
+}
+
 /// Runs one test on a thread of its own, so that it cannot hold up the others for ever, and prints its line.
-fn one(test: &'static Test, world: &'static World, red: bool) -> bool {
+fn one(
+    (name, about): (&str, &str),
+    red: bool,
+    longest: Duration,
+    work: impl FnOnce(&mut Check) + Send + 'static,
+) -> bool {
     let (sender, receiver) = mpsc::channel();
     let started = Instant::now();
-    let work = test.red.filter(|_| red).unwrap_or(test.run);
     std::thread::Builder::new()
-        .name(test.name.to_owned())
+        .name(name.to_owned())
         .spawn(move || {
             let mut check = Check::default();
-            let outcome = catch_unwind(AssertUnwindSafe(|| work(world, &mut check)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(&mut check)));
             check.expect(outcome.is_ok(), || "it panicked".to_owned());
             let _ = sender.send(check);
         })
         .unwrap();
-    let (line, passed) = match receiver.recv_timeout(LONGEST) {
+    let (line, passed) = match receiver.recv_timeout(longest) {
         Ok(check) => check.verdict(red),
-        Err(_) => (format!("… FELL SHORT: still not at its end after {LONGEST:?}"), false),
+        Err(_) => (format!("… FELL SHORT: still not at its end after {longest:?}"), false),
     };
-    println!("{} {}: {line} ({:.0} s)", test.name, test.about, started.elapsed().as_secs_f64());
+    println!("{name} {about}: {line} ({:.0} s)", started.elapsed().as_secs_f64());
     passed
 }
