@@ -5,7 +5,7 @@
 CARGO ?= cargo
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test faults faults-red soak lint doc features bench ci clean
+.PHONY: help setup demo test faults faults-red soak hostile lint doc features bench ci clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -31,6 +31,9 @@ faults-red: setup ## The same faults on the bare drivers, which must be seen to 
 
 soak: setup ## All faults for a while, by chance: MINUTES=10, and SEED=42 to repeat one
 	@$(CARGO) test --quiet --locked --all-features --test faults -- --soak $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+
+hostile: setup ## Send 100,000 hostile values through each backend; HOSTILE_SEED=number repeats a run
+	HOSTILE_VALUES=100000 $(CARGO) test --locked --all-features --test it hostile -- --nocapture
 
 lint: ## Check the formatting, and clippy's opinion
 	$(CARGO) fmt --all --check

@@ -56,6 +56,17 @@ impl Isolation {
 pub(crate) struct Begin {
     pub(crate) isolation: Option<Isolation>,
     pub(crate) read_only: bool,
+    /// The server gives the transaction a mark by which its end can be asked for; see [`CommitMark`].
+    pub(crate) settle: bool,
+}
+
+/// By what another connection can ask whether a transaction was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CommitMark {
+    /// The transaction's number.
+    pub(crate) transaction: String,
+    /// The history that the number belongs to: on another server, or after a standby took over, it means nothing.
+    pub(crate) history: String,
 }
 
 /// One connection to a database. Used by one thread at a time.
@@ -79,6 +90,11 @@ pub(crate) trait Connection: Send {
     /// Commits. `Ok` means that the server has committed; a connection that breaks after the request was
     /// sent gives [`ErrorKind::OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     fn commit(&mut self, deadline: Deadline) -> Result<()>;
+
+    /// The mark of the transaction that was begun last, where it was asked for and the database has such marks.
+    fn commit_mark(&self) -> Option<CommitMark> {
+        None
+    }
 
     /// Rolls back.
     fn rollback(&mut self, deadline: Deadline) -> Result<()>;

@@ -136,6 +136,19 @@ impl DatabaseManagerBuilder {
         self
     }
 
+    /// How often a call that repeats itself, or a transaction, is attempted in all; 1 repeats nothing. Default:
+    /// `RETRY_ATTEMPTS`, else 3. The waits are changed by [`with_retry`](DatabaseManager::with_retry).
+    pub fn retry_attempts(mut self, attempts: u32) -> Self {
+        self.overrides.retry_attempts = Some(attempts);
+        self
+    }
+
+    /// The time within which the last attempt begins. Default: `RETRY_BUDGET`, else 60 s.
+    pub fn retry_budget(mut self, limit: Duration) -> Self {
+        self.overrides.retry_budget = Some(limit);
+        self
+    }
+
     /// How many prepared statements a connection keeps; 0 prepares none, for poolers in transaction mode.
     /// Default: `STATEMENT_CACHE`, else 256.
     pub fn statement_cache(mut self, statements: u32) -> Self {

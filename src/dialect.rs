@@ -14,6 +14,15 @@ pub enum Dialect {
     Odbc,
 }
 
+/// The cluster and the timeline that a PostgreSQL server writes: what numbers of transactions belong to. A standby
+/// that takes over begins a timeline of its own, and a restart does not.
+macro_rules! history {
+    () => {
+        "(SELECT system_identifier FROM pg_control_system())::text || '/' || \
+         left(pg_walfile_name(pg_current_wal_lsn()), 8) AS history"
+    };
+}
+
 impl Dialect {
     /// The name that health reports and messages use: `postgresql`, `sqlserver`, `sqlite` or `odbc`.
     #[must_use]
@@ -51,6 +60,26 @@ impl Dialect {
     /// Whether placeholders carry numbers (`$1`) and may be used again, or are plain `?`.
     pub(crate) fn numbers_parameters(self) -> bool {
         self == Dialect::Postgres
+    }
+
+    /// The query for the mark of the open transaction, by which its end can be asked for from another connection: the
+    /// columns `mark` and `history`. Only PostgreSQL has one.
+    pub(crate) fn commit_mark(self) -> Option<&'static str> {
+        match self {
+            Dialect::Postgres => Some(concat!("SELECT pg_current_xact_id()::text AS mark, ", history!())),
+            _ => None,
+        }
+    }
+
+    /// The query for what became of the transaction `:mark`: `status` is `committed`, `aborted`, `in progress`, or NULL
+    /// where it is too long ago; `history` is the server's present one.
+    pub(crate) fn commit_status(self) -> Option<&'static str> {
+        match self {
+            Dialect::Postgres => {
+                Some(concat!("SELECT pg_xact_status((:mark::text)::xid8) AS status, ", history!()))
+            }
+            _ => None,
+        }
     }
 
     /// The statement that sets a savepoint called `name` (an identifier of ours, never a caller's).

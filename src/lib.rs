@@ -59,6 +59,7 @@ mod manager;
 mod migrate;
 mod params;
 mod pool;
+mod retry;
 mod row;
 mod session;
 mod settings;
@@ -87,6 +88,7 @@ pub use crate::{
     migrate::{AppliedMigration, MigrationReport, MigrationStatus},
     params::{IntoParams, Params, record},
     pool::PoolStatus,
+    retry::RetryPolicy,
     row::{ColumnIndex, Row},
     session::Session,
     settings::{MigrateOnStart, Settings},

@@ -2,6 +2,7 @@
 //!
 //! It does not know that migrations, health checks and fan-outs exist; they extend it from outside.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,13 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::params::IntoParams;
 use crate::pool::{PoolHandle, PoolStatus, pool_for};
+use crate::retry::RetryPolicy;
 use crate::row::Row;
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::transaction::{Transaction, TransactionOptions};
+
+mod again;
+mod settle;
 
 /// What runs when a pool is used for the first time.
 pub(crate) type FirstUseHook = fn(&DatabaseManager) -> Result<()>;
@@ -50,6 +54,19 @@ pub struct DatabaseManager {
     hook: Option<FirstUseHook>,
     /// The limit on each whole call of this handle.
     whole: Option<Duration>,
+    /// When calls are made again, where the handle has a rule of its own.
+    retry: Option<RetryPolicy>,
+    /// Calls may be made again although they may have happened.
+    idempotent: bool,
+}
+
+/// One call of a handle, over all its attempts.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    /// The end of the whole.
+    whole: Deadline,
+    /// Where the program made it, for warnings of leaks.
+    place: &'static Location<'static>,
 }
 
 /// The result of [`execute_query_with_timing`](DatabaseManager::execute_query_with_timing).
@@ -70,7 +87,8 @@ impl DatabaseManager {
     /// The handle for checked settings. The hook runs before the first statement of the pool.
     pub(crate) fn with_settings(settings: Settings, hook: Option<FirstUseHook>) -> Result<DatabaseManager> {
         let settings = Arc::new(settings);
-        Ok(DatabaseManager { handle: pool_for(&settings)?, settings, hook, whole: None })
+        let handle = pool_for(&settings)?;
+        Ok(DatabaseManager { handle, settings, hook, whole: None, retry: None, idempotent: false })
     }
 
     /// The settings that the handle works by.
@@ -120,40 +138,47 @@ impl DatabaseManager {
         &self,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let whole = self.deadline();
-        if let Some(hook) = self.hook {
-            self.handle.pool().first_use.once(whole, || {
-                // What the first use does is part of the call that happens to be first, and ends with it.
-                let deadline = whole.earlier(context::deadline());
-                let _entered = context::enter(Context { deadline, ..context::current() });
-                hook(self)
-            })?;
-        }
-        self.session_within(whole, work)
+        self.session_for(self.call(), work)
     }
 
-    /// The same, and the first use does not count as one: for what looks at the database's state.
+    /// A session whose use does not count as the first one: for what looks at the database's state.
     #[track_caller]
     pub(crate) fn session_without_hook<R, E: From<Error>>(
         &self,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        self.session_within(self.deadline(), work)
+        self.borrow(self.call(), work)
     }
 
-    /// The end of a call that begins now.
-    fn deadline(&self) -> Deadline {
-        self.whole.map_or(Deadline::NONE, |limit| Deadline::after(Instant::now(), limit))
-    }
-
+    /// A call that begins now, and here.
     #[track_caller]
-    fn session_within<R, E: From<Error>>(
+    fn call(&self) -> Call {
+        let whole = self.whole.map_or(Deadline::NONE, |limit| Deadline::after(Instant::now(), limit));
+        Call { whole, place: Location::caller() }
+    }
+
+    fn session_for<R, E: From<Error>>(
         &self,
-        whole: Deadline,
+        call: Call,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        // Not inside a closure, which has no caller to tell of: the place is for warnings of leaks.
-        let lease = self.handle.pool().checkout(whole.earlier(context::deadline()));
+        if let Some(hook) = self.hook {
+            self.handle.pool().first_use.once(call.whole, || {
+                // What the first use does is part of the call that happens to be first, and ends with it.
+                let deadline = call.whole.earlier(context::deadline());
+                let _entered = context::enter(Context { deadline, ..context::current() });
+                hook(self)
+            })?;
+        }
+        self.borrow(call, work)
+    }
+
+    fn borrow<R, E: From<Error>>(
+        &self,
+        Call { whole, place }: Call,
+        work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let lease = self.handle.pool().checkout(whole.earlier(context::deadline()), place);
         let lease = lease.map_err(|error| error.during("checkout").in_database(&self.settings.database))?;
         work(&mut Session::new(lease, &self.settings, whole))
     }
@@ -303,6 +328,9 @@ impl DatabaseManager {
     ///
     /// A record is [`params!`](crate::params!), a [`Row`], a map, or a serde struct by [`record`](crate::record).
     ///
+    /// It is attempted once, because the records are read as they come and are not kept. Where they can be had a second
+    /// time, `db.transaction(|tx| tx.execute_many(sql, records.clone()))` is attempted again.
+    ///
     /// # Errors
     ///
     /// As [`execute_query`](DatabaseManager::execute_query); the text names the record, counted from 1. Nothing of
@@ -322,75 +350,6 @@ impl DatabaseManager {
         records: impl IntoIterator<Item = P>,
     ) -> Result<u64> {
         self.session(|session| session.execute_many(sql, records))
-    }
-
-    /// Runs several statements in one transaction and returns the rows of each.
-    ///
-    /// # Errors
-    ///
-    /// As [`execute_query`](DatabaseManager::execute_query); the text names the statement, counted from 1. Then
-    /// nothing of the others stays.
-    ///
-    /// ```no_run
-    /// # use batchdb::{DatabaseManager, params};
-    /// # let db = DatabaseManager::new("rpa_db")?;
-    /// db.execute_transaction([
-    ///     ("INSERT INTO orders (customer_id, amount) VALUES (:id, :amount)", params! { id: 1, amount: 100 }),
-    ///     ("UPDATE customers SET last_order = now() WHERE id = :id", params! { id: 1 }),
-    /// ])?;
-    /// # Ok::<(), batchdb::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn execute_transaction<S: AsRef<str>, P: IntoParams>(
-        &self,
-        statements: impl IntoIterator<Item = (S, P)>,
-    ) -> Result<Vec<Vec<Row>>> {
-        self.transaction(|tx| {
-            let run = |(place, (sql, params)): (usize, (S, P))| {
-                tx.execute_query(sql.as_ref(), params)
-                    .map_err(|error| error.at(format_args!("statement {}", place + 1)))
-            };
-            statements.into_iter().enumerate().map(run).collect()
-        })
-    }
-
-    /// Runs `work` in a transaction: commits when it returns `Ok`, rolls back when it returns `Err` or
-    /// panics. `Ok` means that the server has committed.
-    ///
-    /// # Errors
-    ///
-    /// What `work` returns; what beginning and committing give.
-    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the connection broke after the commit was sent.
-    ///
-    /// ```no_run
-    /// # use batchdb::{DatabaseManager, Error, params};
-    /// # let db = DatabaseManager::new("rpa_db")?;
-    /// let moved = db.transaction(|tx| {
-    ///     tx.execute("UPDATE account SET sum = sum - 5 WHERE id = :id", params! { id: 1 })?;
-    ///     tx.execute("UPDATE account SET sum = sum + 5 WHERE id = :id", params! { id: 2 })
-    /// })?;
-    /// # Ok::<(), Error>(())
-    /// ```
-    #[track_caller]
-    pub fn transaction<R, E: From<Error>>(
-        &self,
-        work: impl FnOnce(&mut Transaction<'_, '_>) -> Result<R, E>,
-    ) -> Result<R, E> {
-        self.transaction_with(TransactionOptions::new(), work)
-    }
-
-    /// The same with an isolation level or read-only.
-    ///
-    /// # Errors
-    ///
-    /// As [`transaction`](DatabaseManager::transaction).
-    #[track_caller]
-    pub fn transaction_with<R, E: From<Error>>(
-        &self,
-        options: TransactionOptions,
-        work: impl FnOnce(&mut Transaction<'_, '_>) -> Result<R, E>,
-    ) -> Result<R, E> {
-        self.session(|session| session.transaction_with(options, |tx| work(tx)))
     }
 
     /// The state of the pool: its size, who uses it, who waits.

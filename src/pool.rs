@@ -115,15 +115,17 @@ impl Pool {
         self.settings.pool_size as usize + self.settings.max_overflow as usize
     }
 
-    /// Borrows a connection that works, as far as can be told, before `whole`.
+    /// Borrows a connection that works, as far as can be told, before `whole`, for a call made at `place`.
     ///
     /// # Errors
     ///
     /// `Checkout` when none became free in `POOL_TIMEOUT`, a timeout when `whole` passed first, `Closed`, and
     /// whatever connecting gives.
-    #[track_caller]
-    pub(crate) fn checkout(self: &Arc<Pool>, whole: Deadline) -> Result<Lease> {
-        let place = Location::caller();
+    pub(crate) fn checkout(
+        self: &Arc<Pool>,
+        whole: Deadline,
+        place: &'static Location<'static>,
+    ) -> Result<Lease> {
         self.warn_of_too_many_workers();
         self.refuse_too_many_abandoned()?;
         let started = Instant::now();

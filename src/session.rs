@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 use serde::de::DeserializeOwned;
 
-use crate::backend::{Begin, Rows};
+use crate::backend::{Begin, CommitMark, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -30,11 +30,13 @@ pub struct Session<'a> {
     budget: Budget,
     /// 0 outside transactions, 1 in one, more in savepoints.
     pub(crate) depth: u32,
+    /// What the database said first that ends the open transaction, and may not be said to the next one.
+    doom: Option<Error>,
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn new(lease: Lease, settings: &'a Arc<Settings>, whole: Deadline) -> Session<'a> {
-        Session { lease, settings, budget: Budget { each: settings.timeout, whole }, depth: 0 }
+        Session { lease, settings, budget: Budget { each: settings.timeout, whole }, depth: 0, doom: None }
     }
 
     /// Which SQL the server speaks.
@@ -92,9 +94,9 @@ impl<'a> Session<'a> {
         }
         let budget = self.budget();
         let connection = self.lease.connection()?;
-        match rows {
+        let outcome = match rows {
             // A write is read to its end: stopped half way, nobody could say what of it was kept.
-            Rows::Each(receive) if statement.traits.writes => {
+            Rows::Each(receive) if statement.traits.acts => {
                 let mut wanted = true;
                 let mut to_the_end = |row| {
                     if wanted {
@@ -105,20 +107,49 @@ impl<'a> Session<'a> {
                 connection.run(&statement, Rows::Each(&mut to_the_end), budget)
             }
             rows => connection.run(&statement, rows, budget),
+        };
+        match outcome {
+            // The server undid what it was about. What had ended before stays.
+            Err(error)
+                if self.depth == 0
+                    && statement.traits.divisible
+                    && matches!(error.effect(), Effect::RolledBack | Effect::Throttled) =>
+            {
+                Err(error.with_effect(Effect::Unknown))
+            }
+            outcome => outcome,
         }
     }
 
     /// Names the database and the operation in an error, and logs the call.
     fn end<T: Into<u64> + Copy>(
-        &self,
+        &mut self,
         operation: &'static str,
         started: Instant,
         outcome: Result<T>,
     ) -> Result<T> {
         let outcome = outcome.map_err(|error| error.during(operation).in_database(&self.settings.database));
+        if let Err(error) = &outcome {
+            self.note(error);
+        }
         let told = outcome.as_ref().map(|count| Some((*count).into()));
         log_line::operation(Level::Debug, &self.settings.database, operation, started.elapsed(), told);
         outcome
+    }
+
+    /// Remembers an error that ends the open transaction and may pass.
+    ///
+    /// The closure of a transaction makes of an error what it likes; whether the whole is worth a second attempt,
+    /// the database has said.
+    fn note(&mut self, error: &Error) {
+        if self.depth > 0 && self.doom.is_none() && error.is_transient() {
+            self.doom = Some(error.clone());
+        }
+    }
+
+    /// Takes what [`note`](Session::note) has remembered: it was told, or a savepoint has undone it.
+    pub(crate) fn take_doom(&mut self) -> Option<Error> {
+        self.doom.take()
     }
 
     /// Runs a statement and returns its rows; none where it returns none.
@@ -272,7 +303,8 @@ impl<'a> Session<'a> {
         let dialect = self.dialect()?;
         let statement = sql::compile(sql, dialect, crate::params::Params::new())?;
         let budget = self.budget().with_each(limit);
-        self.lease.connection()?.run(&statement, Rows::Ignore, budget).map(|_| ())
+        let outcome = self.lease.connection()?.run(&statement, Rows::Ignore, budget);
+        outcome.map(|_| ()).inspect_err(|error| self.note(error))
     }
 
     pub(crate) fn begin(&mut self, begin: Begin) -> Result<()> {
@@ -294,6 +326,11 @@ impl<'a> Session<'a> {
             }
         };
         self.end("commit", started, outcome.map(|()| 0_u64)).map(|_| ())
+    }
+
+    /// The mark of the transaction that has just ended; see [`CommitMark`].
+    pub(crate) fn commit_mark(&mut self) -> Option<CommitMark> {
+        self.lease.connection().ok()?.commit_mark()
     }
 
     /// Rolls back; a connection that cannot is closed, which has the same effect on the server.

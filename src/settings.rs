@@ -25,8 +25,9 @@ use self::resolve::NotConfigured;
 use self::sources::Sources;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
+use crate::retry::RetryPolicy;
 
-#[cfg(feature = "odbc")]
+#[cfg(any(feature = "postgres", feature = "odbc"))]
 pub(crate) use self::secret::scrub;
 pub(crate) use self::{
     overrides::Overrides,
@@ -92,6 +93,7 @@ pub struct Settings {
     pub(crate) leak_after: Duration,
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
+    pub(crate) retry: RetryPolicy,
     /// Zero: statements are not prepared for later.
     pub(crate) statement_cache: usize,
     pub(crate) read_only: bool,
@@ -185,6 +187,12 @@ impl Settings {
         self.connect_timeout
     }
 
+    /// When a call that repeats itself, or a transaction, is attempted again.
+    #[must_use]
+    pub fn retry_policy(&self) -> &RetryPolicy {
+        &self.retry
+    }
+
     /// Whether every write is refused.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
@@ -248,7 +256,7 @@ impl Settings {
         &self.target
     }
 
-    /// The key under which a pool is shared. The limits on calls and on migrations, the flow and the name of
+    /// The key under which a pool is shared. The limits on calls, attempts and migrations, the flow and the name of
     /// the environment belong to a handle, not to its pool.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         Fingerprint(Arc::new((

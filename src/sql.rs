@@ -19,6 +19,7 @@
 
 mod bind;
 mod cache;
+mod functions;
 mod lexer;
 mod script;
 mod statements;
@@ -56,6 +57,11 @@ pub(crate) struct Traits {
     pub(crate) transaction_control: bool,
     /// It may change data or schema. False only for what surely reads.
     pub(crate) writes: bool,
+    /// To run it a second time may do something a second time: it writes, or calls a function that nothing is known of.
+    pub(crate) acts: bool,
+    /// Outside a transaction an error may leave a part of it done: several statements, a procedure, a command that
+    /// commits on its way.
+    pub(crate) divisible: bool,
     /// It may leave something behind in the session (`SET`, `LISTEN`, a temporary table, a session lock).
     pub(crate) leaves_traces: bool,
 }

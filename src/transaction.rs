@@ -3,8 +3,8 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use crate::backend::{Begin, Isolation};
-use crate::error::{Error, Result};
+use crate::backend::{Begin, CommitMark, Isolation};
+use crate::error::{Error, ErrorKind, Result};
 use crate::session::Session;
 
 /// How long a savepoint statement may take. They wait for nobody.
@@ -42,6 +42,20 @@ impl TransactionOptions {
         self.begin.read_only = true;
         self
     }
+
+    /// Has a commit whose answer was lost looked up on a new connection, so that it is not
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) but done or undone. Default: no.
+    ///
+    /// It is for [`DatabaseManager::transaction_with`](crate::DatabaseManager::transaction_with) on PostgreSQL 13 and
+    /// newer by its own protocol, and has no effect elsewhere: no other database can be asked. The transaction gets
+    /// its number at its begin instead of at its first write, without a round trip more. The look-up may take as long as
+    /// `TIMEOUT`. When it gets no answer, or one from another server or from a standby that took over, the outcome
+    /// stays unknown.
+    #[must_use]
+    pub fn settle_commit(mut self) -> TransactionOptions {
+        self.begin.settle = true;
+        self
+    }
 }
 
 /// An open transaction. All calls of [`Session`] work on it.
@@ -67,9 +81,45 @@ impl<'s> DerefMut for Transaction<'_, 's> {
     }
 }
 
+/// Why a transaction failed: what the database said, apart from what the closure made of it.
+pub(crate) enum Failed<R, E> {
+    /// The database, or the way to it: beginning, committing, borrowing a connection.
+    Ours(Error),
+    /// The answer to the commit did not come. With what the closure had returned.
+    Unsettled { error: Error, mark: CommitMark, value: R },
+    /// The closure, with what the database had said before, where that may not be said again.
+    Theirs(E, Option<Error>),
+}
+
+impl<R, E> From<Error> for Failed<R, E> {
+    fn from(error: Error) -> Failed<R, E> {
+        Failed::Ours(error)
+    }
+}
+
+impl<R, E: From<Error>> Failed<R, E> {
+    /// What the database said.
+    pub(crate) fn cause(&self) -> Option<&Error> {
+        match self {
+            Failed::Ours(error) | Failed::Unsettled { error, .. } => Some(error),
+            Failed::Theirs(_, cause) => cause.as_ref(),
+        }
+    }
+
+    /// What the caller is told.
+    pub(crate) fn into_error(self) -> E {
+        match self {
+            Failed::Ours(error) | Failed::Unsettled { error, .. } => error.into(),
+            Failed::Theirs(error, _) => error,
+        }
+    }
+}
+
 impl<'s> Session<'s> {
     /// Runs `work` in a transaction: commits when it returns `Ok`, rolls back when it returns `Err` or
     /// panics. Inside a transaction it is a savepoint, and only what `work` did is rolled back.
+    ///
+    /// It is attempted once: what else the session had done would be gone with a connection that broke.
     ///
     /// # Errors
     ///
@@ -96,20 +146,34 @@ impl<'s> Session<'s> {
         if self.depth > 0 {
             return self.savepoint(work);
         }
-        let named = |error: Error, session: &Session<'_>| {
-            error.during("transaction").in_database(&session.settings().database)
-        };
-        self.begin(options.begin).map_err(|error| named(error, self))?;
-        match self.guarded(work) {
-            Ok(value) => {
-                self.commit()?;
-                Ok(value)
-            }
+        self.try_transaction(options, work).map_err(Failed::into_error)
+    }
+
+    /// The same outside of any transaction, and its failure with all that is known of it.
+    pub(crate) fn try_transaction<R, E>(
+        &mut self,
+        options: TransactionOptions,
+        work: impl FnOnce(&mut Transaction<'_, 's>) -> Result<R, E>,
+    ) -> Result<R, Failed<R, E>> {
+        self.take_doom();
+        self.begin(options.begin)
+            .map_err(|error| error.during("transaction").in_database(&self.settings().database))?;
+        let outcome = self.guarded(work);
+        let doom = self.take_doom();
+        let value = match outcome {
+            Ok(value) => value,
             Err(error) => {
                 self.rollback();
-                Err(error)
+                return Err(Failed::Theirs(error, doom));
             }
-        }
+        };
+        let Err(error) = self.commit() else { return Ok(value) };
+        Err(match (error.kind(), doom, self.commit_mark()) {
+            (ErrorKind::OutcomeUnknown, _, Some(mark)) => Failed::Unsettled { error, mark, value },
+            // The commit was refused for the sake of an error that the closure had swallowed.
+            (ErrorKind::Database, Some(doom), _) => Failed::Ours(error.with_effect(doom.effect())),
+            _ => Failed::Ours(error),
+        })
     }
 
     fn savepoint<R, E: From<Error>>(
@@ -125,12 +189,16 @@ impl<'s> Session<'s> {
             dialect.release(&name).map_or(Ok(()), |release| self.run_own(&release, SAVEPOINT_LIMIT))?;
             Ok(value)
         });
-        if outcome.is_err()
-            && let Err(error) = self.run_own(&dialect.rollback_to(&name), SAVEPOINT_LIMIT)
-        {
-            // What the savepoint was to undo can no longer be undone alone: the whole goes.
-            self.warn(&format!("a savepoint could not be undone, the connection is closed: {error}"));
-            self.discard();
+        if outcome.is_err() {
+            match self.run_own(&dialect.rollback_to(&name), SAVEPOINT_LIMIT) {
+                // What was undone ends nothing any more.
+                Ok(()) => drop(self.take_doom()),
+                Err(error) => {
+                    // What the savepoint was to undo can no longer be undone alone: the whole goes.
+                    self.warn(&format!("a savepoint could not be undone, the connection is closed: {error}"));
+                    self.discard();
+                }
+            }
         }
         outcome
     }

@@ -7,6 +7,7 @@ mod connect;
 mod connection;
 mod decode;
 mod encode;
+mod failure;
 mod runtime;
 mod statements;
 mod tls;

@@ -53,6 +53,16 @@ pub(super) static TIMEOUT: Key = Key {
 };
 pub(super) static CONNECT_TIMEOUT: Key =
     key("CONNECT_TIMEOUT", Some("10"), "The limit on opening a connection: name, network, TLS and login.");
+pub(super) static RETRY_ATTEMPTS: Key = key(
+    "RETRY_ATTEMPTS",
+    Some("3"),
+    "How often a call that repeats itself, or a transaction, is attempted in all. 1 repeats nothing.",
+);
+pub(super) static RETRY_BUDGET: Key = key(
+    "RETRY_BUDGET",
+    Some("60"),
+    "The time within which the last attempt begins. `TIMEOUT` counts for each attempt by itself.",
+);
 pub(super) static STATEMENT_CACHE: Key = key(
     "STATEMENT_CACHE",
     Some("256"),
@@ -73,7 +83,7 @@ pub(super) static MIGRATE_ON_START: Key = key(
 );
 
 /// All keys, in the order in which the reference shows them.
-pub(super) static KEYS: [&Key; 15] = [
+pub(super) static KEYS: [&Key; 17] = [
     &TYPE,
     &CONNECTION_STRING,
     &POOL_SIZE,
@@ -84,6 +94,8 @@ pub(super) static KEYS: [&Key; 15] = [
     &LEAK_AFTER,
     &TIMEOUT,
     &CONNECT_TIMEOUT,
+    &RETRY_ATTEMPTS,
+    &RETRY_BUDGET,
     &STATEMENT_CACHE,
     &READ_ONLY,
     &MIGRATIONS_DIR,

@@ -29,6 +29,8 @@ pub(crate) struct Overrides {
     pub(crate) leak_after: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) retry_attempts: Option<u32>,
+    pub(crate) retry_budget: Option<Duration>,
     pub(crate) statement_cache: Option<u32>,
     pub(crate) read_only: Option<bool>,
     /// As it is: a relative folder is one of the working directory, not of the home.

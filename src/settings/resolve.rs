@@ -17,6 +17,7 @@ use super::sources::{Place, Sources};
 use super::template::{self, Coding, Expander};
 use super::{MigrateOnStart, Settings, names};
 use crate::error::{Error, Result};
+use crate::retry::RetryPolicy;
 
 /// No pool of connections and no cache of statements is larger.
 const MOST: u32 = 10_000;
@@ -125,6 +126,8 @@ impl<'a> Reader<'a> {
         let leak_after = self.age(&keys::LEAK_AFTER, overrides.leak_after, Unit::Seconds);
         let timeout = self.limit(&keys::TIMEOUT, overrides.timeout);
         let connect_timeout = self.limit(&keys::CONNECT_TIMEOUT, connect_timeout);
+        let retry_attempts = self.number(&keys::RETRY_ATTEMPTS, overrides.retry_attempts, 1..=MOST);
+        let retry_budget = self.limit(&keys::RETRY_BUDGET, overrides.retry_budget);
         let statement_cache = self.number(&keys::STATEMENT_CACHE, overrides.statement_cache, 0..=MOST);
         let read_only = self.word(&keys::READ_ONLY, overrides.read_only, parse::boolean, "`true` or `false`");
         let migration_timeout = self.limit(&keys::MIGRATION_TIMEOUT, overrides.migration_timeout);
@@ -148,6 +151,7 @@ impl<'a> Reader<'a> {
             leak_after: leak_after?,
             timeout: timeout?,
             connect_timeout: connect_timeout?,
+            retry: RetryPolicy::default().attempts(retry_attempts?).budget(retry_budget?),
             statement_cache: usize::try_from(statement_cache?).ok()?,
             read_only: read_only?,
             migrations_dir,

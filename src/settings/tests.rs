@@ -71,6 +71,7 @@ fn defaults_are_those_of_the_table() {
         settings.migration_timeout,
     ];
     assert_eq!(times.map(|time| time.as_millis()), [30_000, 3_600_000, 500, 0, 30_000, 10_000, 3_600_000]);
+    assert_eq!(settings.retry, RetryPolicy::default());
     assert!(!settings.read_only);
     assert_eq!(settings.migrate_on_start, MigrateOnStart::default());
     assert_eq!(settings.migrations_dir, Path::new("/jobs/migrations/rpa_db"));
@@ -106,13 +107,15 @@ fn the_first_that_speaks_wins() {
 fn every_key_is_read() {
     let process = "G_MAX_OVERFLOW=0\nG_POOL_TIMEOUT=1.5\nG_POOL_RECYCLE=0\nG_PING_AFTER_IDLE=0\nG_LEAK_AFTER=90\nG_TIMEOUT=2m\n\
                    G_CONNECT_TIMEOUT=700ms\nG_STATEMENT_CACHE=0\nG_READ_ONLY=yes\nG_MIGRATIONS_DIR=sql/${NAME}\n\
-                   G_MIGRATION_TIMEOUT=2h\nG_MIGRATE_ON_START=OFF\nG_TYPE=postgresql\nG_POOL_SIZE=\nNAME=rpa";
+                   G_MIGRATION_TIMEOUT=2h\nG_RETRY_ATTEMPTS=5\nG_RETRY_BUDGET=2m\nG_MIGRATE_ON_START=OFF\nG_TYPE=postgresql\nG_POOL_SIZE=\nNAME=rpa";
     let settings = read(&Overrides::default(), process, "").unwrap();
     assert_eq!((settings.pool_size, settings.max_overflow, settings.statement_cache), (5, 0, 0));
     let times =
         [settings.pool_timeout, settings.timeout, settings.connect_timeout, settings.migration_timeout];
     assert_eq!(times.map(|time| time.as_millis()), [1500, 120_000, 700, 7_200_000]);
     assert_eq!([settings.pool_recycle, settings.ping_after_idle], [Duration::ZERO; 2]);
+    let policy = RetryPolicy::default().attempts(5).budget(Duration::from_secs(120));
+    assert_eq!(settings.retry_policy(), &policy);
     assert_eq!(settings.leak_after.as_secs(), 90);
     assert!(settings.read_only);
     assert_eq!(settings.migrate_on_start, MigrateOnStart::Off);

@@ -5,18 +5,29 @@
 //! costs little, and to tell the temporary from the permanent takes more than keywords.
 
 use super::Traits;
+use super::functions::calls_unknown;
 use super::lexer::{Kind, Token};
 use super::statements::statements;
 use crate::dialect::Dialect;
 
-const UNKNOWN: Traits = Traits { transaction_control: false, writes: true, leaves_traces: true };
-const CONTROL: Traits = Traits { transaction_control: true, writes: true, leaves_traces: true };
+const UNKNOWN: Traits =
+    Traits { transaction_control: false, writes: true, acts: true, divisible: true, leaves_traces: true };
+const CONTROL: Traits = Traits { transaction_control: true, ..UNKNOWN };
 
 /// Heads of statements that read, unless something inside of them writes.
 const READS: &[&str] = &["SELECT", "VALUES", "TABLE", "SHOW", "WITH", "EXPLAIN"];
 
 /// Heads of statements that write rows and nothing else. `REPLACE` is SQLite's and MySQL's insert.
 const CHANGES: &[&str] = &["INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "REPLACE"];
+
+/// Heads of statements that one error undoes as a whole, where they stand alone.
+const ATOMIC: &[&str] = &["TRUNCATE", "LOCK", "REFRESH"];
+
+/// T-SQL's words that make one statement run many times, each time committed by itself.
+const LOOPS: &[&str] = &["WHILE", "GOTO"];
+
+/// T-SQL's functions that hand a text to another server.
+const REMOTE: &[&str] = &["openquery", "openrowset", "opendatasource"];
 
 /// Keywords inside of a reading statement that make it a writing one: `WITH … INSERT`, `SELECT … INTO`, `FOR
 /// UPDATE`.
@@ -93,22 +104,27 @@ pub(super) fn read(significant: &[Token<'_>], dialect: Dialect) -> Traits {
         }
         all = t_sql(significant);
     }
+    let mut count = 0;
     for statement in statements(significant) {
+        count += 1;
         let one = match dialect {
             Dialect::SqlServer => t_sql_head(statement),
-            _ => standard(statement),
+            _ => standard(statement, dialect),
         };
         all = Traits {
             transaction_control: all.transaction_control || one.transaction_control,
             writes: all.writes || one.writes,
+            acts: all.acts || one.acts,
+            divisible: all.divisible || one.divisible,
             leaves_traces: all.leaves_traces || one.leaves_traces,
         };
     }
+    all.divisible |= count > 1 && all.acts;
     all
 }
 
 /// One statement of PostgreSQL, SQLite or another database that separates statements by `;`.
-fn standard(statement: &[Token<'_>]) -> Traits {
+fn standard(statement: &[Token<'_>], dialect: Dialect) -> Traits {
     let mut words = statement.iter().filter(|token| token.kind == Kind::Word);
     let Some(head) = words.next() else { return UNKNOWN };
     let before_transaction = head.is_one_of(&["START", "PREPARE"])
@@ -120,7 +136,13 @@ fn standard(statement: &[Token<'_>]) -> Traits {
         head.is_word("EXPLAIN") && !statement.iter().any(|token| token.is_one_of(&["ANALYZE", "ANALYSE"]));
     let writes = !head.is_one_of(READS) || (!only_explains && writes_inside(statement));
     let known = head.is_one_of(READS) || head.is_one_of(CHANGES);
-    Traits { transaction_control: false, writes, leaves_traces: !known || traces_inside(statement) }
+    Traits {
+        transaction_control: false,
+        writes,
+        acts: writes || (dialect != Dialect::Sqlite && !only_explains && calls_unknown(statement)),
+        divisible: !known && !head.is_one_of(ATOMIC),
+        leaves_traces: !known || traces_inside(statement),
+    }
 }
 
 /// A head of a T-SQL statement that nothing is known of, such as a procedure's name, may do anything.
@@ -137,9 +159,13 @@ fn t_sql_head(statement: &[Token<'_>]) -> Traits {
 
 /// T-SQL needs no `;`, but its verbs are reserved: one that stands anywhere without quotes is a statement.
 fn t_sql(batch: &[Token<'_>]) -> Traits {
+    let writes = writes_inside(batch);
     let mut all = Traits {
         transaction_control: false,
-        writes: writes_inside(batch),
+        writes,
+        // Its functions cannot write, but for those that ask another server.
+        acts: writes || batch.iter().any(|token| calls(token, REMOTE)),
+        divisible: writes && !is_one_change(batch),
         leaves_traces: traces_inside(batch),
     };
     for (index, token) in batch.iter().enumerate().filter(|(_, token)| token.kind == Kind::Word) {
@@ -151,8 +177,7 @@ fn t_sql(batch: &[Token<'_>]) -> Traits {
             return CONTROL;
         }
         if token.is_one_of(OTHER_VERBS) {
-            all.writes = true;
-            all.leaves_traces = true;
+            all = UNKNOWN;
         }
         // `OPTION (USE HINT …)` is no statement, and a global cursor outlives its batch.
         let switches = token.is_word("USE") && !is_followed_by(&["HINT", "PLAN"]);
@@ -160,6 +185,21 @@ fn t_sql(batch: &[Token<'_>]) -> Traits {
         all.leaves_traces |= switches || sets || token.is_word("CURSOR");
     }
     all
+}
+
+/// Whether a T-SQL batch has one statement that writes, and runs it once.
+fn is_one_change(batch: &[Token<'_>]) -> bool {
+    if batch.iter().any(|token| token.is_one_of(LOOPS)) {
+        return false;
+    }
+    // The branches of a `MERGE` are no statements of their own, and it ends with a `;`.
+    if batch.first().is_some_and(|head| head.is_word("MERGE")) {
+        return statements(batch).count() == 1;
+    }
+    let verbs = |token: &&Token<'_>| token.is_one_of(&["INSERT", "UPDATE", "DELETE", "MERGE"]);
+    let into =
+        batch.windows(2).filter(|pair| pair[1].is_word("INTO") && !pair[0].is_one_of(&["INSERT", "MERGE"]));
+    batch.iter().filter(verbs).count() + into.count() == 1
 }
 
 /// Whether what follows `SET` is an option of the session, rather than a variable or the column of an
@@ -267,6 +307,79 @@ mod tests {
         }
         check(Sqlite, "REPLACE INTO t VALUES (1)", "w");
         check(Sqlite, "PRAGMA foreign_keys = ON", "wt");
+    }
+
+    #[test]
+    fn what_may_be_sent_again_is_told_from_what_acts() {
+        let acts = |dialect, text| traits_of(text, dialect).acts;
+        for text in [
+            "SELECT count(*), max(a) FROM t WHERE a IN (1, 2) AND (b OR NOT (c))",
+            "SELECT a::numeric(10,2), CAST(a AS varchar(3)) FROM t AS u(a) ORDER BY (a)",
+            "SELECT pg_catalog.lower(a) FROM t WHERE EXISTS (SELECT 1) GROUP BY (a) HAVING (a) > 1",
+            "WITH c AS MATERIALIZED (SELECT 1) SELECT row_number() OVER (ORDER BY a) FROM c",
+            "EXPLAIN SELECT book_order(7)",
+        ] {
+            assert!(!acts(Postgres, text), "{text}");
+        }
+        for text in [
+            "SELECT book_order(7)",
+            "SELECT \"count\"(7)",
+            "SELECT mine.count(7)",
+            "SELECT pg_catalog.lo_unlink(7)",
+            "SELECT pg_terminate_backend(7)",
+            "VALUES (dblink_exec('x'))",
+            "INSERT INTO t VALUES (1)",
+            "SELECT * FROM t FOR UPDATE",
+        ] {
+            assert!(acts(Postgres, text) && acts(Odbc, text), "{text}");
+        }
+        assert!(!acts(SqlServer, "SELECT dbo.score(7)"));
+        assert!(acts(SqlServer, "SELECT * FROM OPENQUERY(other, 'DELETE t; SELECT 1')"));
+        assert!(!acts(Sqlite, "SELECT julianday('now')"));
+    }
+
+    #[test]
+    fn what_an_error_undoes_as_a_whole_is_told_from_what_it_divides() {
+        let divisible = |dialect, text| traits_of(text, dialect).divisible;
+        for text in [
+            "SELECT 1",
+            "SELECT 1; SELECT 2",
+            "INSERT INTO t SELECT * FROM u",
+            "TRUNCATE t",
+            "WITH a AS (SELECT 1) DELETE FROM t",
+        ] {
+            assert!(!divisible(Postgres, text), "{text}");
+        }
+        for text in [
+            "CALL p()",
+            "DO $$ BEGIN INSERT INTO t VALUES (1); COMMIT; END $$",
+            "CREATE INDEX CONCURRENTLY i ON t (a)",
+            "INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)",
+            "SELECT 1; INSERT INTO t VALUES (2)",
+        ] {
+            assert!(divisible(Postgres, text) && divisible(Odbc, text), "{text}");
+        }
+        for text in [
+            "SELECT 1 SELECT 2",
+            "SET NOCOUNT ON INSERT INTO t SELECT * FROM u",
+            "WITH a AS (SELECT 1 AS x) UPDATE t SET a = 1 FROM a",
+            "MERGE t USING s ON 1 = 1 WHEN MATCHED THEN UPDATE SET a = 1 WHEN NOT MATCHED THEN INSERT VALUES (1);",
+            "SELECT 1 AS a INTO t",
+        ] {
+            assert!(!divisible(SqlServer, text), "{text}");
+        }
+        for text in [
+            "INSERT t VALUES (1) INSERT t VALUES (2)",
+            "INSERT t VALUES (1); DELETE FROM u",
+            "SELECT 1 AS a INTO t DELETE FROM u",
+            "WHILE 1 = 1 INSERT t VALUES (1)",
+            "MERGE t USING s ON 1 = 1 WHEN MATCHED THEN DELETE; DELETE FROM u",
+            "EXEC p",
+            "INSERT t EXEC p",
+            "p 1",
+        ] {
+            assert!(divisible(SqlServer, text), "{text}");
+        }
     }
 
     #[test]

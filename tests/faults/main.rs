@@ -129,6 +129,7 @@ fn main() -> ExitCode {
     let side = if options.red { ", without protection" } else { "" };
     let world: &'static World = Box::leak(Box::new(World::new(options.seed, options.full)));
     world.server();
+    check::watch_machine();
     let mut passed = true;
     if let Some(minutes) = options.soak {
         println!("faults: a soak of {minutes} minutes, seed {}", options.seed);
@@ -159,6 +160,7 @@ fn one(
 ) -> bool {
     let (sender, receiver) = mpsc::channel();
     let started = Instant::now();
+    check::forget_standstill();
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || {

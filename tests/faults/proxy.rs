@@ -84,7 +84,6 @@ struct Link {
     /// What becomes of the next answer.
     at_reply: Mutex<Option<End>>,
     last_way_up: AtomicBool,
-    client_has_gone: AtomicBool,
 }
 
 struct Inner {
@@ -150,12 +149,6 @@ impl Proxy {
 
     pub(crate) fn round_trips(&self) -> u64 {
         self.inner.counters.round_trips.load(Ordering::SeqCst)
-    }
-
-    /// How many connections the clients hold open. One that the client has closed counts no longer, even when the
-    /// server has not closed its side.
-    pub(crate) fn clients(&self) -> usize {
-        lock(&self.inner.links).iter().filter(|link| !link.client_has_gone.load(Ordering::SeqCst)).count()
     }
 
     /// How many connections are open.
@@ -290,7 +283,6 @@ impl Inner {
             silent: AtomicBool::new(false),
             at_reply: Mutex::new(None),
             last_way_up: AtomicBool::new(false),
-            client_has_gone: AtomicBool::new(false),
         });
         lock(&self.links).push(Arc::clone(&link));
         let (inner, other) = (Arc::clone(&self), Arc::clone(&link));
@@ -300,7 +292,6 @@ impl Inner {
             .spawn(move || inner.pump(&other, Way::Down))
             .unwrap();
         self.pump(&link, Way::Up);
-        link.client_has_gone.store(true, Ordering::SeqCst);
         down.join().unwrap();
         lock(&self.links).retain(|known| !Arc::ptr_eq(known, &link));
     }

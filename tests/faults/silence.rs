@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use batchdb::{DatabaseManager, DatabaseManagerBuilder, Error};
 
-use crate::check::Check;
+use crate::check::{Check, standstill};
 use crate::proxy::{End, Moment, Proxy, Way, contains, contains_wide};
 use crate::tds::{Answer, Server, Then};
 use crate::world::{self, World, eventually, timed};
@@ -207,7 +207,8 @@ fn round(peer: &dyn Peer, place: Place, late: &Mutex<(u64, Duration)>, check: &m
             }
             scope.spawn(move || {
                 let (ended, took) = timed(|| stuck(db, peer, place));
-                let limit = if place == Place::Close { Duration::from_secs(2) } else { DEADLINE + GRACE };
+                let limit = if place == Place::Close { Duration::from_secs(2) } else { DEADLINE + GRACE }
+                    + standstill();
                 let mut late = late.lock().unwrap();
                 late.0 += u64::from(ended && took <= limit);
                 late.1 = late.1.max(took);

@@ -221,17 +221,23 @@ impl OdbcConnection {
         match failure {
             Failure::Ours(error) => {
                 self.broken = moment.gave_up;
+                // The results behind it were not read, and one of them may have been an error.
+                self.fail_transaction();
                 error
             }
             Failure::Stopped => timed_out(moment),
             Failure::Driver { records, late } => {
                 let verdict = judge(&records, self.flavor, moment, &self.address.secrets);
                 self.broken = verdict.broken || late || moment.gave_up;
-                if let Transaction::Open(begin) = self.transaction {
-                    self.transaction = Transaction::Failed(begin);
-                }
+                self.fail_transaction();
                 verdict.error
             }
+        }
+    }
+
+    fn fail_transaction(&mut self) {
+        if let Transaction::Open(begin) = self.transaction {
+            self.transaction = Transaction::Failed(begin);
         }
     }
 
@@ -283,7 +289,7 @@ impl Connection for OdbcConnection {
         let arguments = arguments(&statement.args, self.flavor)?;
         let deadline = budget.step(Instant::now());
         let work = Work { text: Arc::clone(&statement.text), arguments, rows_wanted, left: left(deadline) };
-        let moment = self.moment(Phase::Query, deadline, statement.traits.writes);
+        let moment = self.moment(Phase::Query, deadline, statement.traits.acts);
         let count = self.perform(|replies| Job::Run(work, replies), rows, budget, moment)?;
         if let (Transaction::Failed(begin), true) = (self.transaction, rolls_back) {
             self.transaction = Transaction::Open(begin);
@@ -391,10 +397,15 @@ fn thread_gone(moment: Moment) -> Error {
     }
 }
 
-/// The error of a call that was given up. A commit that got no answer is more than late.
+/// The error of a call that was given up. A commit that got no answer is more than late; what only read, or was part
+/// of a transaction, ends with its connection.
 fn timed_out(moment: Moment) -> Error {
     let timeout = moment.deadline.passed(moment.phase);
-    if moment.phase == Phase::Commit { outcome_unknown().with_source(timeout) } else { timeout }
+    match moment.phase {
+        Phase::Commit => outcome_unknown().with_source(timeout),
+        Phase::Query | Phase::Fetch if !moment.may_have_written => timeout.with_effect(Effect::RolledBack),
+        _ => timeout,
+    }
 }
 
 fn not_opened(failure: Failure, address: &Address, limit: Deadline) -> Error {

@@ -24,10 +24,19 @@ enum Meaning {
     Cancelled,
     /// The server could not be reached, or does not take connections now.
     Unreachable,
+    /// The database moved to another machine under the statement, or was about to.
+    FailedOver,
+    /// The transaction had ended before its end was asked for, nobody knows how.
+    EndedBefore,
     Is(ErrorKind, Effect),
 }
 
-use Meaning::{Cancelled, Is, Lost, TimedOut, Unreachable};
+use Meaning::{Cancelled, EndedBefore, FailedOver, Is, Lost, TimedOut, Unreachable};
+
+/// The number with which our text for a commit says that the transaction could not be committed, and was undone.
+pub(super) const COMMIT_REFUSED: i32 = 50_740;
+/// The same, that there was none any more: a statement, or a procedure, had ended it.
+pub(super) const ENDED_BEFORE: i32 = 50_741;
 
 const CONFLICT: Meaning = Is(ErrorKind::Conflict, Effect::RolledBack);
 const THROTTLED: Meaning = Is(ErrorKind::Throttled, Effect::Throttled);
@@ -108,10 +117,16 @@ fn meaning(record: &Record, flavor: Flavor) -> Option<Meaning> {
     })
 }
 
-/// SQL Server's own numbers and FreeTDS's (20000 and up). The transient ones are those of Microsoft's
-/// SqlClient and Entity Framework.
+/// SQL Server's own numbers and FreeTDS's (20000 and up), as they are in `sys.messages`.
+///
+/// What may pass is what Microsoft's SqlClient (`SqlConnectionInternal`, `SqlConfigurableRetryFactory`) and Entity
+/// Framework (`SqlServerTransientExceptionDetector`) say: conflicts undo the work; a database that cannot be opened now
+/// takes none. They count lost connections and failovers too, whatever was sent. Here that depends on the moment. Times
+/// out (-2) are left out there and here: the work may have been done.
 fn sql_server(native: i32) -> Option<Meaning> {
     Some(match native {
+        ENDED_BEFORE => EndedBefore,
+        COMMIT_REFUSED => Is(ErrorKind::Database, Effect::RolledBack),
         1205 | 3960 | 41301 | 41302 | 41305 | 41325 | 41839 | 1222 => CONFLICT,
         2627 | 2601 | 547 | 515 => last(ErrorKind::Constraint),
         102 | 105 | 137 | 156 | 170 | 201 | 207 | 208 | 319 | 1038 | 2715 | 2812 | 4121 | 8144 | 8145 => {
@@ -122,12 +137,13 @@ fn sql_server(native: i32) -> Option<Meaning> {
         220 | 232 | 241 | 242 | 245 | 248 | 2628 | 8114 | 8115 | 8134 | 8152 => last(ErrorKind::Data),
         18452 | 18456 | 18470 | 18486 | 18487 | 18488 => last(ErrorKind::Auth),
         4064 => last(ErrorKind::Connect),
-        701 | 802 | 1204 | 8645 | 8651 | 10928 | 10929 | 40197 | 40501 | 40613 | 49918 | 49919 | 49920 => {
-            THROTTLED
+        701 | 802 | 1204 | 8645 | 8651 | 10928 | 10929 | 40501 | 49918 | 49919 | 49920 => THROTTLED,
+        40143 | 40197 | 40540 | 40613 => FailedOver,
+        997 | 4060 | 4221 | 6005 | 17142 | 18401 | 42108 | 42109 | 20002 | 20009 | 20012 | 20013 => {
+            Unreachable
         }
-        4060 | 42108 | 42109 | 20002 | 20009 | 20012 | 20013 => Unreachable,
         -2 => TimedOut,
-        64 | 121 | 233 | 10053 | 10054 | 10060 => Lost,
+        64 | 121 | 233 | 596 | 10053 | 10054 | 10060 => Lost,
         native if lost_by_number(native) => Lost,
         _ => return None,
     })
@@ -156,12 +172,13 @@ fn sqlstate(state: &str) -> Option<Meaning> {
     Some(match state {
         "08001" | "08004" | "57P03" | "57P05" => Unreachable,
         "40001" | "40P01" | "55P03" | "25P03" => CONFLICT,
-        "40003" | "57P01" | "57P02" | "HYT01" => Lost,
+        "25S03" => CONFLICT,
+        "25S01" | "40003" | "57P01" | "57P02" | "57P04" | "HYT01" => Lost,
         "40002" => last(ErrorKind::Constraint),
         "42501" => last(ErrorKind::Permission),
         "25006" => last(ErrorKind::ReadOnly),
         "3D000" => last(ErrorKind::Connect),
-        "53100" => last(ErrorKind::Io),
+        "53100" | "58030" => last(ErrorKind::Io),
         "57014" | "HY008" => Cancelled,
         "HYT00" => TimedOut,
         "07001" | "07002" => last(ErrorKind::Params),
@@ -204,19 +221,26 @@ fn login_refusal(text: &str) -> Option<Meaning> {
 fn error(meaning: Meaning, moment: Moment) -> (Error, bool) {
     let interrupted = matches!(meaning, Lost | TimedOut | Cancelled);
     match moment.phase {
-        Phase::Commit if interrupted => (outcome_unknown(), true),
+        // Only a refusal is a commit that did not happen.
+        Phase::Commit if !refuses(meaning) => (outcome_unknown(), true),
         Phase::Connect if matches!(meaning, Lost | Unreachable) => (
             Error::new(ErrorKind::Connect, "the server cannot be reached").with_effect(Effect::NotSent),
             true,
         ),
         phase if interrupted && (moment.gave_up || meaning == TimedOut || phase == Phase::Connect) => {
-            (late(phase, moment.deadline), true)
+            (late(moment), true)
         }
         _ => match meaning {
-            Lost | Unreachable if moment.may_have_written => (outcome_unknown(), true),
-            Lost | Unreachable => (lost(), true),
+            Lost | Unreachable | FailedOver | EndedBefore if moment.may_have_written => {
+                (outcome_unknown(), true)
+            }
+            Lost | Unreachable | EndedBefore => (lost(), true),
+            FailedOver => {
+                let error = Error::new(ErrorKind::Throttled, "the database is moving to another machine");
+                (error.with_effect(Effect::Throttled), true)
+            }
             Cancelled => (Error::new(ErrorKind::Cancelled, "the statement was cancelled"), true),
-            TimedOut => (late(moment.phase, moment.deadline), true),
+            TimedOut => (late(moment), true),
             Is(kind, effect) => {
                 let error = Error::new(kind, sentence(kind)).with_effect(effect);
                 (error, matches!(kind, ErrorKind::Auth | ErrorKind::Connect))
@@ -225,12 +249,25 @@ fn error(meaning: Meaning, moment: Moment) -> (Error, bool) {
     }
 }
 
+/// Whether the server says that it did not commit: it refused the data, or had undone the transaction for the sake of
+/// another or for an error in it. What it does not say in so many words may have been done.
+fn refuses(meaning: Meaning) -> bool {
+    let undone = Is(ErrorKind::Database, Effect::RolledBack);
+    meaning == undone
+        || matches!(meaning, Is(ErrorKind::Conflict | ErrorKind::Constraint | ErrorKind::ReadOnly, _))
+}
+
 /// A limit passed: ours, or where there is none the driver's or the server's own.
-fn late(phase: Phase, deadline: Deadline) -> Error {
-    match deadline.at() {
-        Some(_) => deadline.passed(phase),
-        None => Error::new(ErrorKind::Timeout(phase), "a limit of the driver or the server passed")
+fn late(moment: Moment) -> Error {
+    let error = match moment.deadline.at() {
+        Some(_) => moment.deadline.passed(moment.phase),
+        None => Error::new(ErrorKind::Timeout(moment.phase), "a limit of the driver or the server passed")
             .with_effect(Effect::Unknown),
+    };
+    match moment.phase {
+        // What only read, or was part of a transaction, ends with its connection.
+        Phase::Query | Phase::Fetch if !moment.may_have_written => error.with_effect(Effect::RolledBack),
+        _ => error,
     }
 }
 

@@ -68,7 +68,7 @@ fn statement(text: &str, args: Vec<Value>) -> Statement {
     Statement {
         text: text.into(),
         args,
-        traits: Traits { transaction_control: control, writes: !reads, leaves_traces: false },
+        traits: Traits { transaction_control: control, writes: !reads, acts: !reads, ..Traits::default() },
     }
 }
 
@@ -350,7 +350,7 @@ fn a_transaction_commits_or_leaves_nothing() {
     let mut connection = database.connect();
     let connection = connection.as_mut();
     execute(connection, "CREATE TABLE t (a INTEGER PRIMARY KEY)", vec![]);
-    let begin = Begin { isolation: Some(Isolation::Serializable), read_only: false };
+    let begin = Begin { isolation: Some(Isolation::Serializable), ..Begin::default() };
 
     connection.begin(begin, Deadline::NONE).unwrap();
     execute(connection, "INSERT INTO t VALUES (1)", vec![]);

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use crate::backend::{Begin, Isolation};
 
+use super::classify::{COMMIT_REFUSED, ENDED_BEFORE};
 use super::flavor::Flavor;
 
 /// A step in the life of a transaction.
@@ -30,11 +31,13 @@ pub(super) fn words(flavor: Flavor, control: Control) -> Option<Cow<'static, str
             }
         },
         // A transaction that the server has doomed, or that a procedure left at another depth, would be
-        // committed in part or not at all without an error.
+        // committed in part or not at all without an error. Of one that is gone nobody knows whether by COMMIT.
         (Flavor::SqlServer, Control::Commit(begin)) => format!(
-            "IF XACT_STATE() = 1 AND @@TRANCOUNT = 1 COMMIT TRANSACTION ELSE BEGIN \
-             IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION; \
-             THROW 50000, 'the transaction cannot be committed and was rolled back', 1 END{}",
+            "IF XACT_STATE() = 1 AND @@TRANCOUNT = 1 COMMIT TRANSACTION ELSE IF @@TRANCOUNT > 0 BEGIN \
+             ROLLBACK TRANSACTION; \
+             THROW {COMMIT_REFUSED}, 'the transaction cannot be committed and was rolled back', 1 END \
+             ELSE BEGIN SET XACT_ABORT ON; \
+             THROW {ENDED_BEFORE}, 'the transaction was ended before its commit', 1 END{}",
             calmed(begin)
         )
         .into(),
@@ -84,7 +87,7 @@ mod tests {
 
     #[test]
     fn each_database_hears_its_own_words() {
-        let begin = Begin { isolation: Some(Isolation::Serializable), read_only: true };
+        let begin = Begin { isolation: Some(Isolation::Serializable), read_only: true, ..Begin::default() };
         let say = |flavor, control| words(flavor, control).unwrap().into_owned();
         assert_eq!(
             say(Flavor::Postgres, Control::Begin(begin)),
@@ -95,7 +98,11 @@ mod tests {
             "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; BEGIN TRANSACTION"
         );
         assert!(say(Flavor::SqlServer, Control::Commit(begin)).ends_with("LEVEL READ COMMITTED"));
-        assert!(say(Flavor::SqlServer, Control::Commit(Begin::default())).ends_with("1 END"));
+        let commit = say(Flavor::SqlServer, Control::Commit(Begin::default()));
+        assert!(
+            commit.starts_with("IF XACT_STATE() = 1 AND @@TRANCOUNT = 1 COMMIT") && commit.ends_with("1 END")
+        );
+        assert_eq!(commit.matches("; THROW 507").count(), 2, "a THROW wants a `;` before it");
         assert_eq!(say(Flavor::Sqlite, Control::Begin(Begin::default())), "BEGIN IMMEDIATE");
         assert!(words(Flavor::Other, Control::Begin(begin)).is_none());
     }

@@ -1,7 +1,10 @@
 //! From SQLSTATE to what a batch program has to know. One table.
 //!
-//! The codes are those of <https://www.postgresql.org/docs/current/errcodes-appendix.html>; what may be
-//! tried again follows what the server says it has done, never what would be convenient.
+//! The codes are those of <https://www.postgresql.org/docs/current/errcodes-appendix.html>. What may be tried again
+//! follows what the server says it has done, never what would be convenient: 40001 and 40P01 by
+//! <https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html>, the lack of resources and the
+//! refused sessions as in Npgsql's `PostgresException.IsTransient`. That list has the class 08 and 57P01 besides, which
+//! leave open whether a write was committed; they are `OutcomeUnknown` here.
 
 use std::error::Error as _;
 
@@ -24,18 +27,22 @@ pub(super) fn kind_of(sqlstate: &str) -> (ErrorKind, Effect) {
         "3D000" => (ErrorKind::Connect, Final),
         // Too many connections; starting up; going away. The statement was not taken.
         "53300" | "57P03" | "57P05" => (ErrorKind::Connect, NotSent),
-        // Out of memory, configuration limit exceeded, disk full, other lack of resources.
-        "53000" | "53100" | "53200" | "53400" => (ErrorKind::Throttled, Throttled),
+        // Out of memory, configuration limit exceeded, other lack of resources.
+        "53000" | "53200" | "53400" => (ErrorKind::Throttled, Throttled),
+        // The disk is full, or cannot be read or written. Neither passes by waiting.
+        "53100" | "58030" => (ErrorKind::Io, Final),
         // The administrator ended the session or the server: what it did may have been committed.
         "57P01" | "57P02" | "57P04" => (ErrorKind::OutcomeUnknown, Unknown),
-        // Cancelled: by us (the caller tells) or by somebody else. The statement was undone.
-        "57014" => (ErrorKind::Cancelled, RolledBack),
+        // Cancelled: by us (the caller tells), or by somebody who did not want it to go on, `statement_timeout` included.
+        "57014" => (ErrorKind::Cancelled, Final),
         // Idle-in-transaction and transaction time-outs of the server.
         "25P03" | "25P04" => (ErrorKind::Timeout(Phase::Query), RolledBack),
         // A write in a read-only transaction.
         "25006" => (ErrorKind::ReadOnly, Final),
-        // A statement in a transaction that has already failed.
+        // A statement in a transaction that has already failed. What it failed of says whether it may be tried again.
         "25P02" => (ErrorKind::Database, Final),
+        // A constraint of the transaction.
+        "40002" => (ErrorKind::Constraint, Final),
         "42501" => (ErrorKind::Permission, Final),
         // The types of parameters cannot be told, or do not fit.
         "42P18" | "42P08" => (ErrorKind::Params, Final),
@@ -71,6 +78,7 @@ fn sentence(kind: ErrorKind, sqlstate: &str) -> &'static str {
         (_, "57P03") => "the server is starting up or shutting down",
         (_, "57P01" | "57P02" | "57P04") => "the server ended the session",
         (ErrorKind::Auth, _) => "the server refused the user or the password",
+        (ErrorKind::Io, _) => "the server's storage failed or is full",
         (ErrorKind::Throttled, _) => "the server is short of a resource",
         (ErrorKind::Constraint, _) => "a constraint refused the data",
         (ErrorKind::Data, _) => "the server cannot take a value: wrong form, out of range or too long",
@@ -165,6 +173,17 @@ mod tests {
             ("40001", ErrorKind::Conflict, true),
             ("40P01", ErrorKind::Conflict, true),
             ("53300", ErrorKind::Connect, true),
+            ("55P03", ErrorKind::Conflict, true),
+            ("25P03", ErrorKind::Timeout(Phase::Query), true),
+            ("25P02", ErrorKind::Database, false),
+            ("40002", ErrorKind::Constraint, false),
+            ("57P03", ErrorKind::Connect, true),
+            ("57P05", ErrorKind::Connect, true),
+            ("57014", ErrorKind::Cancelled, false),
+            ("28000", ErrorKind::Auth, false),
+            ("57P02", ErrorKind::OutcomeUnknown, false),
+            ("53100", ErrorKind::Io, false),
+            ("53400", ErrorKind::Throttled, true),
             ("53200", ErrorKind::Throttled, true),
             ("28P01", ErrorKind::Auth, false),
             ("3D000", ErrorKind::Connect, false),

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
-use postgres::{Client, error::Severity};
+use postgres::{Client, SimpleQueryMessage};
 
-use super::classify;
 use super::encode::Param;
+use super::failure::Failed;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
-use crate::backend::{self, Begin, Rows};
+use crate::backend::{self, Begin, CommitMark, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -38,6 +38,8 @@ pub(super) struct PgConnection {
     control: Watched,
     statements: StatementCache,
     in_transaction: bool,
+    /// The mark of the transaction that was begun last.
+    mark: Option<CommitMark>,
     read_only: bool,
     broken: bool,
 }
@@ -49,6 +51,7 @@ impl PgConnection {
             control,
             statements: StatementCache::new(cache),
             in_transaction: false,
+            mark: None,
             read_only,
             broken: false,
         }
@@ -79,70 +82,17 @@ impl PgConnection {
             return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
                 .with_effect(Effect::NotSent));
         };
-        self.control.arm(deadline);
+        // A borrower whose connection proves dead has been promised an answer at its limit, not after a grace.
+        match phase {
+            Phase::Ping => self.control.arm_without_grace(deadline),
+            _ => self.control.arm(deadline),
+        }
         let outcome = work(client);
         let in_time = self.control.disarm();
         // A cancel is on its way or has been served: it must not meet the next statement.
         self.broken |= !in_time;
         let failed = Failed { in_time, in_transaction: self.in_transaction, writes, phase, deadline };
         outcome.map_err(|error| failed.explain(&error, &mut self.broken))
-    }
-}
-
-/// What is known of a call that failed, but for the error itself.
-#[derive(Clone, Copy)]
-struct Failed {
-    in_time: bool,
-    in_transaction: bool,
-    writes: bool,
-    phase: Phase,
-    deadline: Deadline,
-}
-
-impl Failed {
-    /// The driver's error in our words. Sets `broken` when the connection cannot be used again.
-    fn explain(self, error: &postgres::Error, broken: &mut bool) -> Error {
-        let Failed { in_time, in_transaction, writes, phase, .. } = self;
-        let late = || context::in_force(self.deadline).passed(phase);
-        if let Some(ours) = classify::our_own(error) {
-            return ours;
-        }
-        let undone = match (in_transaction, writes) {
-            // The server rolls back what an ended session had not committed.
-            (true, _) => Effect::RolledBack,
-            (false, false) => Effect::NotSent,
-            (false, true) => Effect::Unknown,
-        };
-        let Some(database) = error.as_db_error() else {
-            *broken = true;
-            let explained = if in_time {
-                Error::new(ErrorKind::Connect, "the connection failed while the statement ran")
-                    .with_effect(undone)
-            } else {
-                late().with_effect(undone)
-            };
-            let explained = explained.with_source(std::io::Error::other(error.to_string()));
-            return match undone {
-                Effect::Unknown if in_time => explained.with_kind(ErrorKind::OutcomeUnknown),
-                _ => explained,
-            };
-        };
-        let explained = classify::from_db_error(database);
-        if matches!(database.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
-            *broken = true;
-        }
-        match explained.kind() {
-            // The server says that it stopped the statement, so nothing of it stays.
-            ErrorKind::Cancelled if !in_time => late().with_effect(Effect::RolledBack),
-            ErrorKind::OutcomeUnknown => {
-                *broken = true;
-                match undone {
-                    Effect::Unknown => explained,
-                    _ => explained.with_kind(ErrorKind::Connect).with_effect(undone),
-                }
-            }
-            _ => explained,
-        }
     }
 }
 
@@ -169,7 +119,7 @@ impl PgConnection {
         let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
         let params: Vec<&(dyn ToSql + Sync)> =
             params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
-        let writes = statement.traits.writes;
+        let writes = statement.traits.acts;
         match rows {
             Rows::Ignore => {
                 self.call(first, Phase::Query, writes, |client| client.execute(&prepared.statement, &params))
@@ -207,7 +157,7 @@ impl PgConnection {
         let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
             params.iter().map(|param| (param as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
-        let writes = statement.traits.writes;
+        let writes = statement.traits.acts;
         match rows {
             Rows::Ignore => {
                 self.call(first, Phase::Query, writes, |client| client.execute_typed(text, &params))
@@ -319,6 +269,12 @@ fn is_stale(error: &Error) -> bool {
     matches!(error.sqlstate(), Some("0A000" | "26000"))
 }
 
+/// Whether the server says by this code that it did not commit: data refused, a transaction that had ended or failed
+/// before, or was undone for the sake of another.
+fn refuses_commit(sqlstate: &str) -> bool {
+    sqlstate != "40003" && matches!(sqlstate.get(..2), Some("23" | "25" | "40"))
+}
+
 impl backend::Connection for PgConnection {
     fn dialect(&self) -> Dialect {
         Dialect::Postgres
@@ -330,10 +286,23 @@ impl backend::Connection for PgConnection {
             return self.run_unnamed(statement, &mut rows, first, budget);
         }
         let (prepared, known) = self.prepare(statement, first)?;
-        match self.run_prepared(&prepared, statement, &mut rows, first, budget) {
+        let mut handed_over = false;
+        let outcome = match &mut rows {
+            Rows::Each(receive) => {
+                let mut receive = |row| {
+                    handed_over = true;
+                    receive(row)
+                };
+                self.run_prepared(&prepared, statement, &mut Rows::Each(&mut receive), first, budget)
+            }
+            rows => self.run_prepared(&prepared, statement, rows, first, budget),
+        };
+        match outcome {
             Err(error) if is_stale(&error) => {
                 self.statements.forget(&statement.text);
-                if !known || self.in_transaction || self.broken {
+                // A procedure may say the same after it has committed a part, and a function in the midst of the rows.
+                let began = statement.traits.divisible || handed_over;
+                if !known || began || self.in_transaction || self.broken {
                     return Err(error);
                 }
                 // The server refused it before anything ran, so it may be prepared anew and sent again.
@@ -357,9 +326,27 @@ impl backend::Connection for PgConnection {
         if begin.read_only {
             text.push_str(" READ ONLY");
         }
-        self.call(deadline, Phase::Query, false, |client| client.batch_execute(&text))?;
+        self.mark = None;
+        // In one text with the BEGIN, so that the mark costs no round trip. A transaction that cannot write has
+        // nothing to settle.
+        if let Some(mark) = self.dialect().commit_mark().filter(|_| begin.settle && !begin.read_only) {
+            text.push_str("; ");
+            text.push_str(mark);
+        }
+        let answer = self.call(deadline, Phase::Query, false, |client| client.simple_query(&text))?;
         self.in_transaction = true;
+        self.mark = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(CommitMark {
+                transaction: row.try_get("mark").ok().flatten()?.to_owned(),
+                history: row.try_get("history").ok().flatten()?.to_owned(),
+            }),
+            _ => None,
+        });
         Ok(())
+    }
+
+    fn commit_mark(&self) -> Option<CommitMark> {
+        self.mark.clone()
     }
 
     fn commit(&mut self, deadline: Deadline) -> Result<()> {
@@ -379,16 +366,13 @@ impl backend::Connection for PgConnection {
             self.in_transaction = false;
             return Ok(());
         };
-        if self.broken && error.sqlstate().is_none() {
+        // A refused commit says so, and the session goes on. One that ends with the session, or with the server, may
+        // have been made durable before.
+        if self.broken && !error.sqlstate().is_some_and(refuses_commit) {
             self.in_transaction = false;
             return Err(error.with_kind(ErrorKind::OutcomeUnknown).with_effect(Effect::Unknown).with_hint(
-                "the commit was sent and not answered; look whether it happened before doing it again",
+                "the commit was sent and not confirmed; look whether it happened before doing it again",
             ));
-        }
-        if error.sqlstate().is_some_and(|state| state.starts_with("57P") || state.starts_with("08")) {
-            // As an answer to COMMIT these leave open whether it had been made durable.
-            self.in_transaction = false;
-            return Err(error.with_kind(ErrorKind::OutcomeUnknown).with_effect(Effect::Unknown));
         }
         if let Err(rollback) = self.rollback(deadline) {
             log::debug!("the rollback after a refused commit failed: {rollback}");

@@ -94,6 +94,7 @@ pub(super) const PURE: &[&str] = &[
     "deadline",
     "params",
     "row",
+    "retry",
     "sql",
     "migrate/version",
     "migrate/checksum",
