@@ -188,7 +188,6 @@ impl Settings {
     }
 
     /// When a call that repeats itself, or a transaction, is attempted again.
-    #[must_use]
     pub fn retry_policy(&self) -> &RetryPolicy {
         &self.retry
     }

@@ -16,5 +16,7 @@ mod flows;
 mod leaks;
 #[path = "process/needles.rs"]
 mod needles;
+#[path = "process/parrot.rs"]
+mod parrot;
 #[path = "process/permissions.rs"]
 mod permissions;

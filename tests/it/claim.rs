@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use batchdb::{
-    CancelToken, Claim, DatabaseManager, Error, ErrorKind, MapOptions, Result, Row, TaskState, Transaction,
+    CancelToken, Claim, DatabaseManager, ErrorKind, MapOptions, Result, Row, TaskState, Transaction,
     map_tasks, params,
 };
 
@@ -144,9 +144,7 @@ fn the_same_claims_work_through_odbc_and_on_sqlite() {
     for db in [crate::odbc::psql_odbc("claim"), sqlite] {
         fill(&db);
         let claim = Claim::new("queue", "id").batch(40).pending("done IS NULL").done("done = 1");
-        let results = map_tasks(0..2, MapOptions::default().workers(2), |_| {
-            db.claim_all(&claim, |tx, rows| write(tx, rows).map_err(Error::from))
-        });
+        let results = map_tasks(0..2, MapOptions::default().workers(2), |_| db.claim_all(&claim, write));
         assert_eq!(results.into_values().unwrap().iter().sum::<u64>(), ROWS as u64);
         assert_each_once(&db);
     }

@@ -14,6 +14,7 @@ mod migrate;
 mod odbc;
 mod pool;
 mod query;
+mod retry;
 mod shutdown;
 mod tidy;
 mod tls;

@@ -26,17 +26,18 @@ enum Meaning {
     Unreachable,
     /// The database moved to another machine under the statement, or was about to.
     FailedOver,
-    /// The transaction had ended before its end was asked for, nobody knows how.
-    EndedBefore,
     Is(ErrorKind, Effect),
 }
 
-use Meaning::{Cancelled, EndedBefore, FailedOver, Is, Lost, TimedOut, Unreachable};
+use Meaning::{Cancelled, FailedOver, Is, Lost, TimedOut, Unreachable};
 
 /// The number with which our text for a commit says that the transaction could not be committed, and was undone.
 pub(super) const COMMIT_REFUSED: i32 = 50_740;
-/// The same, that there was none any more: a statement, or a procedure, had ended it.
+/// The same, that there was none any more: a statement, or a procedure, had ended it, nobody knows how.
 pub(super) const ENDED_BEFORE: i32 = 50_741;
+
+/// The server undid the transaction for the sake of an error in it.
+const UNDONE: Meaning = Is(ErrorKind::Database, Effect::RolledBack);
 
 const CONFLICT: Meaning = Is(ErrorKind::Conflict, Effect::RolledBack);
 const THROTTLED: Meaning = Is(ErrorKind::Throttled, Effect::Throttled);
@@ -64,7 +65,7 @@ pub(super) struct Verdict {
 
 /// Makes the error of a failed call.
 pub(super) fn judge(records: &[Record], flavor: Flavor, moment: Moment, secrets: &[Secret]) -> Verdict {
-    let (record, meaning) = decisive(records, flavor);
+    let (record, meaning) = decisive(records, flavor, moment.phase);
     let (error, broken) = error(meaning, moment);
     let error = match record {
         // A native code of 0 is none, and PostgreSQL has none.
@@ -83,10 +84,10 @@ pub(super) fn judge(records: &[Record], flavor: Flavor, moment: Moment, secrets:
 }
 
 /// The record that says most: the first that the tables know, else the first that is an error.
-fn decisive(records: &[Record], flavor: Flavor) -> (Option<&Record>, Meaning) {
+fn decisive(records: &[Record], flavor: Flavor, phase: Phase) -> (Option<&Record>, Meaning) {
     records
         .iter()
-        .find_map(|record| meaning(record, flavor).map(|meaning| (Some(record), meaning)))
+        .find_map(|record| meaning(record, flavor, phase).map(|meaning| (Some(record), meaning)))
         .unwrap_or_else(|| {
             let first = records.iter().find(|record| record.is_error()).or(records.first());
             // Every answer of SQL Server has a number. FreeTDS says "Unknown error" without one of a connection
@@ -98,8 +99,10 @@ fn decisive(records: &[Record], flavor: Flavor) -> (Option<&Record>, Meaning) {
         })
 }
 
-fn meaning(record: &Record, flavor: Flavor) -> Option<Meaning> {
+fn meaning(record: &Record, flavor: Flavor, phase: Phase) -> Option<Meaning> {
     match flavor {
+        // Elsewhere it is the number of somebody's own THROW.
+        Flavor::SqlServer if phase == Phase::Commit && record.native == COMMIT_REFUSED => Some(UNDONE),
         // 42000 is the class of whatever has no class of its own there, a procedure's THROW included.
         Flavor::SqlServer => {
             sql_server(record.native).or_else(|| sqlstate(&record.state).filter(|_| record.state != "42000"))
@@ -125,8 +128,6 @@ fn meaning(record: &Record, flavor: Flavor) -> Option<Meaning> {
 /// out (-2) are left out there and here: the work may have been done.
 fn sql_server(native: i32) -> Option<Meaning> {
     Some(match native {
-        ENDED_BEFORE => EndedBefore,
-        COMMIT_REFUSED => Is(ErrorKind::Database, Effect::RolledBack),
         1205 | 3960 | 41301 | 41302 | 41305 | 41325 | 41839 | 1222 => CONFLICT,
         2627 | 2601 | 547 | 515 => last(ErrorKind::Constraint),
         102 | 105 | 137 | 156 | 170 | 201 | 207 | 208 | 319 | 1038 | 2715 | 2812 | 4121 | 8144 | 8145 => {
@@ -231,10 +232,8 @@ fn error(meaning: Meaning, moment: Moment) -> (Error, bool) {
             (late(moment), true)
         }
         _ => match meaning {
-            Lost | Unreachable | FailedOver | EndedBefore if moment.may_have_written => {
-                (outcome_unknown(), true)
-            }
-            Lost | Unreachable | EndedBefore => (lost(), true),
+            Lost | Unreachable | FailedOver if moment.may_have_written => (outcome_unknown(), true),
+            Lost | Unreachable => (lost(), true),
             FailedOver => {
                 let error = Error::new(ErrorKind::Throttled, "the database is moving to another machine");
                 (error.with_effect(Effect::Throttled), true)
@@ -252,8 +251,7 @@ fn error(meaning: Meaning, moment: Moment) -> (Error, bool) {
 /// Whether the server says that it did not commit: it refused the data, or had undone the transaction for the sake of
 /// another or for an error in it. What it does not say in so many words may have been done.
 fn refuses(meaning: Meaning) -> bool {
-    let undone = Is(ErrorKind::Database, Effect::RolledBack);
-    meaning == undone
+    meaning == UNDONE
         || matches!(meaning, Is(ErrorKind::Conflict | ErrorKind::Constraint | ErrorKind::ReadOnly, _))
 }
 
@@ -279,7 +277,7 @@ pub(super) fn lost() -> Error {
 
 /// The connection broke, or the time ran out, when the work may already have been done.
 pub(super) fn outcome_unknown() -> Error {
-    Error::new(ErrorKind::OutcomeUnknown, "the answer did not come, and the work may have been done")
+    Error::new(ErrorKind::OutcomeUnknown, "no answer came, or none that tells: the work may have been done")
         .with_effect(Effect::Unknown)
         .with_hint("look at the data before you try again")
 }
@@ -329,7 +327,7 @@ mod tests {
             ("42S02", 208, ErrorKind::Syntax, Effect::Final),
             ("42000", 229, ErrorKind::Permission, Effect::Final),
             ("28000", 18456, ErrorKind::Auth, Effect::Final),
-            ("HY000", 40613, ErrorKind::Throttled, Effect::Throttled),
+            ("HY000", 40501, ErrorKind::Throttled, Effect::Throttled),
             ("01000", 20017, ErrorKind::OutcomeUnknown, Effect::Unknown),
             ("42000", 50000, ErrorKind::Database, Effect::Final),
             ("HY000", 0, ErrorKind::OutcomeUnknown, Effect::Unknown),
@@ -429,5 +427,62 @@ mod tests {
         let commit = Moment { gave_up: true, ..at(Phase::Commit, false) };
         let verdict = judge(&[record("HYT00", 0, "")], Flavor::SqlServer, commit, &[]);
         assert_eq!(verdict.error.kind(), ErrorKind::OutcomeUnknown);
+    }
+
+    #[test]
+    fn only_a_refusal_is_a_commit_that_did_not_happen() {
+        use ErrorKind::{Conflict, Constraint, Database, OutcomeUnknown};
+        let commit = at(Phase::Commit, false);
+        for (flavor, state, native, kind, effect) in [
+            (Flavor::SqlServer, "42000", COMMIT_REFUSED, Database, Effect::RolledBack),
+            (Flavor::SqlServer, "42000", ENDED_BEFORE, OutcomeUnknown, Effect::Unknown),
+            (Flavor::SqlServer, "42000", 3960, Conflict, Effect::RolledBack),
+            (Flavor::SqlServer, "HY000", 40197, OutcomeUnknown, Effect::Unknown),
+            (Flavor::SqlServer, "HY000", 1204, OutcomeUnknown, Effect::Unknown),
+            (Flavor::SqlServer, "08001", 20009, OutcomeUnknown, Effect::Unknown),
+            (Flavor::Postgres, "23503", 1, Constraint, Effect::Final),
+            (Flavor::Postgres, "40001", 1, Conflict, Effect::RolledBack),
+            (Flavor::Postgres, "57P01", 1, OutcomeUnknown, Effect::Unknown),
+            (Flavor::Postgres, "57P03", 1, OutcomeUnknown, Effect::Unknown),
+            (Flavor::Postgres, "HY000", 26, OutcomeUnknown, Effect::Unknown),
+            (Flavor::Sqlite, "HY000", 5, Conflict, Effect::RolledBack),
+            (Flavor::Sqlite, "HY000", 10, OutcomeUnknown, Effect::Unknown),
+            (Flavor::Other, "25S01", 0, OutcomeUnknown, Effect::Unknown),
+            (Flavor::Other, "25S03", 0, Conflict, Effect::RolledBack),
+            (Flavor::Other, "HY000", 1, OutcomeUnknown, Effect::Unknown),
+        ] {
+            check(flavor, state, native, commit, kind, effect);
+        }
+        // The number of somebody's own THROW is no word of ours.
+        check(Flavor::SqlServer, "42000", COMMIT_REFUSED, at(Phase::Query, true), Database, Effect::Final);
+    }
+
+    #[test]
+    fn what_can_pass_on_sql_server_depends_on_the_moment() {
+        let (write, read) = (at(Phase::Query, true), at(Phase::Query, false));
+        let connect = at(Phase::Connect, false);
+        for native in [1205, 1222, 3960, 41301, 41302, 41305, 41325, 41839] {
+            check(Flavor::SqlServer, "42000", native, write, ErrorKind::Conflict, Effect::RolledBack);
+        }
+        for native in [1204, 10928, 10929, 40501, 49918, 49919, 49920] {
+            check(Flavor::SqlServer, "HY000", native, write, ErrorKind::Throttled, Effect::Throttled);
+        }
+        for native in [40143, 40197, 40540, 40613] {
+            check(Flavor::SqlServer, "HY000", native, write, ErrorKind::OutcomeUnknown, Effect::Unknown);
+            check(Flavor::SqlServer, "HY000", native, read, ErrorKind::Throttled, Effect::Throttled);
+            check(Flavor::SqlServer, "HY000", native, connect, ErrorKind::Throttled, Effect::Throttled);
+        }
+        for native in [64, 121, 233, 596, 10053, 10054, 20003, 20004, 20006, 20017] {
+            check(Flavor::SqlServer, "01000", native, write, ErrorKind::OutcomeUnknown, Effect::Unknown);
+            check(Flavor::SqlServer, "01000", native, read, ErrorKind::Connect, Effect::RolledBack);
+        }
+        for native in [997, 4060, 4221, 18401, 42108, 42109, 20002, 20009] {
+            check(Flavor::SqlServer, "08001", native, connect, ErrorKind::Connect, Effect::NotSent);
+        }
+        for native in [18452, 18456] {
+            check(Flavor::SqlServer, "28000", native, connect, ErrorKind::Auth, Effect::Final);
+        }
+        check(Flavor::SqlServer, "HYT00", -2, write, ErrorKind::Timeout(Phase::Query), Effect::Unknown);
+        check(Flavor::SqlServer, "HYT00", -2, read, ErrorKind::Timeout(Phase::Query), Effect::RolledBack);
     }
 }
