@@ -64,6 +64,7 @@ impl Dialect {
 
     /// The query for the mark of the open transaction, by which its end can be asked for from another connection: the
     /// columns `mark` and `history`. Only PostgreSQL has one.
+    #[cfg(feature = "postgres")]
     pub(crate) fn commit_mark(self) -> Option<&'static str> {
         match self {
             Dialect::Postgres => Some(concat!("SELECT pg_current_xact_id()::text AS mark, ", history!())),

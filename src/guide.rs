@@ -257,6 +257,9 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
+//! `pool_status()` also says how long checkouts took, and how many callers wait. With `LEAK_AFTER=60` a connection that is
+//! held for longer than a minute is told in the log, with the line of your program that borrowed it, its flow and its task.
+//!
 //! Behind PgBouncer in transaction mode set `STATEMENT_CACHE=0`. batchdb blocks its thread: inside an async task it is an
 //! error, on a thread of `spawn_blocking` it works.
 //!
@@ -326,6 +329,68 @@
 //!
 //! A task that is run again does again what it had committed. By default a failure of this crate is repeated only when it is
 //! transient, any other always: let a task be one transaction, or harmless when repeated.
+//!
+//! # Stopping
+//!
+//! A scheduler sends SIGTERM and kills some seconds later. With a [`CancelToken`](crate::CancelToken) the fan-out starts no
+//! new item then, and what runs may end within the grace. At its end calls that still wait are cancelled on the server, and
+//! every item has its record, so that the next run knows what is left:
+//!
+//! ```no_run
+//! # #[cfg(feature = "signals")] {
+//! use std::time::Duration;
+//! use batchdb::{CancelToken, DatabaseManager, MapOptions, TaskState, map_tasks, params};
+//!
+//! let db = DatabaseManager::new("rpa_db")?;
+//! let options = MapOptions::new("job-{index}")
+//!     .cancel(CancelToken::on_signals()?) // or `CancelToken::new()`, and `cancel()` from anywhere
+//!     .grace(Duration::from_secs(8));
+//! let results = map_tasks(0..1000_i64, options, |id| {
+//!     db.execute("UPDATE job SET state = 'done' WHERE id = :id", params! { id: *id })
+//! });
+//! let left = results.counts().get(&TaskState::NotStarted).copied().unwrap_or_default();
+//! # }
+//! # Ok::<(), batchdb::Error>(())
+//! ```
+//!
+//! Outside of a fan-out [`with_cancel`](crate::with_cancel) does the same for the calls of a closure.
+//!
+//! # Several replicas
+//!
+//! One at a time, in the whole cluster, by a lock that ends with the process or its connection:
+//!
+//! ```no_run
+//! # let db = batchdb::DatabaseManager::new("rpa_db")?;
+//! let done = db.try_lock("nightly-run", |_lock| db.execute("UPDATE job SET state = 'due'", ()))?;
+//! println!("{}", if done.is_some() { "done" } else { "another replica is at it" });
+//! # Ok::<(), batchdb::Error>(())
+//! ```
+//!
+//! [`with_lock`](crate::DatabaseManager::with_lock) waits, and says in its error who holds it. When its connection fails
+//! the lock is gone while your work goes on: the call ends with [`LockLost`](crate::ErrorKind::LockLost), and
+//! [`Lock::check`](crate::Lock::check) tells before.
+//!
+//! All at once, by a table of work: each claims a batch that nobody else has, and writes the results in the transaction
+//! that holds the claim. What a process that dies has claimed is free at once:
+//!
+//! ```no_run
+//! use batchdb::{Claim, DatabaseManager, Error, params};
+//!
+//! let db = DatabaseManager::new("rpa_db")?;
+//! // CREATE TABLE job_queue (job_id BIGINT PRIMARY KEY, done_at TIMESTAMPTZ)
+//! let queue = Claim::new("job_queue", "job_id").pending("done_at IS NULL").done("done_at = now()").batch(20);
+//! let done = db.claim_all(&queue, |tx, rows| {
+//!     for row in rows {
+//!         tx.execute("INSERT INTO result (job_id) VALUES (:id)", params! { id: row.get::<i64>("job_id")? })?;
+//!     }
+//!     Ok::<_, Error>(())
+//! })?;
+//! println!("{done} of them were mine, and none is left");
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! Where the work comes from another database, as in the example `replicated_survey`, its keys are put into such a table
+//! first, by `INSERT … ON CONFLICT DO NOTHING`, as often and by as many as you like: what is done stays, marked.
 //!
 //! # Health
 //!

@@ -255,7 +255,8 @@ impl Pool {
         let limit = Deadline::after(now, self.settings.connect_timeout);
         let deadline = limit.earlier(whole);
         let attempt = self.outage.admit(deadline).map_err(|stored| match stored {
-            Some(error) => error.with_hint("the attempt of a moment ago failed, and is not repeated at once"),
+            // In front, and not as a hint: the error has one of its own, which says what to do.
+            Some(error) => error.at("the attempt of a moment ago failed, and is not repeated at once"),
             None => context::in_force(deadline).passed(Phase::Connect),
         })?;
         match self.connector.connect(deadline) {

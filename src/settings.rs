@@ -27,7 +27,7 @@ use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::retry::RetryPolicy;
 
-#[cfg(feature = "odbc")]
+#[cfg(any(feature = "postgres", feature = "odbc"))]
 pub(crate) use self::secret::scrub;
 pub(crate) use self::{
     overrides::Overrides,
@@ -188,7 +188,6 @@ impl Settings {
     }
 
     /// When a call that repeats itself, or a transaction, is attempted again.
-    #[must_use]
     pub fn retry_policy(&self) -> &RetryPolicy {
         &self.retry
     }

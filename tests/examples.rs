@@ -19,3 +19,5 @@ mod demo;
 mod flows;
 #[path = "examples/job.rs"]
 mod job;
+#[path = "examples/replicas.rs"]
+mod replicas;

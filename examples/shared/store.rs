@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use batchdb::{DatabaseManager, Result, params, record};
+use batchdb::{DatabaseManager, Result, Transaction, params, record};
 
 use super::survey::{ProcessedSurvey, Response};
 
@@ -50,16 +50,20 @@ pub(crate) fn already_processed(rpa_db: &DatabaseManager, responses: &[Response]
     Ok(done)
 }
 
-/// Writes a result. Harmless when it is there already, so it may be tried again whatever went wrong.
+/// Harmless when the result is there already.
+const WRITE: &str = "INSERT INTO rpa1_processed_surveys
+         (survey_id, customer_id, satisfaction_score, processed_at, status, error)
+     VALUES (:survey_id, :customer_id, :satisfaction_score, :processed_at, :status, :error)
+     ON CONFLICT (survey_id) DO NOTHING";
+
+/// Writes a result. It may be tried again whatever went wrong.
 pub(crate) fn write(rpa_db: &DatabaseManager, survey: &ProcessedSurvey) -> Result<()> {
-    rpa_db.execute(
-        "INSERT INTO rpa1_processed_surveys
-             (survey_id, customer_id, satisfaction_score, processed_at, status, error)
-         VALUES (:survey_id, :customer_id, :satisfaction_score, :processed_at, :status, :error)
-         ON CONFLICT (survey_id) DO NOTHING",
-        record(survey),
-    )?;
-    Ok(())
+    rpa_db.execute(WRITE, record(survey)).map(|_| ())
+}
+
+/// Writes results in the transaction that holds the claim on their surveys.
+pub(crate) fn write_all(tx: &mut Transaction<'_, '_>, surveys: &[ProcessedSurvey]) -> Result<()> {
+    tx.execute_many(WRITE, surveys.iter().map(record)).map(|_| ())
 }
 
 /// Tells a writable SurveyHub which responses need not be read again.

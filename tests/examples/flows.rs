@@ -9,7 +9,7 @@ fn quickstart_shows_what_is_there() {
     let world = World::new("flow_quickstart", &survey.responses());
     let before = world.run("quickstart");
     before.expect(0);
-    before.assert_says("rpa_db is at V003");
+    before.assert_says("rpa_db is at V004");
     before.assert_says("SurveyHub has 20 responses to process");
     before.assert_says("  survey 3 by customer 1003");
     before.assert_says("rpa_db has no score yet");

@@ -293,7 +293,7 @@ fn it_fails_with_a_diagnosis_when_something_is_wrong_with_a_healthy_database() {
     assert_eq!(health["flow_name"], "rpa1");
     assert_eq!(health["overall_status"], "healthy");
     assert_eq!(health["databases"]["SurveyHub"]["migration_status"], "read_only");
-    assert_eq!(health["databases"]["rpa_db"]["migration_status"]["current_version"], "V003");
+    assert_eq!(health["databases"]["rpa_db"]["migration_status"]["current_version"], "V004");
     assert_eq!(health["databases"]["rpa_db"]["database_type"], "postgresql");
 }
 

@@ -1,5 +1,6 @@
 //! What every test of a database starts from.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,12 @@ use batchdb::{DatabaseManager, DatabaseManagerBuilder};
 
 /// The server that all tests of this binary share; it ends with the process.
 pub(crate) fn server() -> &'static EmbeddedPostgres {
-    EmbeddedPostgres::shared().expect("a throw-away PostgreSQL server is needed for the tests")
+    static SERVER: OnceLock<EmbeddedPostgres> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        // Each test has a pool of its own, which keeps its connections for a minute after the test.
+        let server = EmbeddedPostgres::builder().max_connections(500).start();
+        server.expect("a throw-away PostgreSQL server is needed for the tests")
+    })
 }
 
 /// A name that no other test has.

@@ -4,14 +4,18 @@
     reason = "a test that fails by `unwrap` says where and why, in its helpers too"
 )]
 
+mod claim;
 mod common;
 mod deadline;
 mod health;
+mod hostile;
+mod lock;
 mod migrate;
 mod odbc;
 mod pool;
 mod query;
 mod retry;
+mod shutdown;
 mod tidy;
 mod tls;
 mod transaction;

@@ -14,17 +14,21 @@ use crate::common::{eventually, server, timed, unique};
 
 const GRACE: Duration = Duration::from_millis(500);
 
-fn sqlite_at(file: &Path) -> DatabaseManagerBuilder {
+pub(crate) fn sqlite_at(file: &Path) -> DatabaseManagerBuilder {
     DatabaseManager::builder(&unique("sqlite"))
         .connection_string(format!("Driver=SQLite3;Database={}", file.display()))
         .migrate_on_start(MigrateOnStart::Off)
 }
 
-fn psql_odbc(prefix: &str) -> DatabaseManager {
+pub(crate) fn psql_odbc(prefix: &str) -> DatabaseManager {
     let name = unique(prefix);
     server().create_database(&name).unwrap();
+    psql_odbc_to(&name).build().unwrap()
+}
+
+fn psql_odbc_to(name: &str) -> DatabaseManagerBuilder {
     let (server, password) = (server(), server().password());
-    DatabaseManager::builder(&name)
+    DatabaseManager::builder(name)
         .connection_string(format!(
             "Driver={{PostgreSQL Unicode}};Server={};Port={};Database={name};UID={};PWD={{{password}}};",
             server.host(),
@@ -32,8 +36,6 @@ fn psql_odbc(prefix: &str) -> DatabaseManager {
             server.user(),
         ))
         .migrate_on_start(MigrateOnStart::Off)
-        .build()
-        .unwrap()
 }
 
 #[test]
@@ -123,13 +125,51 @@ fn transactions_end_on_every_way_out_on_sqlite() {
 }
 
 #[test]
-fn a_read_only_sqlite_refuses_writes() {
+fn a_read_only_sqlite_refuses_writes_on_both_sides() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.db");
     sqlite_at(&file).build().unwrap().execute("CREATE TABLE t (id INTEGER)", ()).unwrap();
     let db = sqlite_at(&file).read_only(true).build().unwrap();
     assert_eq!(db.execute("INSERT INTO t VALUES (1)", ()).unwrap_err().kind(), ErrorKind::ReadOnly);
-    assert_eq!(db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get::<i64>("n").unwrap(), 0);
+    // To switch it off would be a write, and is refused before it is sent.
+    assert_eq!(db.execute("PRAGMA query_only = 0", ()).unwrap_err().kind(), ErrorKind::ReadOnly);
+    // The engine was told as well: this pragma, asked as a query, is its own word.
+    let told = db.query_one("SELECT query_only FROM pragma_query_only", ()).unwrap();
+    assert_eq!(told.get::<i64>(0).unwrap(), 1);
+    // Read-only is the connection's, not the file's: another one writes, in the same process.
+    sqlite_at(&file).build().unwrap().execute("INSERT INTO t VALUES (2)", ()).unwrap();
+    assert_eq!(db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get::<i64>("n").unwrap(), 1);
+}
+
+#[test]
+fn a_read_only_postgres_refuses_writes_on_both_sides() {
+    let db = psql_odbc("readonly");
+    db.execute("CREATE TABLE t (id INTEGER)", ()).unwrap();
+    db.execute(
+        "CREATE FUNCTION hidden() RETURNS bigint LANGUAGE sql AS 'INSERT INTO t VALUES (1) RETURNING 1::bigint'",
+        (),
+    )
+    .unwrap();
+    assert_eq!(db.query_one("SELECT hidden() AS n", ()).unwrap().get::<i64>("n").unwrap(), 1);
+    let db = psql_odbc_to(db.name()).read_only(true).build().unwrap();
+    for sql in
+        ["INSERT INTO t VALUES (2)", "SELECT 1; DELETE FROM t", "SET default_transaction_read_only = off"]
+    {
+        assert_eq!(db.execute(sql, ()).unwrap_err().kind(), ErrorKind::ReadOnly, "{sql}");
+    }
+    // What looks like reading is refused by the server, in a transaction too.
+    let refused = |outcome: Result<Vec<batchdb::Row>, Error>| {
+        let error = outcome.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.sqlstate()),
+            (ErrorKind::ReadOnly, Some("25006")),
+            "{}",
+            error.report()
+        );
+    };
+    refused(db.execute_query("SELECT hidden()", ()));
+    refused(db.transaction(|tx| tx.execute_query("SELECT hidden()", ())));
+    assert_eq!(db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get::<i64>("n").unwrap(), 1);
 }
 
 #[test]
@@ -326,6 +366,43 @@ fn a_driver_that_is_not_installed_is_named_with_those_that_are() {
         "{}",
         error.report()
     );
+}
+
+#[test]
+fn a_driver_that_never_returns_gets_no_more_threads_than_the_pool_has_connections() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let open = |name: &str| {
+        DatabaseManager::builder(name)
+            .connection_string(format!(
+                "Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2",
+                silent.local_addr().unwrap().port()
+            ))
+            .database_type("sqlserver")
+            .pool_size(1)
+            .max_overflow(1)
+            .connect_timeout(Duration::from_millis(1_200))
+            .migrate_on_start(MigrateOnStart::Off)
+            .build()
+            .unwrap()
+    };
+    let (db, other) = (open(&unique("silent")), open(&unique("silent")));
+    // A short limit of the caller's own is no outage, so each call tries, and leaves a thread in the driver.
+    let hurried = db.with_deadline(Duration::from_millis(50));
+    for abandoned in 1..=2 {
+        assert_eq!(
+            hurried.execute_query("SELECT 1", ()).unwrap_err().kind(),
+            ErrorKind::Timeout(Phase::Connect)
+        );
+        assert_eq!(db.pool_status().abandoned, abandoned);
+    }
+    let (error, took) = timed(|| db.execute_query("SELECT 1", ()).unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Checkout, "{error}");
+    assert!(error.is_transient() && error.to_string().contains("2 threads of this pool"), "{error}");
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    assert_eq!((db.pool_status().abandoned, db.pool_status().checked_out), (2, 0));
+    assert_eq!(other.pool_status().abandoned, 0, "each pool counts its own");
+    eventually("the driver's own limit ends its threads", || db.pool_status().abandoned == 0);
+    assert_eq!(db.execute_query("SELECT 1", ()).unwrap_err().kind(), ErrorKind::Timeout(Phase::Connect));
 }
 
 #[test]

@@ -274,6 +274,35 @@ fn tasks_may_open_their_own_handles_and_share_the_pool() {
 }
 
 #[test]
+fn checkouts_are_counted_and_timed() {
+    let db = fresh("pool").pool_size(1).max_overflow(0).build().unwrap();
+    let status = db.pool_status();
+    let times = [status.checkout_mean_ms, status.checkout_p95_ms, status.checkout_max_ms];
+    assert_eq!((status.checkouts, times), (0, [0.0; 3]));
+    let keys = status.to_json();
+    for key in ["checkouts", "checkout_mean_ms", "checkout_p95_ms", "checkout_max_ms", "abandoned", "waiting"]
+    {
+        assert!(keys.get(key).is_some_and(serde_json::Value::is_number), "{key}");
+    }
+    for _ in 0..100 {
+        db.execute_query("SELECT 1", ()).unwrap();
+    }
+    thread::scope(|scope| {
+        let waiter = db.session(|_| {
+            let waiter = scope.spawn(|| db.execute_query("SELECT 1", ()));
+            eventually("the waiter stands in line", || db.pool_status().waiting == 1);
+            thread::sleep(Duration::from_millis(200));
+            Ok::<_, Error>(waiter)
+        });
+        waiter.unwrap().join().unwrap().unwrap();
+    });
+    let status = db.pool_status();
+    assert_eq!(status.checkouts, 102);
+    assert!(status.checkout_max_ms >= 200.0 && status.checkout_p95_ms < 200.0, "{status:?}");
+    assert!((1.9..status.checkout_max_ms).contains(&status.checkout_mean_ms), "{status:?}");
+}
+
+#[test]
 fn no_connection_is_lost_under_load() {
     let db = fresh("pool").pool_size(2).max_overflow(2).build().unwrap();
     thread::scope(|scope| {

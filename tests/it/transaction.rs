@@ -82,6 +82,56 @@ fn savepoints_undo_their_own_part() {
 }
 
 #[test]
+fn a_savepoint_whose_error_was_swallowed_is_undone_alone() {
+    let db = postgres("tx");
+    let count = with_table(&db);
+    db.transaction(|tx| {
+        tx.execute("INSERT INTO t VALUES (1)", ())?;
+        let inner = tx.transaction(|savepoint| {
+            savepoint.execute("INSERT INTO t VALUES (2)", ())?;
+            let _ = savepoint.execute("INSERT INTO t VALUES (1)", ());
+            Ok::<_, Error>(())
+        });
+        assert_eq!(inner.unwrap_err().sqlstate(), Some("25P02"));
+        // The outer transaction is as it was before.
+        tx.execute("INSERT INTO t VALUES (3)", ())
+    })
+    .unwrap();
+    assert_eq!(count(), 2);
+}
+
+#[test]
+fn a_constraint_that_waits_for_the_commit_is_no_passing_trouble() {
+    let db = postgres("tx");
+    db.execute("CREATE TABLE t (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)", ()).unwrap();
+    let twice = db.execute_many("INSERT INTO t VALUES (:id)", [1, 1].map(|id| params! { id: id }));
+    let error = twice.unwrap_err();
+    assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Constraint, false), "{}", error.report());
+    // It is the commit's error and not the end of the connection, and nothing is kept.
+    db.transaction(|tx| tx.execute("INSERT INTO t VALUES (2)", ())).unwrap();
+    assert_eq!(server().psql(db.name(), "SELECT id FROM t").unwrap(), "2");
+    assert_eq!((db.pool_status().opened, db.pool_status().invalid), (1, 0));
+}
+
+#[test]
+fn a_panic_within_savepoints_costs_one_connection() {
+    let db = postgres("tx");
+    let count = with_table(&db);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        db.transaction(|tx| {
+            tx.transaction(|inner| {
+                inner.transaction(|innermost| -> Result<(), Error> {
+                    innermost.execute("INSERT INTO t VALUES (1)", ())?;
+                    panic!("on purpose")
+                })
+            })
+        })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!((count(), db.pool_status().invalid), (0, 1));
+}
+
+#[test]
 fn several_statements_are_one_transaction() {
     let db = postgres("tx");
     let count = with_table(&db);

@@ -23,7 +23,7 @@ use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::log_line;
-use crate::settings::{PostgresTarget, Settings};
+use crate::settings::{PostgresTarget, Settings, scrub};
 
 /// How soon a peer that stopped answering on the network level is noticed: half a minute of silence on
 /// an idle connection, ten seconds for bytes that nobody acknowledges. The system's own defaults are two
@@ -126,6 +126,17 @@ impl PostgresConnector {
         }
     }
 
+    /// A server may quote in its answer what it was sent.
+    fn without_password(&self, error: Error) -> Error {
+        let (Some(password), Some(source)) = (&self.target.password, std::error::Error::source(&error))
+        else {
+            return error;
+        };
+        let said = source.to_string();
+        let clean = scrub(&said, std::slice::from_ref(password));
+        if clean == said { error } else { error.with_source(io::Error::other(clean)) }
+    }
+
     fn try_all(&self, deadline: Deadline) -> Result<PgConnection> {
         let mut last = None;
         for (index, (host, port)) in self.target.hosts.iter().enumerate() {
@@ -175,7 +186,7 @@ impl backend::Connector for PostgresConnector {
                         ("duration_ms", log_line::milliseconds(started.elapsed()).into()),
                     ],
                 );
-                Err(error.at(&self.description))
+                Err(self.without_password(error).at(&self.description))
             }
         }
     }

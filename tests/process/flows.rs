@@ -1,0 +1,72 @@
+//! Whom a line is about, and what is said once.
+
+use batchdb::{Error, MapOptions, map_tasks, params, with_flow};
+use log::Level;
+
+use crate::capture::{self, Line};
+use crate::common::{fresh, postgres};
+
+#[test]
+fn lines_carry_the_flow_and_the_task() {
+    capture::start();
+    let db = postgres("context");
+    with_flow("nightly", || {
+        db.execute_query("SELECT 1", ()).unwrap();
+        map_tasks(0..2_i64, MapOptions::new("task-{index}").workers(2), |number| {
+            db.query_one("SELECT :n::int8 AS n", params! { n: *number }).map(drop)
+        })
+        .into_values()
+        .unwrap();
+    });
+    db.execute_query("SELECT 2", ()).unwrap();
+    let told: Vec<Line> = capture::lines_of(db.name());
+    let by = |operation: &str| -> Vec<(Option<&str>, Option<&str>)> {
+        let lines = told.iter().filter(|line| line.field("operation") == Some(operation));
+        lines.map(|line| (line.field("flow"), line.field("task"))).collect()
+    };
+    assert_eq!(by("execute_query"), [(Some("nightly"), None), (None, None)]);
+    let mut tasks = by("query_one");
+    tasks.sort_unstable();
+    assert_eq!(tasks, [(Some("nightly"), Some("task-0")), (Some("nightly"), Some("task-1"))]);
+}
+
+#[test]
+fn more_workers_than_connections_are_told_once_for_each_fan_out() {
+    capture::start();
+    let db = fresh("narrow").pool_size(1).max_overflow(1).build().unwrap();
+    let warnings = || {
+        let lines = capture::lines_of(db.name()).into_iter();
+        lines.filter(|line| line.level == Level::Warn && line.message.contains("workers")).collect::<Vec<_>>()
+    };
+    let fan_out = |workers: usize| {
+        let each = |_: &i32| db.execute("SELECT 1", ());
+        map_tasks(0..40, MapOptions::new("t-{index}").workers(workers), each).into_values().unwrap();
+    };
+    fan_out(2);
+    assert_eq!(warnings().len(), 0, "there is a connection for each");
+    fan_out(6);
+    assert_eq!(warnings().len(), 1);
+    fan_out(6);
+    assert_eq!(warnings().len(), 2);
+    let text = warnings()[0].text();
+    assert!(
+        text.contains("6 workers") && text.contains("2 connections") && text.contains("POOL_SIZE"),
+        "{text}"
+    );
+    // Outside of a fan-out nobody is warned, however many wait.
+    db.session(|_| db.execute("SELECT 1", ())).unwrap();
+    assert_eq!(warnings().len(), 2);
+}
+
+#[test]
+fn what_a_caller_is_not_told_is_told_in_the_log() {
+    capture::start();
+    let db = postgres("untold");
+    let pid = db.session(|session| Ok::<_, Error>(crate::common::backend_pid(session))).unwrap();
+    crate::common::server().psql("postgres", &format!("SELECT pg_terminate_backend({pid})")).unwrap();
+    // Its death is noticed at the next use, by the ping or by the driver itself; nobody is told but the log.
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    db.execute_query("SELECT 1", ()).unwrap();
+    let warned = |line: &Line| line.level == Level::Warn && line.message.contains("dead");
+    assert_eq!(capture::lines_of(db.name()).iter().filter(|line| warned(line)).count(), 1);
+}
