@@ -69,7 +69,7 @@ fn one(world: &World, what: &str, odbc: bool, rows: i64, runs: usize, check: &mu
     bare.batch_execute(TABLE).unwrap();
     let proxy = Proxy::to(world.server().port());
     let build = if odbc { World::psql_odbc } else { World::postgres };
-    let db = build(world, &name, proxy.port()).build().unwrap();
+    let db = build(world, &name, proxy.port()).retry_attempts(1).build().unwrap();
     let mut chance = world.chance(9);
     // One whole load tells how many bytes there are to cut at, and warms up what keeps its memory.
     let before = proxy.counters().up.load(Ordering::SeqCst);

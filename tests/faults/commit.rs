@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use batchdb::{DatabaseManager, Error, ErrorKind, Result, params};
+use batchdb::{DatabaseManager, Error, ErrorKind, Result, RetryPolicy, TransactionOptions, params};
 
 use crate::check::Check;
 use crate::proxy::{End, Moment, Proxy, contains, contains_wide};
@@ -65,36 +65,45 @@ fn postgres(world: &World, check: &mut Check) {
     let proxy = Proxy::to(world.server().port());
     let db = world.postgres(&name, proxy.port()).build().unwrap();
     let mut tally = Tally::default();
-    let mut transactions = Vec::new();
     for (id, moment, end) in cases(each) {
         proxy.when(contains("COMMIT"), moment, end, 1);
-        let mut transaction = String::new();
-        let outcome = db.transaction(|tx| {
-            tx.execute("INSERT INTO ledger (id, part) VALUES (:id, 0)", params! { id: id })?;
-            transaction = tx.query_one("SELECT pg_current_xact_id()::text AS id", ())?.get("id")?;
-            Ok::<_, Error>(())
-        });
-        tally.take(&outcome);
-        transactions.push((id, moment, transaction));
+        tally.take(&commit_one(&db, id));
     }
     let injected = proxy.injected();
     check.injected(injected);
     check.equal("every commit was hit", injected, 2 * each);
     let unknown = tally.unknown;
     tally.judge("PostgreSQL", 2 * each, check);
+    let unsettled = judge_ledger(&world.ledger(&name), each, check);
+    let (settled, duplicates) = settle(world, each, check);
+    check.tell(format!(
+        "{unknown}/{} unknown, {settled}/{} settled right, {} duplicates",
+        2 * each,
+        2 * each,
+        unsettled + duplicates
+    ));
+}
+
+/// The same commits are looked up by the library: done is `Ok`, and undone is an error that may be tried again.
+fn settle(world: &World, each: u64, check: &mut Check) -> (u64, usize) {
+    let name = world.database("settle");
+    let proxy = Proxy::to(world.server().port());
+    let db = world.postgres(&name, proxy.port()).build().unwrap().with_retry(RetryPolicy::never());
     let mut settled = 0;
-    for (id, moment, transaction) in &transactions {
-        let told = db.query_one(
-            "SELECT coalesce(pg_xact_status(:id::text::xid8), 'gone') AS status",
-            params! { id: transaction.as_str() },
-        );
-        let told: String = told.unwrap().get("status").unwrap();
-        let wanted = if *moment == Moment::Before { "aborted" } else { "committed" };
-        settled += u64::from(told == wanted);
-        check.expect(told == wanted, || format!("commit {id} was settled as {told}, not {wanted}"));
+    for (id, moment, end) in cases(each) {
+        proxy.when(contains("COMMIT"), moment, end, 1);
+        let outcome = db.transaction_with(TransactionOptions::new().settle_commit(), |tx| {
+            tx.execute("INSERT INTO ledger (id, part) VALUES (:id, 0)", params! { id: id }).map(drop)
+        });
+        let right = match moment {
+            Moment::Before => outcome.as_ref().is_err_and(Error::is_transient),
+            Moment::BeforeReply => outcome.is_ok(),
+        };
+        check.expect(right, || format!("commit {id}, cut {moment:?}, was settled as {outcome:?}"));
+        settled += u64::from(right);
     }
-    let duplicates = judge_ledger(&world.ledger(&name), each, check);
-    check.tell(format!("{unknown}/{} unknown, {settled} settled right, {duplicates} duplicates", 2 * each));
+    check.injected(proxy.injected());
+    (settled, judge_ledger(&world.ledger(&name), each, check))
 }
 
 /// The second half of the ids is there, once each. Returns how many are there more than once.

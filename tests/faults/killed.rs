@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use batchdb::{DatabaseManager, Error, ErrorKind, Result, params};
+use batchdb::{DatabaseManager, Error, ErrorKind, Result, RetryPolicy, params};
 
 use crate::check::Check;
 use crate::proxy::{End, Moment, Proxy, contains};
@@ -14,8 +14,8 @@ use crate::world::World;
 
 const THREADS: i64 = 8;
 const PARTS: i32 = 5;
-/// So often a transaction is tried: it is hit about every tenth time.
-const ATTEMPTS: u32 = 8;
+/// So often a transaction is tried. The last ones of a run are hit every time: nobody else is left to be hit.
+const ATTEMPTS: u32 = 10;
 
 /// What the program was told of each transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,28 +56,14 @@ fn trouble(world: &World, database: &str, proxy: &Proxy, stop: &AtomicBool) -> u
     kills
 }
 
-/// One transaction of five inserts, tried again while it is known to have left nothing.
+/// One transaction of five inserts; the handle tries it again while it is known to have left nothing.
 fn transaction(db: &DatabaseManager, id: i64) -> Result<()> {
-    let mut attempts = 1;
-    loop {
-        let outcome = db.transaction(|tx| {
-            for part in 0..PARTS {
-                tx.execute(
-                    "INSERT INTO ledger (id, part) VALUES (:id, :part)",
-                    params! { id: id, part: part },
-                )?;
-            }
-            Ok::<_, Error>(())
-        });
-        match outcome {
-            Err(error) if error.is_transient() && attempts < ATTEMPTS => {
-                // Longer than the second for which a pool remembers that a login was killed, in the end.
-                thread::sleep(Duration::from_millis(10 << attempts));
-                attempts += 1;
-            }
-            outcome => return outcome,
+    db.transaction(|tx| {
+        for part in 0..PARTS {
+            tx.execute("INSERT INTO ledger (id, part) VALUES (:id, :part)", params! { id: id, part: part })?;
         }
-    }
+        Ok::<_, Error>(())
+    })
 }
 
 pub(crate) fn run(world: &World, check: &mut Check) {
@@ -85,7 +71,11 @@ pub(crate) fn run(world: &World, check: &mut Check) {
     let name = world.database("killed");
     let proxy = Proxy::to(world.server().port());
     slow_network(&proxy);
+    let (brief, second) = (Duration::from_millis(20), Duration::from_secs(1));
+    let policy = RetryPolicy::default().attempts(ATTEMPTS);
+    let policy = policy.conflict_waits(brief, second).outage_waits(brief * 10, second * 2);
     let db = world.postgres(&name, proxy.port()).pool_size(8).max_overflow(2).build().unwrap();
+    let db = db.with_retry(policy);
     let told = Mutex::new(BTreeMap::new());
     let wrong = Mutex::new(Vec::new());
     let stop = AtomicBool::new(false);

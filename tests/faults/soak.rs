@@ -58,6 +58,8 @@ pub(crate) fn run(world: &World, minutes: f64, check: &mut Check) {
         let proxy = Proxy::to(port);
         let db = world.postgres(&name, proxy.port());
         let db = db.pool_size(6).max_overflow(2).timeout(LIMIT).connect_timeout(LIMIT).statement_cache(cache);
+        // One attempt: then it is known how long a call may take.
+        let db = db.retry_attempts(1);
         Route {
             name: label,
             proxy,
