@@ -5,7 +5,7 @@
 CARGO ?= cargo
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test faults hostile lint doc features bench ci clean
+.PHONY: help setup demo test faults faults-red soak hostile lint doc features bench ci clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -23,9 +23,16 @@ demo: setup ## Run the demonstration; SURVEYS=file.csv takes your own survey res
 test: setup ## Run all tests: servers are started for them and stopped after them
 	$(CARGO) test --locked --all-features
 
-faults: setup ## Prove the promises by faults, with the full loads
-	$(CARGO) build --quiet --locked --all-features --example replicated_survey
-	BATCHDB_REPLICA_ROUNDS=20 $(CARGO) test --quiet --locked --all-features --test examples -- --nocapture three_replicas
+faults: setup ## Prove the promises by faults, with full loads; ARGS="--only T5,T7 --seed 42" goes to it as it is
+	@$(CARGO) test --quiet --locked --all-features --test faults -- --full $(ARGS)
+	@$(CARGO) build --quiet --locked --all-features --example replicated_survey
+	@BATCHDB_REPLICA_ROUNDS=20 $(CARGO) test --quiet --locked --all-features --test examples -- --nocapture three_replicas
+
+faults-red: setup ## The same faults on the bare drivers, which must be seen to break the promises
+	@$(CARGO) test --quiet --locked --all-features --test faults -- --full --red $(ARGS)
+
+soak: setup ## All faults for a while, by chance: MINUTES=10, and SEED=42 to repeat one
+	@$(CARGO) test --quiet --locked --all-features --test faults -- --soak $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 hostile: setup ## Send 100,000 hostile values through each backend; HOSTILE_SEED=number repeats a run
 	HOSTILE_VALUES=100000 $(CARGO) test --locked --all-features --test it hostile -- --nocapture

@@ -1,6 +1,7 @@
 //! Calls end by their deadline, whatever the server does.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -34,6 +35,48 @@ fn a_slow_statement_is_cancelled_on_the_server() {
     assert_eq!(db.pool_status().invalid, 1);
     assert_eq!(db.query_one("SELECT 1 AS n", ()).unwrap().get::<i64>("n").unwrap(), 1);
     assert_eq!(db.pool_status().opened, 2);
+}
+
+/// PgBouncer drops the cancel of a client that has gone, and one version of it ends itself over that.
+#[test]
+fn a_cancel_request_is_open_until_the_server_has_closed_it() {
+    const CANCEL: [u8; 8] = [0, 0, 0, 16, 4, 210, 22, 46];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let (mut up, sender) =
+                (TcpStream::connect(("127.0.0.1", server().port())).unwrap(), sender.clone());
+            let (mut client_again, mut up_again) = (client.try_clone().unwrap(), up.try_clone().unwrap());
+            thread::spawn(move || std::io::copy(&mut up_again, &mut client_again));
+            thread::spawn(move || {
+                let (mut client, mut first) = (client, [0; 16]);
+                client.read_exact(&mut first).unwrap();
+                if first.starts_with(&CANCEL) {
+                    // Passed on a moment later, as by a pooler that has to connect first.
+                    client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+                    let early = client.read(&mut [0; 1]).is_ok();
+                    sender.send(early).unwrap();
+                }
+                up.write_all(&first).unwrap();
+                client.set_read_timeout(None).unwrap();
+                std::io::copy(&mut client, &mut up)
+            });
+        }
+    });
+    let name = unique("deadline");
+    server().create_database(&name).unwrap();
+    let url = server().url_for(&name).replace(&format!(":{}/", server().port()), &format!(":{port}/"));
+    let db = DatabaseManager::builder(&name)
+        .connection_string(format!("{url}?sslmode=disable"))
+        .migrate_on_start(batchdb::MigrateOnStart::Off)
+        .build()
+        .unwrap();
+    db.execute_query_with_timeout("SELECT pg_sleep(30)", (), Duration::from_millis(100)).unwrap_err();
+    let closed_early = receiver.recv_timeout(Duration::from_secs(5)).unwrap();
+    assert!(!closed_early, "the client closed before the request was passed on");
+    eventually("nothing of ours runs on", || !sleeping(&db));
 }
 
 #[test]

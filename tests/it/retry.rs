@@ -66,8 +66,8 @@ fn a_deadlock_is_resolved_by_a_second_attempt() {
         }
     });
     assert_eq!(attempts.into_inner(), 3);
-    let sums = db.query_as::<(i64,)>("SELECT n FROM t ORDER BY id", ()).unwrap();
-    assert_eq!(sums, [(2,), (2,)]);
+    let rows = db.execute_query("SELECT n FROM t ORDER BY id", ()).unwrap();
+    assert_eq!(rows.iter().map(|row| row.get::<i64>("n").unwrap()).collect::<Vec<_>>(), [2, 2]);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn killed_sessions_do_a_transaction_once() {
                 let mut kills = 0;
                 while !done.load(Ordering::SeqCst) {
                     kills += killer.query_one(&kill, ()).unwrap().get::<i64>(0).unwrap();
-                    thread::sleep(MS(5));
+                    thread::sleep(MS(20));
                 }
                 kills
             }
@@ -152,13 +152,16 @@ fn killed_sessions_do_a_transaction_once() {
                 })
             })
             .collect();
-        workers.into_iter().for_each(|worker| worker.join().unwrap());
+        let ended: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
         done.store(true, Ordering::SeqCst);
+        assert!(ended.iter().all(Result::is_ok));
         killer.join().unwrap()
     });
     let wrong = "SELECT count(*) AS n FROM (SELECT id FROM t GROUP BY id \
                  HAVING count(*) <> 5 OR count(DISTINCT part) <> 5) torn";
-    assert_eq!(db.query_one(wrong, ()).unwrap().get::<i64>("n").unwrap(), 0);
+    // The last kills may have hit connections that lie idle.
+    let torn = patient.execute_query_with_retry(wrong, ()).unwrap();
+    assert_eq!(torn[0].get::<i64>("n").unwrap(), 0);
     assert_eq!(count(&db), THREADS * EACH * 5);
     assert_eq!(acknowledged.into_inner().unwrap().len() as i64, THREADS * EACH);
     assert!(

@@ -90,7 +90,12 @@ fn decisive(records: &[Record], flavor: Flavor, phase: Phase) -> (Option<&Record
         .find_map(|record| meaning(record, flavor, phase).map(|meaning| (Some(record), meaning)))
         .unwrap_or_else(|| {
             let first = records.iter().find(|record| record.is_error()).or(records.first());
-            (first, last(ErrorKind::Database))
+            // Every answer of SQL Server has a number. FreeTDS says "Unknown error" without one of a connection
+            // that was reset while it waited for an answer, and sometimes nothing at all.
+            let nameless = |record: &Record| {
+                flavor == Flavor::SqlServer && record.native == 0 && record.state == "HY000"
+            };
+            (first, if first.is_none_or(nameless) { Lost } else { last(ErrorKind::Database) })
         })
 }
 
@@ -103,6 +108,9 @@ fn meaning(record: &Record, flavor: Flavor, phase: Phase) -> Option<Meaning> {
             sql_server(record.native).or_else(|| sqlstate(&record.state).filter(|_| record.state != "42000"))
         }
         Flavor::Sqlite => sqlite(record.native),
+        // psqlODBC's number for errors of its own. In a transaction it sets a savepoint before each statement, and
+        // says no more than that this failed when the connection is gone.
+        Flavor::Postgres if record.native == 8 && record.state == "HY000" => Some(Lost),
         Flavor::Postgres | Flavor::Other => sqlstate(&record.state),
     }
     .map(|meaning| match meaning {
@@ -322,6 +330,7 @@ mod tests {
             ("HY000", 40501, ErrorKind::Throttled, Effect::Throttled),
             ("01000", 20017, ErrorKind::OutcomeUnknown, Effect::Unknown),
             ("42000", 50000, ErrorKind::Database, Effect::Final),
+            ("HY000", 0, ErrorKind::OutcomeUnknown, Effect::Unknown),
         ] {
             check(Flavor::SqlServer, state, native, write, kind, effect);
         }
@@ -352,6 +361,18 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_that_says_nothing_is_no_answer() {
+        for records in [vec![], vec![record("HY000", 0, "Unknown error")]] {
+            let verdict = judge(&records, Flavor::SqlServer, at(Phase::Commit, false), &[]);
+            assert_eq!(verdict.error.kind(), ErrorKind::OutcomeUnknown);
+            assert!(verdict.broken);
+        }
+        let answered = [record("HY000", 0, "Unknown error"), record("23000", 2627, "duplicate")];
+        let verdict = judge(&answered, Flavor::SqlServer, at(Phase::Query, true), &[]);
+        assert_eq!(verdict.error.kind(), ErrorKind::Constraint);
+    }
+
+    #[test]
     fn sqlite_is_told_by_its_result_code() {
         let write = at(Phase::Query, true);
         for (native, kind, effect) in [
@@ -373,6 +394,8 @@ mod tests {
         check(Flavor::Postgres, "40P01", 1, write, ErrorKind::Conflict, Effect::RolledBack);
         check(Flavor::Postgres, "23505", 1, write, ErrorKind::Constraint, Effect::Final);
         check(Flavor::Postgres, "57P01", 1, write, ErrorKind::OutcomeUnknown, Effect::Unknown);
+        let in_transaction = at(Phase::Query, false);
+        check(Flavor::Postgres, "HY000", 8, in_transaction, ErrorKind::Connect, Effect::RolledBack);
         for (text, kind, effect) in [
             ("FATAL:  password authentication failed for user \"b\"", ErrorKind::Auth, Effect::Final),
             ("FATAL:  database \"nope\" does not exist", ErrorKind::Connect, Effect::Final),

@@ -58,7 +58,7 @@ fn send_all(queue: &Receiver<(Instant, CancelRequest)>) {
         }
         let control = Control::watched();
         control.cut_at(Instant::now() + LIMIT);
-        let connector = request.connector.for_stream(control.abort_handle());
+        let connector = request.connector.for_cancel(control.abort_handle());
         // `cancel_query` unwraps the runtime that it builds, which fails when file descriptors run out.
         match catch_unwind(AssertUnwindSafe(|| request.token.cancel_query(connector))) {
             Ok(Ok(())) => (),

@@ -82,7 +82,11 @@ impl PgConnection {
             return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
                 .with_effect(Effect::NotSent));
         };
-        self.control.arm(deadline);
+        // A borrower whose connection proves dead has been promised an answer at its limit, not after a grace.
+        match phase {
+            Phase::Ping => self.control.arm_without_grace(deadline),
+            _ => self.control.arm(deadline),
+        }
         let outcome = work(client);
         let in_time = self.control.disarm();
         // A cancel is on its way or has been served: it must not meet the next statement.

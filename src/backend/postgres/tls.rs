@@ -31,6 +31,8 @@ pub(super) struct Connector {
     tls: Option<MakeRustlsConnect>,
     /// Whether a server without TLS is an error.
     required: bool,
+    /// Whether the peer closes first. See [`Connector::for_cancel`].
+    patient: bool,
     abort: Arc<AbortHandle>,
 }
 
@@ -41,12 +43,21 @@ impl Connector {
             _ => Some(MakeRustlsConnect::new(verify::client_config(target)?)),
         };
         let required = !matches!(target.ssl_mode, SslMode::Disable | SslMode::Prefer);
-        Ok(Connector { tls, required, abort: Arc::default() })
+        Ok(Connector { tls, required, patient: false, abort: Arc::default() })
     }
 
     /// The same, for one stream that `abort` can cut.
     pub(super) fn for_stream(&self, abort: &Arc<AbortHandle>) -> Connector {
         Connector { abort: Arc::clone(abort), ..self.clone() }
+    }
+
+    /// The same, for a cancel request, whose stream stays open until the server has closed it.
+    ///
+    /// The driver sends the request and closes at once; libpq waits. It matters behind a pooler, which passes the
+    /// request on: PgBouncer drops those of clients that have gone, and 1.18 ends itself over one (pgbouncer issue
+    /// 801, pull request 846).
+    pub(super) fn for_cancel(&self, abort: &Arc<AbortHandle>) -> Connector {
+        Connector { patient: true, ..self.for_stream(abort) }
     }
 }
 
@@ -72,16 +83,17 @@ impl TlsConnect<Socket> for Connect {
     type Future = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 
     fn connect(self, socket: Socket) -> Self::Future {
-        Box::pin(self.negotiate(socket))
+        let patient = self.connector.patient;
+        Box::pin(async move { Ok(Stream { kind: self.negotiate(socket).await?, patient }) })
     }
 }
 
 impl Connect {
-    async fn negotiate(self, socket: Socket) -> io::Result<Stream> {
+    async fn negotiate(self, socket: Socket) -> io::Result<Kind> {
         let Connect { connector, host } = self;
         let mut stream = AbortableStream::new(socket, connector.abort);
         let Some(mut rustls) = connector.tls else {
-            return Ok(Stream::Plain(stream));
+            return Ok(Kind::Plain(stream));
         };
         stream.write_all(&SSL_REQUEST).await?;
         stream.flush().await?;
@@ -95,31 +107,38 @@ impl Connect {
                 .with_hint("switch TLS on in the server, or use `sslmode=prefer`")
                 .into());
             }
-            b'N' => return Ok(Stream::Plain(stream)),
+            b'N' => return Ok(Kind::Plain(stream)),
             _ => return Err(io::Error::other("the server's answer to the TLS request is not PostgreSQL's")),
         }
         let rustls = MakeTlsConnect::<AbortableStream<Socket>>::make_tls_connect(&mut rustls, &host)
             .map_err(io::Error::other)?;
-        Ok(Stream::Tls(Box::new(rustls.connect(stream).await?)))
+        Ok(Kind::Tls(Box::new(rustls.connect(stream).await?)))
     }
 }
 
 type Rustls = <MakeRustlsConnect as MakeTlsConnect<AbortableStream<Socket>>>::Stream;
 
-/// A negotiated connection, with TLS or without.
-pub(super) enum Stream {
+/// A negotiated connection.
+pub(super) struct Stream {
+    kind: Kind,
+    /// It closes after the peer has closed.
+    patient: bool,
+}
+
+/// With TLS or without.
+enum Kind {
     Plain(AbortableStream<Socket>),
     Tls(Box<Rustls>),
 }
 
 macro_rules! to_inner {
     ($self:ident, $stream:ident => $call:expr) => {
-        match $self.get_mut() {
-            Stream::Plain(inner) => {
+        match &mut $self.get_mut().kind {
+            Kind::Plain(inner) => {
                 let $stream = Pin::new(inner);
                 $call
             }
-            Stream::Tls(inner) => {
+            Kind::Tls(inner) => {
                 let $stream = Pin::new(&mut **inner);
                 $call
             }
@@ -146,16 +165,25 @@ impl AsyncWrite for Stream {
         to_inner!(self, stream => stream.poll_flush(context))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.patient {
+            let mut unread = [0; 64];
+            let mut buffer = ReadBuf::new(&mut unread);
+            match self.as_mut().poll_read(context, &mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                // The end, orderly or not.
+                Poll::Ready(outcome) => self.patient = outcome.is_ok() && !buffer.filled().is_empty(),
+            }
+        }
         to_inner!(self, stream => stream.poll_shutdown(context))
     }
 }
 
 impl TlsStream for Stream {
     fn channel_binding(&self) -> ChannelBinding {
-        match self {
-            Stream::Plain(stream) => stream.channel_binding(),
-            Stream::Tls(stream) => stream.channel_binding(),
+        match &self.kind {
+            Kind::Plain(stream) => stream.channel_binding(),
+            Kind::Tls(stream) => stream.channel_binding(),
         }
     }
 }

@@ -51,6 +51,8 @@ pub(super) struct Control {
     stop: Mutex<Option<Stop>>,
     /// Whether `stop` is that of the present call.
     shrinks: AtomicBool,
+    /// Whether the present call is cut at its deadline, because a cancel could stop nothing.
+    cut_at_once: AtomicBool,
 }
 
 impl Control {
@@ -69,8 +71,18 @@ impl Control {
         let _ = self.cancel.set(request);
     }
 
+    /// Starts the clock of a call that has nothing to cancel, such as a ping: it has no grace.
+    pub(super) fn arm_without_grace(&self, deadline: Deadline) {
+        self.start(deadline, true);
+    }
+
     /// Starts the clock of a call.
     pub(super) fn arm(&self, deadline: Deadline) {
+        self.start(deadline, false);
+    }
+
+    fn start(&self, deadline: Deadline, cut_at_once: bool) {
+        self.cut_at_once.store(cut_at_once, Ordering::SeqCst);
         let shrinks = deadline.shrinks();
         if shrinks {
             *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = context::stop_of(deadline);
@@ -127,7 +139,7 @@ impl Control {
             return due.min(self.look_at_cut(now));
         }
         if self.deadline.compare_exchange(deadline, CLAIMED, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            if self.cancel.get().is_some() {
+            if self.cancel.get().is_some() && !self.cut_at_once.load(Ordering::SeqCst) {
                 self.cancel();
                 let grace = u64::try_from(CANCEL_GRACE.as_nanos()).unwrap_or(u64::MAX);
                 self.cut_at.store(now.saturating_add(grace), Ordering::SeqCst);
@@ -288,6 +300,16 @@ mod tests {
             assert!(!bound.disarm());
             assert!(free.disarm());
         });
+    }
+
+    #[test]
+    fn a_ping_has_no_grace() {
+        let control = Control::watched();
+        control.arm_without_grace(within(20));
+        let started = Instant::now();
+        assert!(wait_for(|| control.abort_handle().is_aborted()));
+        assert!(started.elapsed() < CANCEL_GRACE);
+        assert!(!control.disarm());
     }
 
     #[test]

@@ -1,0 +1,262 @@
+//! A server that speaks as much TDS 7.4 as it takes to answer FreeTDS, and to fail in the middle of an answer.
+//! What it answers is a function of the statement's text.
+//!
+//! The unit tests of the ODBC room include this file, too.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+/// What comes after the beginning of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    Done,
+    /// An error with this number, of severity 16.
+    Fail(i32),
+    HangUp,
+    /// Nothing more; cancels are read and ignored, until the client has gone.
+    FallSilent,
+}
+
+/// The answer to one statement.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    head: Vec<u8>,
+    /// The number in the last token.
+    count: Option<u64>,
+    then: Then,
+}
+
+impl Answer {
+    /// The statement was carried out, and there is nothing to tell.
+    pub(crate) fn nothing(then: Then) -> Answer {
+        Answer { head: Vec::new(), count: None, then }
+    }
+
+    /// A result of one integer column `n`, counted from 0.
+    pub(crate) fn rows(count: i32, then: Then) -> Answer {
+        Answer { head: integers(count), count: u64::try_from(count).ok(), then }
+    }
+
+    /// So many rows were changed, and the batch goes on.
+    pub(crate) fn changed(count: u64, then: Then) -> Answer {
+        match then {
+            Then::Done => Answer { head: Vec::new(), count: Some(count), then },
+            _ => Answer { head: done(MORE | COUNT, count), count: None, then },
+        }
+    }
+}
+
+fn words(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+fn done(status: u16, rows: u64) -> Vec<u8> {
+    // 0xC1 is the command SELECT.
+    [&[0xfd][..], &status.to_le_bytes(), &[0xc1, 0], &rows.to_le_bytes()].concat()
+}
+
+/// `DONE` with the bits "more follows", "error" and "count is valid".
+const MORE: u16 = 1;
+const ERROR: u16 = 2;
+const COUNT: u16 = 0x10;
+/// `DONE` with the bit that acknowledges a cancel.
+const ATTENTION: u16 = 0x20;
+
+fn error_token(number: i32) -> Vec<u8> {
+    let text = words("it failed");
+    let mut body = number.to_le_bytes().to_vec();
+    body.extend([1, 16, 9, 0]);
+    body.extend(text);
+    body.extend([0, 0, 1, 0, 0, 0]);
+    let length = u16::try_from(body.len()).unwrap();
+    [&[0xaa][..], &length.to_le_bytes(), &body].concat()
+}
+
+fn integers(count: i32) -> Vec<u8> {
+    let mut tokens = vec![0x81, 1, 0, 0, 0, 0, 0, 0, 0, 0x38, 1, b'n', 0];
+    for number in 0..count {
+        tokens.push(0xd1);
+        tokens.extend(number.to_le_bytes());
+    }
+    tokens
+}
+
+/// Sends one message, or as much of it as the client still wants.
+fn send(stream: &mut TcpStream, tokens: &[u8], last: bool) {
+    let parts: Vec<&[u8]> = tokens.chunks(4000).collect();
+    for (number, part) in parts.iter().enumerate() {
+        let ends = last && number + 1 == parts.len();
+        let length = u16::try_from(part.len() + 8).unwrap().to_be_bytes();
+        let header = [4, u8::from(ends), length[0], length[1], 0, 0, 1, 0];
+        if stream.write_all(&[&header[..], part].concat()).is_err() {
+            return;
+        }
+    }
+}
+
+/// One message of the client: its kind and its content.
+fn receive(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+    let mut content = Vec::new();
+    loop {
+        let mut header = [0; 8];
+        stream.read_exact(&mut header).ok()?;
+        let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
+        let mut part = vec![0; length.checked_sub(8)?];
+        stream.read_exact(&mut part).ok()?;
+        content.extend(part);
+        if header[1] & 1 == 1 {
+            return Some((header[0], content));
+        }
+    }
+}
+
+type Script = Box<dyn Fn(&str) -> Answer + Send + Sync>;
+
+struct Shared {
+    script: Script,
+    /// The number of the error that every login gets.
+    refusal: Option<i32>,
+    logins: AtomicU64,
+    connections: AtomicU64,
+    streams: Mutex<HashMap<u64, TcpStream>>,
+    stopped: AtomicBool,
+}
+
+/// The server. It ends, with all its connections, when dropped.
+pub(crate) struct Server {
+    shared: Arc<Shared>,
+    port: u16,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// A server that answers each statement as the script says.
+    pub(crate) fn start(script: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Server {
+        Server::with(None, Box::new(script))
+    }
+
+    /// A server that refuses every login, by an error of this number.
+    #[allow(dead_code, reason = "not every program that includes this file refuses logins")]
+    pub(crate) fn refusing(number: i32) -> Server {
+        Server::with(Some(number), Box::new(|_| Answer::nothing(Then::Done)))
+    }
+
+    fn with(refusal: Option<i32>, script: Script) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            script,
+            refusal,
+            logins: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
+            streams: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        });
+        let serving = Arc::clone(&shared);
+        let acceptor = thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if serving.stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let serving = Arc::clone(&serving);
+                thread::spawn(move || serving.serve(stream));
+            }
+        });
+        Server { shared, port, acceptor: Some(acceptor) }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How many clients have asked to log in.
+    #[allow(dead_code, reason = "not every program that includes this file counts logins")]
+    pub(crate) fn logins(&self) -> u64 {
+        self.shared.logins.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        // Only an arriving connection wakes the acceptor.
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+        for stream in self.shared.streams().values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Shared {
+    fn streams(&self) -> std::sync::MutexGuard<'_, HashMap<u64, TcpStream>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve(&self, mut stream: TcpStream) {
+        let number = self.connections.fetch_add(1, Ordering::SeqCst);
+        let _ = stream.set_nodelay(true);
+        if let Ok(handle) = stream.try_clone() {
+            self.streams().insert(number, handle);
+        }
+        while let Some((kind, content)) = receive(&mut stream) {
+            if !self.answer(&mut stream, kind, &content) {
+                break;
+            }
+        }
+        self.streams().remove(&number);
+    }
+
+    /// False at the end of the connection.
+    fn answer(&self, stream: &mut TcpStream, kind: u8, content: &[u8]) -> bool {
+        match kind {
+            // Pre-login: version 12, no encryption.
+            0x12 => send(stream, &[0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 255, 12, 0, 0, 0, 0, 0, 2], true),
+            0x10 => {
+                self.logins.fetch_add(1, Ordering::SeqCst);
+                if let Some(number) = self.refusal {
+                    send(stream, &[error_token(number), done(ERROR, 0)].concat(), true);
+                    return false;
+                }
+                // The login is acknowledged for TDS 7.4.
+                let mut ack = vec![1, 0x74, 0, 0, 4, 4];
+                ack.extend(words("fake"));
+                ack.extend([12, 0, 0, 0]);
+                let length = u16::try_from(ack.len()).unwrap().to_le_bytes();
+                send(stream, &[&[0xad, length[0], length[1]], &ack[..], &done(0, 0)].concat(), true);
+            }
+            6 => send(stream, &done(ATTENTION, 0), true),
+            _ => {
+                // The characters of the statement are UTF-16, and ASCII in all tests.
+                let text: Vec<u8> = content.iter().copied().filter(|byte| *byte != 0).collect();
+                let Answer { head, count, then } = (self.script)(&String::from_utf8_lossy(&text));
+                match then {
+                    Then::Done => {
+                        let end = count.map_or_else(|| done(0, 0), |count| done(COUNT, count));
+                        send(stream, &[head, end].concat(), true);
+                    }
+                    Then::Fail(number) => {
+                        let end = [error_token(number), done(ERROR, 0)].concat();
+                        send(stream, &[head, end].concat(), true);
+                    }
+                    Then::HangUp => {
+                        send(stream, &head, false);
+                        return false;
+                    }
+                    Then::FallSilent => {
+                        send(stream, &head, false);
+                        while receive(stream).is_some() {}
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+}
