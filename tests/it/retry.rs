@@ -353,9 +353,9 @@ fn no_wait_goes_on_past_a_deadline() {
 }
 
 /// How often a closure runs whose transaction fails in this way.
-fn attempts_at<E: From<Error>>(
+fn attempts_at<R, E: From<Error>>(
     db: &DatabaseManager,
-    mut work: impl FnMut(&mut batchdb::Transaction<'_, '_>) -> Result<(), E>,
+    mut work: impl FnMut(&mut batchdb::Transaction<'_, '_>) -> Result<R, E>,
 ) -> usize {
     let mut attempts = 0;
     let outcome = db.transaction(|tx| {
@@ -375,30 +375,32 @@ fn what_the_database_said_decides_and_not_what_the_closure_makes_of_it() {
     let conflict = "DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END $$";
     let own = || -> Boxed { "an error of the caller's own".into() };
     // Refused data stays refused, however it is told; so do the caller's own errors.
-    assert_eq!(attempts_at::<Error>(&db, |tx| tx.execute("INSERT INTO t VALUES (1)", ()).map(drop)), 1);
-    assert_eq!(attempts_at::<Boxed>(&db, |_| Err(own())), 1);
+    assert_eq!(attempts_at::<_, Error>(&db, |tx| tx.execute("INSERT INTO t VALUES (1)", ()).map(drop)), 1);
+    assert_eq!(attempts_at::<(), Boxed>(&db, |_| Err(own())), 1);
     // A conflict is one, also in the caller's wrapping, and when the closure says nothing of it.
-    assert_eq!(attempts_at::<Error>(&db, |tx| tx.execute(conflict, ()).map(drop)), 3);
-    assert_eq!(attempts_at::<Boxed>(&db, |tx| tx.execute(conflict, ()).map(drop).map_err(|_| own())), 3);
-    assert_eq!(attempts_at::<Error>(&db, |tx| Ok(drop(tx.execute(conflict, ())))), 3);
+    assert_eq!(attempts_at::<_, Error>(&db, |tx| tx.execute(conflict, ()).map(drop)), 3);
+    assert_eq!(attempts_at::<_, Boxed>(&db, |tx| tx.execute(conflict, ()).map(drop).map_err(|_| own())), 3);
+    assert_eq!(attempts_at::<_, Error>(&db, |tx| Ok(tx.execute(conflict, ()).is_ok())), 3);
     // Refused data that the closure says nothing of ends it all the same.
-    assert_eq!(attempts_at::<Error>(&db, |tx| Ok(drop(tx.execute("INSERT INTO t VALUES (1)", ())))), 1);
+    assert_eq!(attempts_at::<_, Error>(&db, |tx| Ok(tx.execute("INSERT INTO t VALUES (1)", ()).is_ok())), 1);
     // A conflict that a savepoint has undone is over.
-    let undone = attempts_at::<Boxed>(&db, |tx| {
+    let undone = attempts_at::<_, Boxed>(&db, |tx| {
         let part = tx.transaction(|part| part.execute(conflict, ()));
         assert!(part.is_err());
         Err(own())
     });
     assert_eq!(undone, 1);
     // A lost session has undone what was done in it.
-    let lost = attempts_at::<Error>(&db, |tx| {
+    let lost = attempts_at::<_, Error>(&db, |tx| {
         let pid = backend_pid(tx);
         server().psql("postgres", &format!("SELECT pg_terminate_backend({pid})")).unwrap();
         tx.execute("INSERT INTO t VALUES (2)", ()).map(drop)
     });
     assert_eq!((lost, count(&db)), (3, 1));
     assert_eq!(
-        attempts_at::<Error>(&db.with_retry(RetryPolicy::never()), |tx| tx.execute(conflict, ()).map(drop)),
+        attempts_at::<_, Error>(&db.with_retry(RetryPolicy::never()), |tx| tx
+            .execute(conflict, ())
+            .map(drop)),
         1
     );
 }
