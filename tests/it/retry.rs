@@ -384,7 +384,7 @@ fn what_the_database_said_decides_and_not_what_the_closure_makes_of_it() {
     // Refused data that the closure says nothing of ends it all the same.
     assert_eq!(attempts_at::<_, Error>(&db, |tx| Ok(tx.execute("INSERT INTO t VALUES (1)", ()).is_ok())), 1);
     // A conflict that a savepoint has undone is over.
-    let undone = attempts_at::<_, Boxed>(&db, |tx| {
+    let undone = attempts_at::<(), Boxed>(&db, |tx| {
         let part = tx.transaction(|part| part.execute(conflict, ()));
         assert!(part.is_err());
         Err(own())
