@@ -380,9 +380,21 @@ fn what_the_database_said_decides_and_not_what_the_closure_makes_of_it() {
     // A conflict is one, also in the caller's wrapping, and when the closure says nothing of it.
     assert_eq!(attempts_at::<Error>(&db, |tx| tx.execute(conflict, ()).map(drop)), 3);
     assert_eq!(attempts_at::<Boxed>(&db, |tx| tx.execute(conflict, ()).map(drop).map_err(|_| own())), 3);
-    assert_eq!(attempts_at::<Error>(&db, |tx| Ok(drop(tx.execute(conflict, ())))), 3);
+    assert_eq!(
+        attempts_at::<Error>(&db, |tx| {
+            let _ = tx.execute(conflict, ());
+            Ok(())
+        }),
+        3
+    );
     // Refused data that the closure says nothing of ends it all the same.
-    assert_eq!(attempts_at::<Error>(&db, |tx| Ok(drop(tx.execute("INSERT INTO t VALUES (1)", ())))), 1);
+    assert_eq!(
+        attempts_at::<Error>(&db, |tx| {
+            let _ = tx.execute("INSERT INTO t VALUES (1)", ());
+            Ok(())
+        }),
+        1
+    );
     // A conflict that a savepoint has undone is over.
     let undone = attempts_at::<Boxed>(&db, |tx| {
         let part = tx.transaction(|part| part.execute(conflict, ()));
