@@ -25,6 +25,7 @@ test: setup ## Run all tests: servers are started for them and stopped after the
 
 faults: setup ## Prove the promises by faults, with full loads; ARGS="--only T5,T7 --seed 42" goes to it as it is
 	@$(CARGO) test --quiet --locked --all-features --test faults -- --full $(ARGS)
+	@$(CARGO) build --quiet --locked --all-features --example replicated_survey
 	@BATCHDB_REPLICA_ROUNDS=20 $(CARGO) test --quiet --locked --all-features --test examples -- --nocapture three_replicas
 
 faults-red: setup ## The same faults on the bare drivers, which must be seen to break the promises

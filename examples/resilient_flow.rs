@@ -1,15 +1,14 @@
 //! A flow that goes on where it can: with the schema that is there when a migration fails, with the next survey when
-//! one cannot be written, and with a second attempt where a failure may pass.
+//! one cannot be written, and with further attempts, seconds apart, where a failure may pass.
 //!
 //! Its last line on standard output is the result as JSON. It exits with 1 when nothing could be done.
 
 #![allow(clippy::print_stdout, reason = "the result is what this program is run for")]
 
+use std::collections::HashSet;
 use std::process::ExitCode;
-use std::thread;
-use std::time::Duration;
 
-use batchdb::{Error, ErrorKind};
+use batchdb::{Error, ErrorKind, params, record};
 use chrono::Utc;
 use serde_json::json;
 
@@ -17,6 +16,8 @@ use serde_json::json;
 mod store;
 #[path = "shared/survey.rs"]
 mod survey;
+
+use survey::Response;
 
 fn main() -> ExitCode {
     batchdb::init_logging();
@@ -38,35 +39,29 @@ fn workflow() -> batchdb::Result<serde_json::Value> {
     if let Err(error) = rpa_db.run_migrations() {
         log::warn!("the migrations failed, going on with the schema that is there: {error}");
     }
-    let mut responses = again_if_it_may_help(|| store::unprocessed_responses(&survey_hub))?;
-    let done = again_if_it_may_help(|| store::already_processed(&rpa_db, &responses))?;
+    // Tried again while the servers are away, or short of something.
+    let rows = survey_hub.execute_query_safe(store::OPEN, (), true)?;
+    let mut responses = rows.iter().map(Response::from_row).collect::<batchdb::Result<Vec<_>>>()?;
+    let ids: Vec<i64> = responses.iter().map(|response| response.survey_id).collect();
+    let rows = rpa_db.execute_query_safe(store::DONE, params! { ids: ids }, true)?;
+    let done = rows.iter().map(|row| row.get("survey_id")).collect::<batchdb::Result<HashSet<i64>>>()?;
     responses.retain(|response| !done.contains(&response.survey_id));
     if responses.is_empty() {
         return Ok(json!({ "status": "success", "message": "No data to process" }));
     }
 
+    // A result that is there already is left alone, so that writing it is tried again whatever went wrong.
+    let rpa_db = rpa_db.idempotent();
     let mut processed = 0;
     for response in &responses {
         let survey = survey::process(response, Utc::now());
-        match again_if_it_may_help(|| store::write(&rpa_db, &survey)) {
-            Ok(()) => processed += 1,
+        match rpa_db.execute_query_safe(store::WRITE, record(&survey), true) {
+            Ok(_) => processed += 1,
             Err(error) => log::error!(survey_id = survey.survey_id; "the survey was not written: {error}"),
         }
     }
     let failed = responses.len() - processed;
     Ok(json!({ "status": "success", "processed": processed, "failed": failed, "total": responses.len() }))
-}
-
-/// Three attempts, with a pause that doubles. Only an error after which nothing can have happened is worth another.
-fn again_if_it_may_help<R>(work: impl Fn() -> batchdb::Result<R>) -> batchdb::Result<R> {
-    for pause in [250, 500].map(Duration::from_millis) {
-        match work() {
-            Err(error) if error.is_transient() => log::warn!("trying again: {error}"),
-            outcome => return outcome,
-        }
-        thread::sleep(pause);
-    }
-    work()
 }
 
 /// What an operator may do about it.

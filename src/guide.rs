@@ -217,7 +217,41 @@
 //! `Ok` means that the server has committed. Of an error that you swallow the server still knows: the commit is refused.
 //! When the connection breaks after the commit was sent, the error is
 //! [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown), and a unique key is what makes doing it again harmless.
-//! [`TransactionOptions`](crate::TransactionOptions) has isolation and read-only. `BEGIN` and `COMMIT` as text are refused.
+//! [`TransactionOptions`](crate::TransactionOptions) has isolation, read-only and settling. `BEGIN` and `COMMIT` as text are refused.
+//!
+//! # Retries
+//!
+//! Some calls are made again when they surely did not happen: the server was away, undid the work for the sake of another
+//! transaction, or was short of a resource. Three attempts within `RETRY_BUDGET`, with waits of 4 to 10 s in an outage and
+//! of milliseconds after a conflict:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use batchdb::{DatabaseManager, RetryPolicy, TransactionOptions, params};
+//!
+//! # let db = DatabaseManager::new("rpa_db")?;
+//! let open = db.execute_query_with_retry("SELECT id FROM job WHERE state = 'new'", ())?;
+//!
+//! // The closure runs again from its beginning: what it did to the database is undone by then, what else it did is not.
+//! let count = "UPDATE counter SET n = n + 1";
+//! db.transaction(|tx| tx.execute(count, ()))?;
+//! // When the answer to the commit is lost, PostgreSQL is asked what became of it.
+//! db.transaction_with(TransactionOptions::new().settle_commit(), |tx| tx.execute(count, ()))?;
+//! db.transaction_once(|tx| tx.execute(count, ()))?;
+//!
+//! // Twice is no harm, says the caller: this is made again even when nobody knows whether it happened.
+//! let sql = "INSERT INTO job (id) VALUES (:id) ON CONFLICT (id) DO NOTHING";
+//! db.idempotent().execute_query_safe(sql, params! { id: 7 }, true)?;
+//!
+//! let patient = db.with_retry(RetryPolicy::default().attempts(20).budget(Duration::from_secs(600)));
+//! # Ok::<(), batchdb::Error>(())
+//! ```
+//!
+//! Everything else is attempted once: `execute_query`, `execute`, `execute_many`, and what runs in a
+//! [`session`](crate::DatabaseManager::session). Never made again are wrong credentials, refused data, wrong statements,
+//! what somebody cancelled, and writes whose outcome is unknown. A query with a function of your own counts as a write,
+//! and a procedure may have committed a part. [`with_deadline`](crate::DatabaseManager::with_deadline) and a task's timeout
+//! end the waits too. A task with `retries` around a call that repeats itself multiplies the two.
 //!
 //! # Deadlines
 //!
@@ -421,7 +455,7 @@
 //! ```
 //!
 //! Lines carry database, operation, duration, rows, flow and task as key-values, and no value. ERROR is what is not also
-//! returned, WARN a connection thrown away or a task run again, INFO migrations, DEBUG every statement. A logger of your own
+//! returned, WARN a connection thrown away, a call or task made again, INFO migrations, DEBUG every statement. A logger of your own
 //! must hold `tokio_postgres` at `info` and `odbc_api` at `error`: below that they print parameters and the server's texts.
 //!
 //! # Tests

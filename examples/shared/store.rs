@@ -14,6 +14,18 @@ pub(crate) const FLOW: &str = "rpa1";
 /// The databases that the flow needs.
 pub(crate) const DATABASES: [&str; 2] = ["rpa_db", "SurveyHub"];
 
+/// The responses that SurveyHub does not know to be processed.
+pub(crate) const OPEN: &str = "SELECT survey_id, customer_id, response_data FROM survey_responses WHERE processed = 0 ORDER BY survey_id";
+
+/// Those of the surveys whose result is written already.
+pub(crate) const DONE: &str = "SELECT survey_id FROM rpa1_processed_surveys WHERE survey_id IN (:ids)";
+
+/// Writes a result. Harmless when it is there already, so it may be tried again whatever went wrong.
+pub(crate) const WRITE: &str = "INSERT INTO rpa1_processed_surveys
+         (survey_id, customer_id, satisfaction_score, processed_at, status, error)
+     VALUES (:survey_id, :customer_id, :satisfaction_score, :processed_at, :status, :error)
+     ON CONFLICT (survey_id) DO NOTHING";
+
 /// So many ids are asked for in one statement.
 const CHUNK: usize = 10_000;
 
@@ -24,14 +36,7 @@ pub(crate) fn open(database: &str) -> Result<DatabaseManager> {
 
 /// The responses that SurveyHub does not know to be processed.
 pub(crate) fn unprocessed_responses(survey_hub: &DatabaseManager) -> Result<Vec<Response>> {
-    survey_hub
-        .execute_query(
-            "SELECT survey_id, customer_id, response_data FROM survey_responses WHERE processed = 0 ORDER BY survey_id",
-            (),
-        )?
-        .iter()
-        .map(Response::from_row)
-        .collect()
+    survey_hub.execute_query(OPEN, ())?.iter().map(Response::from_row).collect()
 }
 
 /// Those of the responses whose result is written already: the table of results is the truth about what is done.
@@ -39,22 +44,12 @@ pub(crate) fn already_processed(rpa_db: &DatabaseManager, responses: &[Response]
     let mut done = HashSet::new();
     for chunk in responses.chunks(CHUNK) {
         let ids: Vec<i64> = chunk.iter().map(|response| response.survey_id).collect();
-        let rows = rpa_db.execute_query(
-            "SELECT survey_id FROM rpa1_processed_surveys WHERE survey_id IN (:ids)",
-            params! { ids: ids },
-        )?;
-        for row in rows {
+        for row in rpa_db.execute_query(DONE, params! { ids: ids })? {
             done.insert(row.get("survey_id")?);
         }
     }
     Ok(done)
 }
-
-/// Harmless when the result is there already.
-const WRITE: &str = "INSERT INTO rpa1_processed_surveys
-         (survey_id, customer_id, satisfaction_score, processed_at, status, error)
-     VALUES (:survey_id, :customer_id, :satisfaction_score, :processed_at, :status, :error)
-     ON CONFLICT (survey_id) DO NOTHING";
 
 /// Writes a result. It may be tried again whatever went wrong.
 pub(crate) fn write(rpa_db: &DatabaseManager, survey: &ProcessedSurvey) -> Result<()> {

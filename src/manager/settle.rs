@@ -56,8 +56,8 @@ impl DatabaseManager {
         loop {
             let fate = self.ask(mark, call).unwrap_or_else(|error| {
                 log::debug!(database:% = self.settings.database; "a lost commit cannot be looked up yet: {error}");
-                // The server that broke the connection may be on its way back.
-                if error.is_transient() { Fate::Open } else { Fate::Unknown }
+                // The server that broke the connection may be on its way back, and to ask does no harm.
+                if error.effect() == Effect::Final { Fate::Unknown } else { Fate::Open }
             });
             let left = context::in_force(call.whole).left(Instant::now());
             if fate != Fate::Open || left <= pause {

@@ -208,7 +208,7 @@ mod tests {
 
     fn sources(process: &[(&str, &str)]) -> Sources {
         let process = process.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Sources::new(&Overrides::default(), process, || PathBuf::from("/work"))
+        Sources::new(&Overrides::default(), process, || PathBuf::from("/job"))
     }
 
     #[test]
@@ -229,9 +229,9 @@ mod tests {
     fn the_folders_stand_in_the_home() {
         let home = sources(&[("BATCHDB_HOME", "/srv/jobs")]);
         assert_eq!(home.path, Path::new("/srv/jobs/envs/.env.development"));
-        assert_eq!(sources(&[]).path, Path::new("/work/envs/.env.development"));
+        assert_eq!(sources(&[]).path, Path::new("/job/envs/.env.development"));
         let overrides = Overrides { envs_dir: Some("/etc/jobs".into()), ..Overrides::default() };
-        let sources = Sources::new(&overrides, HashMap::new(), || PathBuf::from("/work"));
+        let sources = Sources::new(&overrides, HashMap::new(), || PathBuf::from("/job"));
         assert_eq!(sources.path, Path::new("/etc/jobs/.env.development"));
     }
 

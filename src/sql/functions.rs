@@ -59,9 +59,9 @@ const READING: [&str; 10] = [
     // What the server tells of itself.
     "col_description current_database current_schema current_schemas current_setting has_schema_privilege \
      has_table_privilege inet_server_addr inet_server_port obj_description pg_backend_pid pg_column_size \
-     pg_database_size pg_get_constraintdef pg_get_expr pg_get_indexdef pg_get_viewdef pg_is_in_recovery \
-     pg_postmaster_start_time pg_relation_size pg_size_pretty pg_table_is_visible pg_total_relation_size \
-     pg_xact_status to_regclass to_regtype version",
+     pg_control_system pg_current_wal_lsn pg_database_size pg_get_constraintdef pg_get_expr pg_get_indexdef \
+     pg_get_viewdef pg_is_in_recovery pg_postmaster_start_time pg_relation_size pg_size_pretty \
+     pg_table_is_visible pg_total_relation_size pg_walfile_name pg_xact_status to_regclass to_regtype version",
     // Identifiers.
     "gen_random_uuid uuid_generate_v4",
 ];

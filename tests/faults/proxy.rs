@@ -35,7 +35,7 @@ pub(crate) enum Way {
     Down,
 }
 
-type Pattern = Box<dyn Fn(&[u8]) -> bool + Send>;
+pub(crate) type Pattern = Box<dyn Fn(&[u8]) -> bool + Send>;
 
 struct Trigger {
     pattern: Pattern,

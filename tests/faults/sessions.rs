@@ -90,7 +90,7 @@ pub(crate) fn run(world: &World, check: &mut Check) {
     let mut right = 0;
     for _ in 0..borrows {
         let (what, mess) = MESSES[chance.usize(..MESSES.len())];
-        let made = db.session(|session| mess(session));
+        let made = db.session(mess);
         check.expect(made.is_ok(), || format!("{what}: {:?}", made.as_ref().err()));
         right += probe(&db, what, check);
     }

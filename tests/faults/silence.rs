@@ -10,7 +10,7 @@ use std::time::Duration;
 use batchdb::{DatabaseManager, DatabaseManagerBuilder, Error};
 
 use crate::check::{Check, standstill};
-use crate::proxy::{End, Moment, Proxy, Way, contains, contains_wide};
+use crate::proxy::{End, Moment, Pattern, Proxy, Way, contains, contains_wide};
 use crate::tds::{Answer, Server, Then};
 use crate::world::{self, World, eventually, timed};
 
@@ -112,7 +112,7 @@ impl Peer for Tds {
     }
 
     fn silence(&self, proxy: &Proxy, place: Place) {
-        let hush = |pattern: Box<dyn Fn(&[u8]) -> bool + Send>, moment| {
+        let hush = |pattern: Pattern, moment| {
             proxy.when(pattern, moment, End::Silence, SIDE_BY_SIDE);
         };
         match place {

@@ -2,14 +2,13 @@
 
 use std::sync::Mutex;
 use std::thread;
-use std::time::Duration;
 
 use batchdb::{
     CancelToken, Claim, DatabaseManager, ErrorKind, MapOptions, Result, Row, TaskState, Transaction,
     map_tasks, params,
 };
 
-use crate::common::postgres;
+use crate::common::{eventually, postgres};
 
 const ROWS: i64 = 300;
 
@@ -85,11 +84,11 @@ fn what_another_holds_is_passed_over_by_one_claim_and_waited_for_by_all() {
     thread::scope(|scope| {
         let (holding, held) = std::sync::mpsc::channel();
         let holder = scope.spawn({
-            let (db, claim) = (&db, &claim);
+            let (db, claim, seen) = (&db, &claim, &seen);
             move || {
                 db.claim(claim, |_, rows| {
                     holding.send(firsts(rows)?).unwrap();
-                    thread::sleep(Duration::from_millis(700));
+                    eventually("the other one has claimed what is free", || seen.lock().unwrap().len() == 2);
                     // As a process that dies: nothing of it stays.
                     Err::<(), _>(db.execute("SELECT 1/0", ()).unwrap_err())
                 })
@@ -103,7 +102,9 @@ fn what_another_holds_is_passed_over_by_one_claim_and_waited_for_by_all() {
         assert_eq!(done.unwrap(), ROWS as u64);
         assert!(holder.join().unwrap().is_err());
     });
-    assert_eq!(seen.into_inner().unwrap(), [101, 201, 1]);
+    // What was held comes last, in one claim or, when it is let go in the middle of one, in two.
+    let seen = seen.into_inner().unwrap();
+    assert!(seen.starts_with(&[101, 201]) && seen.len() > 2, "{seen:?}");
     assert_each_once(&db);
 }
 

@@ -66,8 +66,8 @@ fn a_deadlock_is_resolved_by_a_second_attempt() {
         }
     });
     assert_eq!(attempts.into_inner(), 3);
-    let sums = db.query_as::<(i64,)>("SELECT n FROM t ORDER BY id", ()).unwrap();
-    assert_eq!(sums, [(2,), (2,)]);
+    let rows = db.execute_query("SELECT n FROM t ORDER BY id", ()).unwrap();
+    assert_eq!(rows.iter().map(|row| row.get::<i64>("n").unwrap()).collect::<Vec<_>>(), [2, 2]);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn killed_sessions_do_a_transaction_once() {
                 let mut kills = 0;
                 while !done.load(Ordering::SeqCst) {
                     kills += killer.query_one(&kill, ()).unwrap().get::<i64>(0).unwrap();
-                    thread::sleep(MS(5));
+                    thread::sleep(MS(20));
                 }
                 kills
             }
@@ -152,13 +152,16 @@ fn killed_sessions_do_a_transaction_once() {
                 })
             })
             .collect();
-        workers.into_iter().for_each(|worker| worker.join().unwrap());
+        let ended: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
         done.store(true, Ordering::SeqCst);
+        assert!(ended.iter().all(Result::is_ok));
         killer.join().unwrap()
     });
     let wrong = "SELECT count(*) AS n FROM (SELECT id FROM t GROUP BY id \
                  HAVING count(*) <> 5 OR count(DISTINCT part) <> 5) torn";
-    assert_eq!(db.query_one(wrong, ()).unwrap().get::<i64>("n").unwrap(), 0);
+    // The last kills may have hit connections that lie idle.
+    let torn = patient.execute_query_with_retry(wrong, ()).unwrap();
+    assert_eq!(torn[0].get::<i64>("n").unwrap(), 0);
     assert_eq!(count(&db), THREADS * EACH * 5);
     assert_eq!(acknowledged.into_inner().unwrap().len() as i64, THREADS * EACH);
     assert!(
@@ -350,9 +353,9 @@ fn no_wait_goes_on_past_a_deadline() {
 }
 
 /// How often a closure runs whose transaction fails in this way.
-fn attempts_at<E: From<Error>>(
+fn attempts_at<R, E: From<Error>>(
     db: &DatabaseManager,
-    mut work: impl FnMut(&mut batchdb::Transaction<'_, '_>) -> Result<(), E>,
+    mut work: impl FnMut(&mut batchdb::Transaction<'_, '_>) -> Result<R, E>,
 ) -> usize {
     let mut attempts = 0;
     let outcome = db.transaction(|tx| {
@@ -372,30 +375,32 @@ fn what_the_database_said_decides_and_not_what_the_closure_makes_of_it() {
     let conflict = "DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END $$";
     let own = || -> Boxed { "an error of the caller's own".into() };
     // Refused data stays refused, however it is told; so do the caller's own errors.
-    assert_eq!(attempts_at::<Error>(&db, |tx| tx.execute("INSERT INTO t VALUES (1)", ()).map(drop)), 1);
-    assert_eq!(attempts_at::<Boxed>(&db, |_| Err(own())), 1);
+    assert_eq!(attempts_at::<_, Error>(&db, |tx| tx.execute("INSERT INTO t VALUES (1)", ()).map(drop)), 1);
+    assert_eq!(attempts_at::<(), Boxed>(&db, |_| Err(own())), 1);
     // A conflict is one, also in the caller's wrapping, and when the closure says nothing of it.
-    assert_eq!(attempts_at::<Error>(&db, |tx| tx.execute(conflict, ()).map(drop)), 3);
-    assert_eq!(attempts_at::<Boxed>(&db, |tx| tx.execute(conflict, ()).map(drop).map_err(|_| own())), 3);
-    assert_eq!(attempts_at::<Error>(&db, |tx| Ok(drop(tx.execute(conflict, ())))), 3);
+    assert_eq!(attempts_at::<_, Error>(&db, |tx| tx.execute(conflict, ()).map(drop)), 3);
+    assert_eq!(attempts_at::<_, Boxed>(&db, |tx| tx.execute(conflict, ()).map(drop).map_err(|_| own())), 3);
+    assert_eq!(attempts_at::<_, Error>(&db, |tx| Ok(tx.execute(conflict, ()).is_ok())), 3);
     // Refused data that the closure says nothing of ends it all the same.
-    assert_eq!(attempts_at::<Error>(&db, |tx| Ok(drop(tx.execute("INSERT INTO t VALUES (1)", ())))), 1);
+    assert_eq!(attempts_at::<_, Error>(&db, |tx| Ok(tx.execute("INSERT INTO t VALUES (1)", ()).is_ok())), 1);
     // A conflict that a savepoint has undone is over.
-    let undone = attempts_at::<Boxed>(&db, |tx| {
+    let undone = attempts_at::<(), Boxed>(&db, |tx| {
         let part = tx.transaction(|part| part.execute(conflict, ()));
         assert!(part.is_err());
         Err(own())
     });
     assert_eq!(undone, 1);
     // A lost session has undone what was done in it.
-    let lost = attempts_at::<Error>(&db, |tx| {
+    let lost = attempts_at::<_, Error>(&db, |tx| {
         let pid = backend_pid(tx);
         server().psql("postgres", &format!("SELECT pg_terminate_backend({pid})")).unwrap();
         tx.execute("INSERT INTO t VALUES (2)", ()).map(drop)
     });
     assert_eq!((lost, count(&db)), (3, 1));
     assert_eq!(
-        attempts_at::<Error>(&db.with_retry(RetryPolicy::never()), |tx| tx.execute(conflict, ()).map(drop)),
+        attempts_at::<_, Error>(&db.with_retry(RetryPolicy::never()), |tx| tx
+            .execute(conflict, ())
+            .map(drop)),
         1
     );
 }

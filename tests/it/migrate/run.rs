@@ -236,7 +236,7 @@ fn the_migrations_of_this_project_keep_scores_exact() {
     let given = Given::postgres(&[]);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/rpa_db");
     let db = given.builder_for(&folder).build().unwrap();
-    assert_eq!(db.run_migrations().unwrap().current_version.as_deref(), Some("V003"));
+    assert_eq!(db.run_migrations().unwrap().current_version.as_deref(), Some("V004"));
     let insert = "INSERT INTO rpa1_processed_surveys \
                   (survey_id, customer_id, satisfaction_score, processed_at, status, error) \
                   VALUES (:survey_id, 7, :score, :at, :status, :error)";
