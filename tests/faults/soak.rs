@@ -96,6 +96,11 @@ pub(crate) fn run(world: &World, minutes: f64, check: &mut Check) {
         check.injected(route.proxy.injected());
         check.tell(format!("{} {} calls", route.name, route.succeeded.load(Ordering::SeqCst)));
     }
+    // Version 1.18 ends itself when a fault cuts a cancel that it is passing on (pgbouncer issue 801).
+    let restarts = by_session.restarts() + by_transaction.restarts();
+    if restarts > 0 {
+        check.tell(format!("PgBouncer ended itself {restarts} times"));
+    }
     judge_ledger(world, &name, &books, check);
     idle_in_transaction(world, &name, check);
     for route in routes {

@@ -22,6 +22,7 @@ pub(crate) fn run(world: &World, check: &mut Check) {
     let pooler = PgBouncer::start(world.server(), "transaction", 16);
     let through = world.postgres(&name, pooler.port()).statement_cache(0);
     one(world, "PgBouncer", &name, &through.pool_size(16).max_overflow(4).build().unwrap(), check);
+    check.equal("times that PgBouncer ended itself", pooler.restarts(), 0);
 }
 
 /// What became of the calls.

@@ -167,18 +167,25 @@ pub(crate) struct PgBouncer {
     shell: Child,
     /// Its end is what the shell waits for.
     leash: Option<ChildStdin>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
-/// Starts the pooler, and stops it when the other end of standard input is closed: by a drop, or by the end of the
-/// program, a kill included.
+/// Starts the pooler, starts it again when it ends, as a supervisor of services does, and stops it when the other end
+/// of standard input is closed: by a drop, or by the end of the program, a kill included.
 const KEEPER: &str = r#"
 trap '' HUP INT TERM PIPE
-"$1" -q "$2" </dev/null &
-pooler=$!
+{
+    trap 'kill -TERM $pooler; exit' USR1
+    while :; do
+        "$1" -q "$2" </dev/null &
+        pooler=$!
+        wait $pooler
+    done
+} 2>/dev/null &
+supervisor=$!
 read -r _
-kill -TERM $pooler 2>/dev/null
-wait $pooler 2>/dev/null
+kill -USR1 $supervisor
+wait $supervisor
 "#;
 
 impl PgBouncer {
@@ -204,7 +211,7 @@ impl PgBouncer {
         give_away(&mut command, folder.path());
         let mut shell = command.spawn().unwrap();
         let leash = shell.stdin.take();
-        let pooler = PgBouncer { port, shell, leash, _folder: folder };
+        let pooler = PgBouncer { port, shell, leash, folder };
         let up = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
         assert!(eventually(Duration::from_secs(10), up).0, "PgBouncer does not start");
         pooler
@@ -212,6 +219,12 @@ impl PgBouncer {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// How often the pooler ended by itself and was started again.
+    pub(crate) fn restarts(&self) -> usize {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        log.matches("LOG process up:").count().saturating_sub(1)
     }
 }
 
