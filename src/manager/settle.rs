@@ -1,6 +1,5 @@
 //! What became of a commit whose answer was lost: a new connection asks.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Call, DatabaseManager};
@@ -60,10 +59,10 @@ impl DatabaseManager {
                 if error.effect() == Effect::Final { Fate::Unknown } else { Fate::Open }
             });
             let left = context::in_force(call.whole).left(Instant::now());
-            if fate != Fate::Open || left <= pause {
+            // A pause that is told to stop ends at once, and the question with it.
+            if fate != Fate::Open || left <= pause || !context::pause(pause) {
                 return fate;
             }
-            thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
