@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
-use crate::row::Row;
+use crate::row::{Columns, Row};
 use crate::settings::{Settings, Target};
 use crate::sql::Statement;
 
@@ -23,9 +23,23 @@ pub(crate) enum Rows<'a> {
     Ignore,
     /// They are kept. The whole result is one step under one deadline.
     Collect(&'a mut Vec<Row>),
-    /// They are handed over one by one. Each fetch has its own deadline, and the time that the receiver
-    /// takes counts for none. `Ok(false)` ends the statement early.
-    Each(&'a mut dyn FnMut(Row) -> Result<bool>),
+}
+
+/// A result that is read row by row, in bounded memory. It has the connection to itself.
+///
+/// Dropped before its end it is cancelled on the server, and the connection is broken.
+pub(crate) trait Cursor {
+    /// The names of the columns; `None` where they come with the first row only.
+    fn columns(&self) -> Option<&Arc<Columns>>;
+
+    /// The next row; `None` behind the last one, when all was read and nothing had failed.
+    ///
+    /// Each fetch has its own deadline, and the time between two of them counts for none. An error is the end, and
+    /// `None` follows on it; but for a row that cannot be read (`Decode`), which the others may follow.
+    fn next(&mut self) -> Result<Option<Row>>;
+
+    /// Reads no further row. True when that was the end of the connection; false when all had come by then.
+    fn close(&mut self) -> bool;
 }
 
 /// How a transaction runs.
@@ -80,6 +94,9 @@ pub(crate) trait Connection: Send {
 
     /// Runs one statement and hands its rows over. Returns how many rows it returned or changed.
     fn run(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64>;
+
+    /// Runs one statement whose rows are asked for one by one.
+    fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>>;
 
     /// Runs one text without parameters that may hold several statements, and drops their rows.
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()>;

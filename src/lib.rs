@@ -90,7 +90,7 @@ pub use crate::{
     pool::PoolStatus,
     retry::RetryPolicy,
     row::{ColumnIndex, Row},
-    session::Session,
+    session::{RowIter, Session},
     settings::{MigrateOnStart, Settings},
     tasks::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, ThreeStages, TwoStages,

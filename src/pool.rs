@@ -142,6 +142,7 @@ impl Pool {
                     permit: Some(permit),
                     note,
                     dirty: false,
+                    given_up: None,
                 })
             }
             Err(error) => {
@@ -385,6 +386,8 @@ pub(crate) struct Lease {
     /// Dropped last, with the loan.
     note: Option<Note>,
     dirty: bool,
+    /// Why the connection was given up, where that is not an error of its own.
+    given_up: Option<Error>,
 }
 
 impl Lease {
@@ -394,14 +397,31 @@ impl Lease {
     ///
     /// `Closed`, for a lease whose connection was given up.
     pub(crate) fn connection(&mut self) -> Result<&mut dyn Connection> {
+        self.parts().map(|(connection, _)| connection)
+    }
+
+    /// The connection, and where to say why it was given up: every later call is told that.
+    ///
+    /// # Errors
+    ///
+    /// As [`connection`](Lease::connection).
+    pub(crate) fn parts(&mut self) -> Result<(&mut dyn Connection, &mut Option<Error>)> {
+        if let Some(reason) = &self.given_up {
+            return Err(reason.clone());
+        }
         match self.slot.as_mut().and_then(|slot| slot.live()) {
-            Some(live) => Ok(&mut *live.connection),
+            Some(live) => Ok((&mut *live.connection, &mut self.given_up)),
             None => Err(Error::new(
                 ErrorKind::Closed,
                 "the connection of this session was given up after an error",
             )
             .with_effect(Effect::NotSent)),
         }
+    }
+
+    /// Whether [`parts`](Lease::parts) was told why the connection was given up.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.is_some()
     }
 
     /// A call is made, which a warning of a leak is to name.

@@ -31,6 +31,7 @@ mod link;
 mod objects;
 mod session;
 mod statement;
+mod stream;
 mod transaction;
 mod worker;
 

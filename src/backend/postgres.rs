@@ -10,6 +10,7 @@ mod encode;
 mod failure;
 mod runtime;
 mod statements;
+mod stream;
 mod tls;
 mod verify;
 mod watchdog;

@@ -16,6 +16,7 @@ mod pool;
 mod query;
 mod retry;
 mod shutdown;
+mod stream;
 mod tidy;
 mod tls;
 mod transaction;
