@@ -18,6 +18,8 @@ use crate::row::Row;
 use crate::settings::Settings;
 use crate::sql;
 
+mod load;
+
 /// One connection, borrowed for several calls in a row.
 ///
 /// Made by [`DatabaseManager::session`](crate::DatabaseManager::session). Every call commits by itself

@@ -8,12 +8,13 @@ use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, SimpleQueryMessage};
 
+use super::copy::Copy;
 use super::encode::Param;
 use super::failure::Failed;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
-use crate::backend::{self, Begin, CommitMark, Rows};
+use crate::backend::{self, Begin, CommitMark, LoadTarget, RowSource, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -34,14 +35,16 @@ const READ_ONLY: &str = "SET default_transaction_read_only = on";
 /// One connection to PostgreSQL.
 pub(super) struct PgConnection {
     /// `None` only while it is dropped.
-    client: Option<Client>,
-    control: Watched,
+    pub(super) client: Option<Client>,
+    pub(super) control: Watched,
     statements: StatementCache,
-    in_transaction: bool,
+    pub(super) in_transaction: bool,
     /// The mark of the transaction that was begun last.
     mark: Option<CommitMark>,
     read_only: bool,
-    broken: bool,
+    pub(super) broken: bool,
+    /// Where the rows of the load under way go.
+    pub(super) copy: Option<Copy>,
 }
 
 impl PgConnection {
@@ -54,6 +57,7 @@ impl PgConnection {
             mark: None,
             read_only,
             broken: false,
+            copy: None,
         }
     }
 
@@ -67,7 +71,7 @@ impl PgConnection {
 
     /// Runs one driver call under a deadline. `writes` says whether its effect matters when the
     /// connection breaks under it.
-    fn call<T>(
+    pub(super) fn call<T>(
         &mut self,
         deadline: Deadline,
         phase: Phase,
@@ -315,6 +319,14 @@ impl backend::Connection for PgConnection {
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
         self.call(deadline, Phase::Query, true, |client| client.batch_execute(text))
+    }
+
+    fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {
+        self.describe_copy(target, budget)
+    }
+
+    fn load(&mut self, source: &mut dyn RowSource, budget: Budget) -> Result<u64> {
+        self.copy_rows(source, budget)
     }
 
     fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()> {
