@@ -88,7 +88,7 @@ impl OdbcConnection {
 impl Step<'_> {
     fn run(&mut self, statement: &Statement) -> Result<u64> {
         let started = Instant::now();
-        let rest = Budget { each: self.budget.each.saturating_sub(self.used), ..self.budget };
+        let rest = Budget { each: Duration::MAX, whole: self.budget.rest(started, self.used) };
         let outcome = self.connection.run(statement, Rows::Ignore, rest);
         self.used += started.elapsed();
         outcome
