@@ -14,13 +14,15 @@ pub(crate) struct Bare {
     client: Client,
     point: Statement,
     five: Statement,
+    /// Dropped, a statement would be closed on the server, which costs a round trip.
+    kept: Vec<Statement>,
 }
 
 impl Bare {
     pub(crate) fn connect(url: &str) -> Bare {
         let mut client = Client::connect(url, NoTls).unwrap();
         let (point, five) = (client.prepare(POINT).unwrap(), client.prepare(FIVE).unwrap());
-        Bare { client, point, five }
+        Bare { client, point, five, kept: Vec::new() }
     }
 
     /// Reads rows by their key, one query each.
@@ -77,6 +79,7 @@ impl Bare {
         sum.int(rows[0].get::<_, i32>(0).into());
         sum.text(rows[0].get(1));
         sum.int(rows[0].get::<_, i32>(2).into());
+        self.kept.push(statement);
         sum
     }
 }
