@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::row::{Columns, Row};
 use crate::settings::{Settings, Target};
 use crate::sql::Statement;
+use crate::value::Value;
 
 #[cfg(feature = "odbc")]
 mod odbc;
@@ -40,6 +41,27 @@ pub(crate) trait Cursor {
 
     /// Reads no further row. True when that was the end of the connection; false when all had come by then.
     fn close(&mut self) -> bool;
+}
+
+/// Where the rows of a mass load go.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadTarget {
+    /// The table, its parts quoted.
+    pub(crate) table: String,
+    /// The table's own name, without its schema and without quotes.
+    pub(crate) name: String,
+    /// The columns, not quoted.
+    pub(crate) columns: Arc<[Box<str>]>,
+}
+
+/// Rows on their way into a table.
+pub(crate) trait RowSource {
+    /// Puts the values of the next row into `row`, which is empty: as many as the target has columns. False where
+    /// the chunk has no more.
+    fn next(&mut self, row: &mut Vec<Value>) -> Result<bool>;
+
+    /// How many rows it has given: the number of the record that came last, for messages.
+    fn given(&self) -> u64;
 }
 
 /// How a transaction runs.
@@ -100,6 +122,16 @@ pub(crate) trait Connection: Send {
 
     /// Runs one text without parameters that may hold several statements, and drops their rows.
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()>;
+
+    /// Looks at the table that rows are to be loaded into, and remembers it for [`load`](Connection::load). To be
+    /// called in the transaction of the loading, so that the table stays as it was found.
+    fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()>;
+
+    /// Puts rows into the table of the last [`begin_load`](Connection::begin_load), in the open transaction: all that
+    /// the source gives, or fewer where they are enough for one statement. Returns how many; `Ok` means that the
+    /// database has counted as many. The budget's limit on each step is one on the whole call, without the time that
+    /// the source takes. An error names the record, where anybody knows it, and leaves only rolling back.
+    fn load(&mut self, source: &mut dyn RowSource, budget: Budget) -> Result<u64>;
 
     /// Opens a transaction.
     fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()>;

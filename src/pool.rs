@@ -28,7 +28,7 @@ use self::first_use::FirstUse;
 use self::gate::{Gate, Permit, Refused};
 use self::leaks::{Loans, Note};
 use self::outage::Outage;
-use self::slot::{Slot, SlotManager, expiry};
+use self::slot::{Slot, SlotManager, close_together, expiry};
 use self::waits::Waits;
 use crate::backend::{self, Connection, Connector};
 use crate::context;
@@ -302,7 +302,7 @@ impl Pool {
             return;
         };
         if fan_out.workers > self.capacity()
-            && self.warned_fan_out.swap(fan_out.id, Ordering::Relaxed) != fan_out.id
+            && self.warned_fan_out.fetch_max(fan_out.id, Ordering::Relaxed) < fan_out.id
         {
             self.warn(&format!("{} workers share the {} connections of this pool (POOL_SIZE {} + MAX_OVERFLOW {}): some will wait",
                 fan_out.workers, self.capacity(), self.settings.pool_size, self.settings.max_overflow));
@@ -318,12 +318,15 @@ impl Pool {
                 self.gate.taken()
             ));
         }
+        let mut idle = Vec::new();
         while let Some(mut slot) = self.slots.try_get() {
             if !slot.is_empty() {
                 self.idle.fetch_sub(1, Ordering::SeqCst);
             }
             slot.discard();
+            idle.push(slot);
         }
+        close_together(idle);
     }
 
     /// What becomes of a connection that comes back: kept, cleaned and kept, or closed.

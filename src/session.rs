@@ -22,6 +22,8 @@ mod rows;
 
 pub use rows::RowIter;
 
+mod load;
+
 /// One connection, borrowed for several calls in a row.
 ///
 /// Made by [`DatabaseManager::session`](crate::DatabaseManager::session). Every call commits by itself

@@ -28,6 +28,7 @@ mod decode;
 mod diagnostics;
 mod flavor;
 mod link;
+mod load;
 mod objects;
 mod session;
 mod statement;

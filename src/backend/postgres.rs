@@ -5,6 +5,7 @@ mod cancel;
 mod classify;
 mod connect;
 mod connection;
+mod copy;
 mod decode;
 mod encode;
 mod failure;

@@ -4,6 +4,7 @@
     reason = "a test that fails by `unwrap` says where and why, in its helpers too"
 )]
 
+mod bulk;
 mod claim;
 mod common;
 mod deadline;

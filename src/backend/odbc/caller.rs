@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use crate::backend::{Begin, Connection, Cursor, Rows};
+use crate::backend::{Begin, Connection, Cursor, LoadTarget, RowSource, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -46,6 +46,8 @@ pub(super) struct OdbcConnection {
     transaction: Transaction,
     /// True also while a call is under way, so that whoever leaves one early leaves a broken connection.
     broken: bool,
+    /// Where the rows of the load under way go.
+    load: Option<LoadTarget>,
 }
 
 /// What is known of the session's transaction.
@@ -110,6 +112,7 @@ impl OdbcConnection {
                 link,
                 transaction: Transaction::None,
                 broken: false,
+                load: None,
             }),
             Waited::Message(Err(failure)) => Err(not_opened(failure, address, limit)),
             Waited::DeadlinePassed => {
@@ -248,6 +251,10 @@ impl OdbcConnection {
         }
     }
 
+    pub(super) fn flavor(&self) -> Flavor {
+        self.flavor
+    }
+
     fn fail_transaction(&mut self) {
         if let Transaction::Open(begin) = self.transaction {
             self.transaction = Transaction::Failed(begin);
@@ -321,6 +328,22 @@ impl Connection for OdbcConnection {
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
         self.admit(false)?;
         self.text(text, Phase::Query, deadline, true)
+    }
+
+    fn begin_load(&mut self, target: &LoadTarget, _budget: Budget) -> Result<()> {
+        self.load = Some(target.clone());
+        Ok(())
+    }
+
+    fn load(&mut self, source: &mut dyn RowSource, budget: Budget) -> Result<u64> {
+        match self.load.take() {
+            None => Err(Error::usage("rows were to be loaded before the table was looked at")),
+            Some(target) => {
+                let rows = self.insert_rows(&target, source, budget)?;
+                self.load = Some(target);
+                Ok(rows)
+            }
+        }
     }
 
     fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()> {

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use postgres::types::{ToSql, Type};
 use postgres::{Client, SimpleQueryMessage};
 
+use super::copy::Copy;
 use super::encode::Param;
 use super::failure::Failed;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
-use crate::backend::{self, Begin, CommitMark, Cursor, Rows};
+use crate::backend::{self, Begin, CommitMark, Cursor, LoadTarget, RowSource, Rows};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
@@ -40,6 +41,8 @@ pub(super) struct PgConnection {
     mark: Option<CommitMark>,
     read_only: bool,
     pub(super) broken: bool,
+    /// Where the rows of the load under way go.
+    pub(super) copy: Option<Copy>,
 }
 
 impl PgConnection {
@@ -52,6 +55,7 @@ impl PgConnection {
             mark: None,
             read_only,
             broken: false,
+            copy: None,
         }
     }
 
@@ -65,7 +69,7 @@ impl PgConnection {
 
     /// Runs one driver call under a deadline. `writes` says whether its effect matters when the
     /// connection breaks under it.
-    fn call<T>(
+    pub(super) fn call<T>(
         &mut self,
         deadline: Deadline,
         phase: Phase,
@@ -218,6 +222,14 @@ impl backend::Connection for PgConnection {
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
         self.call(deadline, Phase::Query, true, |client| client.batch_execute(text))
+    }
+
+    fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {
+        self.describe_copy(target, budget)
+    }
+
+    fn load(&mut self, source: &mut dyn RowSource, budget: Budget) -> Result<u64> {
+        self.copy_rows(source, budget)
     }
 
     fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()> {
