@@ -92,7 +92,7 @@ pub use crate::{
     pool::PoolStatus,
     retry::RetryPolicy,
     row::{ColumnIndex, Row},
-    session::{RowIter, Session},
+    session::{ProcedureResult, RowIter, Session},
     settings::{MigrateOnStart, Settings},
     tasks::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, ThreeStages, TwoStages,

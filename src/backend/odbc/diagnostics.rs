@@ -30,6 +30,17 @@ impl Record {
             _ => true,
         }
     }
+
+    /// The text, where it is SQL Server's own and no error: that of a `PRINT`, or of a `RAISERROR` of severity 10 or
+    /// lower, and what the server itself has to say. Both drivers put their names before it, in brackets.
+    pub(super) fn message(&self) -> Option<&str> {
+        /// "Changed database context to", "Changed language setting to".
+        const CONTEXT: [i32; 2] = [5701, 5703];
+        if self.is_error() || CONTEXT.contains(&self.native) {
+            return None;
+        }
+        self.text.split_once("[SQL Server]").map(|(_, text)| text).filter(|text| !text.is_empty())
+    }
 }
 
 /// The numbers with which FreeTDS reports that the connection is gone or never was.
@@ -106,6 +117,12 @@ mod tests {
         Record { state: state.into(), native, text: String::new() }
     }
 
+    impl Record {
+        fn with_text(self, text: &str) -> Record {
+            Record { text: text.into(), ..self }
+        }
+    }
+
     #[test]
     fn a_record_is_judged_by_its_class_and_by_the_numbers_of_a_lost_connection() {
         assert!(!record("01000", 0).is_error());
@@ -114,6 +131,19 @@ mod tests {
         assert!(record("01000", 20017).is_error());
         assert!(record("22012", 8134).is_error());
         assert!(record("", 0).is_error());
+    }
+
+    #[test]
+    fn a_message_is_what_the_server_says_without_an_error() {
+        let said =
+            |state, native, text: &str| record(state, native).with_text(text).message().map(str::to_owned);
+        assert_eq!(said("01000", 0, "[FreeTDS][SQL Server]100 rows").as_deref(), Some("100 rows"));
+        let long = "[Microsoft][ODBC Driver 18 for SQL Server][SQL Server][a] [SQL Server]";
+        assert_eq!(said("01000", 50000, long).as_deref(), Some("[a] [SQL Server]"));
+        assert_eq!(said("01000", 5701, "[FreeTDS][SQL Server]Changed database context to 'x'."), None);
+        assert_eq!(said("01000", 20017, "[FreeTDS][SQL Server]Unexpected EOF from the server"), None);
+        assert_eq!(said("23000", 2627, "[FreeTDS][SQL Server]Violation of"), None);
+        assert_eq!(said("01S02", 0, "[FreeTDS]Option value changed"), None);
     }
 
     #[test]

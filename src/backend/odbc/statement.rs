@@ -25,6 +25,8 @@ pub(super) struct Statement<'c> {
     late: bool,
     /// What is bound to the handle.
     arguments: Vec<Argument>,
+    /// What the server has said and nobody has taken yet.
+    messages: Vec<String>,
 }
 
 /// What a driver says of one column of a result.
@@ -57,7 +59,7 @@ impl<'c> Statement<'c> {
         rereads: bool,
     ) -> Statement<'c> {
         let handle = ManuallyDrop::new(handle);
-        Statement { handle, link, flavor, rereads, late: false, arguments: Vec::new() }
+        Statement { handle, link, flavor, rereads, late: false, arguments: Vec::new(), messages: Vec::new() }
     }
 
     /// Whether a value of a fetched block can be had again by `position` and `get_part`.
@@ -90,6 +92,11 @@ impl<'c> Statement<'c> {
             }
         }
         Ok(())
+    }
+
+    /// What the server has said (`PRINT`, `RAISERROR` of a low severity) since the last time.
+    pub(super) fn take_messages(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.messages)
     }
 
     /// Sends the text and waits for its first result.
@@ -331,7 +338,11 @@ impl<'c> Statement<'c> {
             SqlReturn::NO_DATA => Ok(false),
             SqlReturn::SUCCESS_WITH_INFO => {
                 let records = records(&*self.handle);
-                if records.iter().any(Record::is_error) { Err(self.failed(records)) } else { Ok(true) }
+                if records.iter().any(Record::is_error) {
+                    return Err(self.failed(records));
+                }
+                self.hear(&records);
+                Ok(true)
             }
             SqlReturn::INVALID_HANDLE => Err(self.failed(Vec::new())),
             _ => {
@@ -350,7 +361,15 @@ impl<'c> Statement<'c> {
         self.returned(code).map(|_| ())
     }
 
-    fn failed(&self, records: Vec<Record>) -> Failure {
+    /// Keeps what the server itself says among the records of a call.
+    fn hear(&mut self, records: &[Record]) {
+        if self.flavor == Flavor::SqlServer {
+            self.messages.extend(records.iter().filter_map(Record::message).map(str::to_owned));
+        }
+    }
+
+    fn failed(&mut self, records: Vec<Record>) -> Failure {
+        self.hear(&records);
         Failure::Driver { records, late: self.late }
     }
 
