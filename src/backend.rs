@@ -13,6 +13,8 @@ use crate::settings::{Settings, Target};
 use crate::sql::Statement;
 use crate::value::Value;
 
+#[cfg(feature = "testing")]
+mod faulty;
 #[cfg(feature = "odbc")]
 mod odbc;
 #[cfg(feature = "postgres")]
@@ -178,6 +180,15 @@ pub(crate) trait Connector: Send + Sync {
 ///
 /// `Config`, when the backend that the settings name was not compiled in, or refuses them.
 pub(crate) fn connector(settings: &Settings) -> Result<Arc<dyn Connector>> {
+    let connector = room(settings)?;
+    #[cfg(feature = "testing")]
+    if let Some(faults) = &settings.faults {
+        return Ok(Arc::new(faulty::FaultyConnector { inner: connector, faults: faults.clone() }));
+    }
+    Ok(connector)
+}
+
+fn room(settings: &Settings) -> Result<Arc<dyn Connector>> {
     match settings.target() {
         #[cfg(feature = "postgres")]
         Target::Postgres(target) => Ok(Arc::new(postgres::PostgresConnector::new(target, settings)?)),

@@ -51,6 +51,8 @@ mod deadline;
 mod dialect;
 mod engine;
 mod error;
+#[cfg(feature = "testing")]
+mod fault;
 pub mod guide;
 mod health;
 mod lock;

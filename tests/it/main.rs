@@ -8,6 +8,7 @@ mod bulk;
 mod claim;
 mod common;
 mod deadline;
+mod faulty;
 mod health;
 mod hostile;
 mod lock;
