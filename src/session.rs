@@ -25,7 +25,7 @@ use crate::sql;
 /// (a `SET`, a temporary table) lasts until the session ends; then the connection is cleaned.
 #[derive(Debug)]
 pub struct Session<'a> {
-    lease: Lease,
+    lease: Lease<'a>,
     settings: &'a Arc<Settings>,
     budget: Budget,
     /// 0 outside transactions, 1 in one, more in savepoints.
@@ -35,7 +35,7 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(lease: Lease, settings: &'a Arc<Settings>, whole: Deadline) -> Session<'a> {
+    pub(crate) fn new(lease: Lease<'a>, settings: &'a Arc<Settings>, whole: Deadline) -> Session<'a> {
         Session { lease, settings, budget: Budget { each: settings.timeout, whole }, depth: 0, doom: None }
     }
 
@@ -133,7 +133,7 @@ impl<'a> Session<'a> {
             self.note(error);
         }
         let told = outcome.as_ref().map(|count| Some((*count).into()));
-        log_line::operation(Level::Debug, &self.settings.database, operation, started.elapsed(), told);
+        log_line::operation(Level::Debug, &self.settings.database, operation, started, told);
         outcome
     }
 
