@@ -33,7 +33,7 @@
 //! # Features
 //!
 //! `postgres` and `odbc` are on by default; with `postgres` alone nothing of ODBC is needed. `testing` brings
-//! `testing::EmbeddedPostgres`, `cli` the command `batchdb`.
+//! `testing::MockDatabase` and `testing::EmbeddedPostgres`, `cli` the command `batchdb`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(
     not(any(feature = "postgres", feature = "odbc")),
@@ -43,6 +43,7 @@
 mod advisory;
 mod backend;
 mod builder;
+mod bulk;
 mod cancel;
 mod claim;
 mod context;
@@ -73,6 +74,7 @@ mod value;
 pub use crate::{
     backend::Isolation,
     builder::DatabaseManagerBuilder,
+    bulk::{BulkFailure, BulkOptions, BulkReport, IntoRow},
     cancel::CancelToken,
     claim::Claim,
     context::{with_cancel, with_flow},
@@ -90,7 +92,7 @@ pub use crate::{
     pool::PoolStatus,
     retry::RetryPolicy,
     row::{ColumnIndex, Row},
-    session::Session,
+    session::{RowIter, Session},
     settings::{MigrateOnStart, Settings},
     tasks::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, ThreeStages, TwoStages,

@@ -3,7 +3,7 @@
 //! Only names, numbers and the value-free text of our own error go in. The text of a driver or of a
 //! task's own error may quote values, so it stays with the error that the caller gets.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ::log::kv::Value;
 use ::log::{Level, Record};
@@ -43,13 +43,12 @@ pub(crate) fn event(level: Level, message: &str, fields: &[Field<'_>]) {
     );
 }
 
-/// Writes one line about a finished operation: how long it took, and the rows or what went wrong. The clock is read
-/// only where the line is written.
+/// Writes one line about a finished operation: how long it took, and the rows or what went wrong.
 pub(crate) fn operation(
     level: Level,
     database: &str,
     operation: &'static str,
-    started: Instant,
+    duration: Duration,
     outcome: Result<Option<u64>, &Error>,
 ) {
     if !enabled(level) {
@@ -58,7 +57,7 @@ pub(crate) fn operation(
     let mut fields: Vec<Field<'_>> = vec![
         ("database", database.into()),
         ("operation", operation.into()),
-        ("duration_ms", milliseconds(started.elapsed()).into()),
+        ("duration_ms", milliseconds(duration).into()),
     ];
     match outcome {
         Ok(rows) => {

@@ -195,9 +195,9 @@ pub fn record(fields: &impl Serialize) -> Result<Params> {
         Error::params("the record cannot be turned into named parameters").with_source(error)
     })?;
     match json {
-        serde_json::Value::Object(map) => Ok(Params::from_pairs(
-            map.into_iter().map(|(name, value)| (name, Value::from_json(value))),
-        )),
+        serde_json::Value::Object(map) => {
+            Ok(Params::from_pairs(map.into_iter().map(|(name, value)| (name, Value::from_json(value)))))
+        }
         _ => Err(Error::params("a record must be a struct or a map, whose field names are the parameters")),
     }
 }

@@ -121,11 +121,7 @@ impl Pool {
     ///
     /// `Checkout` when none became free in `POOL_TIMEOUT`, a timeout when `whole` passed first, `Closed`, and
     /// whatever connecting gives.
-    pub(crate) fn checkout(
-        &self,
-        whole: Deadline,
-        place: &'static Location<'static>,
-    ) -> Result<Lease<'_>> {
+    pub(crate) fn checkout(&self, whole: Deadline, place: &'static Location<'static>) -> Result<Lease<'_>> {
         self.warn_of_too_many_workers();
         self.refuse_too_many_abandoned()?;
         let started = Instant::now();
@@ -143,7 +139,7 @@ impl Pool {
             self.waits.count(started.elapsed());
         }
         let note = self.loans.as_ref().map(|loans| loans.note(place));
-        Ok(Lease { pool: self, slot: Some(slot), permit: Some(permit), note, dirty: false })
+        Ok(Lease { pool: self, slot: Some(slot), permit: Some(permit), note, dirty: false, given_up: None })
     }
 
     fn enter(&self, patience: Deadline, whole: Deadline) -> Result<Permit<'_>> {
@@ -342,7 +338,8 @@ impl Pool {
         live.idle_since = now;
         if dirty {
             // Before the effort: it would be closed all the same.
-            if self.idle.load(Ordering::SeqCst) >= self.settings.pool_size as usize && self.gate.waiting() == 0
+            if self.idle.load(Ordering::SeqCst) >= self.settings.pool_size as usize
+                && self.gate.waiting() == 0
             {
                 return slot.discard();
             }
@@ -397,6 +394,8 @@ pub(crate) struct Lease<'p> {
     /// Dropped last, with the loan.
     note: Option<Note>,
     dirty: bool,
+    /// Why the connection was given up, where that is not an error of its own.
+    given_up: Option<Error>,
 }
 
 impl Lease<'_> {
@@ -406,14 +405,31 @@ impl Lease<'_> {
     ///
     /// `Closed`, for a lease whose connection was given up.
     pub(crate) fn connection(&mut self) -> Result<&mut dyn Connection> {
+        self.parts().map(|(connection, _)| connection)
+    }
+
+    /// The connection, and where to say why it was given up: every later call is told that.
+    ///
+    /// # Errors
+    ///
+    /// As [`connection`](Lease::connection).
+    pub(crate) fn parts(&mut self) -> Result<(&mut dyn Connection, &mut Option<Error>)> {
+        if let Some(reason) = &self.given_up {
+            return Err(reason.clone());
+        }
         match self.slot.as_mut().and_then(|slot| slot.live()) {
-            Some(live) => Ok(&mut *live.connection),
+            Some(live) => Ok((&mut *live.connection, &mut self.given_up)),
             None => Err(Error::new(
                 ErrorKind::Closed,
                 "the connection of this session was given up after an error",
             )
             .with_effect(Effect::NotSent)),
         }
+    }
+
+    /// Whether [`parts`](Lease::parts) was told why the connection was given up.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.is_some()
     }
 
     /// A call is made, which a warning of a leak is to name.

@@ -56,12 +56,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Gate {
     pub(super) fn new(capacity: usize) -> Gate {
         let state = State { free: capacity, waiting: VecDeque::new(), draining: 0 };
-        Gate {
-            state: Mutex::new(state),
-            closed: AtomicBool::new(false),
-            drained: Condvar::new(),
-            capacity,
-        }
+        Gate { state: Mutex::new(state), closed: AtomicBool::new(false), drained: Condvar::new(), capacity }
     }
 
     /// Waits in line for a permit.

@@ -4,6 +4,7 @@
     reason = "a test that fails by `unwrap` says where and why, in its helpers too"
 )]
 
+mod bulk;
 mod claim;
 mod common;
 mod deadline;
@@ -11,11 +12,13 @@ mod health;
 mod hostile;
 mod lock;
 mod migrate;
+mod mock;
 mod odbc;
 mod pool;
 mod query;
 mod retry;
 mod shutdown;
+mod stream;
 mod tidy;
 mod tls;
 mod transaction;

@@ -23,7 +23,7 @@ impl std::fmt::Debug for Param<'_> {
     }
 }
 
-type Encoded = Result<IsNull, Box<dyn StdError + Sync + Send>>;
+pub(super) type Encoded = Result<IsNull, Box<dyn StdError + Sync + Send>>;
 
 impl ToSql for Param<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Encoded {
@@ -68,7 +68,7 @@ fn goes_binary(value: &Value, ty: &Type) -> bool {
 }
 
 /// Writes the value in the binary form of exactly this type, or not at all.
-fn binary(value: &Value, ty: &Type, out: &mut BytesMut) -> Option<Encoded> {
+pub(super) fn binary(value: &Value, ty: &Type, out: &mut BytesMut) -> Option<Encoded> {
     if !goes_binary(value, ty) {
         return None;
     }
@@ -116,7 +116,7 @@ fn micros_only(time: &impl chrono::Timelike) -> Result<()> {
 }
 
 /// The text that the server's input function of `ty` reads.
-fn text(value: &Value, ty: &Type) -> Result<String> {
+pub(super) fn text(value: &Value, ty: &Type) -> Result<String> {
     Ok(match value {
         Value::Bool(flag) => flag.to_string(),
         Value::Int(number) => number.to_string(),
