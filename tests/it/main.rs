@@ -11,6 +11,7 @@ mod deadline;
 mod health;
 mod hostile;
 mod lock;
+mod map_stream;
 mod migrate;
 mod odbc;
 mod pool;
