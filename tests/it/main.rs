@@ -13,6 +13,7 @@ mod hostile;
 mod lock;
 mod map_stream;
 mod migrate;
+mod mock;
 mod odbc;
 mod pool;
 mod query;
