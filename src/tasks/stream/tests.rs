@@ -75,7 +75,7 @@ fn no_more_items_are_in_flight_than_were_asked_for() {
             most.fetch_max(in_flight, Ordering::SeqCst);
         });
         let work = |n: &usize| {
-            thread::sleep(Duration::from_micros(if n % 50 == 0 { 5_000 } else { 10 }));
+            thread::sleep(Duration::from_micros(if n.is_multiple_of(50) { 5_000 } else { 10 }));
             ok(())
         };
         let options = if in_order { options().in_order() } else { options() }.in_flight(limit);
@@ -137,7 +137,9 @@ fn values_end_with_the_first_failure() {
 #[test]
 fn failing_fast_ends_what_runs_and_reads_no_further() {
     let read = AtomicUsize::new(0);
-    let input = (0..1_000_000_usize).inspect(|_| drop(read.fetch_add(1, Ordering::SeqCst)));
+    let input = (0..1_000_000_usize).inspect(|_| {
+        read.fetch_add(1, Ordering::SeqCst);
+    });
     let work = |n: &usize| match n {
         5 => Err("no"),
         // What waits is told: nobody sits out the minute.
@@ -218,7 +220,7 @@ fn a_receiver_that_returns_early_ends_everything() {
         if whole { Ok(()) } else { Err("stopped") }
     };
     let began = Instant::now();
-    map_stream(0.., options(), work, |mut stream| ok(drop(stream.next()))).unwrap();
+    map_stream(0.., options(), work, |mut stream| ok(stream.next().map(drop))).unwrap();
     let failed = map_stream(0.., options(), work, |mut stream| {
         stream.next();
         Err::<(), _>(Error::decode("mine"))
@@ -309,7 +311,16 @@ fn starts_are_spread_over_the_second() {
     assert!(began.elapsed() >= Duration::from_millis(99));
     let token = CancelToken::new();
     let slow = options().per_second(0.01).cancel(token.clone());
-    let all = map_stream(0..9, slow, |_| ok(token.cancel()), states).unwrap();
+    let all = map_stream(
+        0..9,
+        slow,
+        |_| {
+            token.cancel();
+            ok(())
+        },
+        states,
+    )
+    .unwrap();
     assert_eq!(all.iter().filter(|(_, state)| *state == TaskState::Completed).count(), 1);
     assert!(began.elapsed() < LONG / 2);
 }
