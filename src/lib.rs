@@ -97,7 +97,7 @@ pub use crate::{
         map_tasks, stage,
     },
     transaction::{Transaction, TransactionOptions},
-    value::{FromValue, Value},
+    value::{FromValue, Interval, Value},
 };
 
 /// The README's program is compiled with the examples of this documentation.

@@ -9,6 +9,7 @@ mod decode;
 mod encode;
 mod failure;
 mod runtime;
+mod spelling;
 mod statements;
 mod tls;
 mod verify;

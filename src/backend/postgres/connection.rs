@@ -156,7 +156,7 @@ impl PgConnection {
         let text = &*statement.text;
         let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
-            params.iter().map(|param| (param as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
+            params.iter().map(|param| (param as &(dyn ToSql + Sync), param.told_type())).collect();
         let writes = statement.traits.acts;
         match rows {
             Rows::Ignore => {
@@ -174,7 +174,7 @@ impl PgConnection {
                 Ok(kept.len() as u64)
             }
             Rows::Each(receive) => {
-                let values = statement.args.iter().map(|value| (Param(value), Type::UNKNOWN));
+                let values = statement.args.iter().map(Param).map(|param| (param.told_type(), param)).map(|(ty, param)| (param, ty));
                 self.stream(*receive, first, budget, writes, None, |client| {
                     client.query_typed_raw(text, values)
                 })
