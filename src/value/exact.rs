@@ -124,7 +124,8 @@ fn numbers(text: &str) -> impl Iterator<Item = &str> {
                 }
                 b'-' | b'0'..=b'9' => {
                     let start = place;
-                    let of_number = |byte: &&u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                    let of_number =
+                        |byte: &&u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
                     place += bytes[start..].iter().take_while(of_number).count();
                     return text.get(start..place);
                 }
@@ -174,7 +175,9 @@ mod tests {
         assert!(held(r#"{"a": [1, -2.50, 1e3, 18446744073709551615, 0.30000000000000004, null]}"#));
         assert!(held(r#"{"a": "123456789012345678901234567890.5", "b\"1": "\\"}"#));
         assert!(held("9007199254740993"));
-        for text in ["[0.1234567890123456789]", "123456789012345678901234567890", "[1e400]", r#"{"a": 1e-400}"#] {
+        for text in
+            ["[0.1234567890123456789]", "123456789012345678901234567890", "[1e400]", r#"{"a": 1e-400}"#]
+        {
             assert!(exact_json(text).unwrap() == Value::from(text), "{text}");
         }
         for broken in ["", "{", "\"", "\"\\", "1 2", "[1,]", "-"] {

@@ -182,7 +182,9 @@ impl TryFrom<TimeDelta> for Interval {
 
     fn try_from(length: TimeDelta) -> Result<Interval> {
         if length.subsec_nanos() % 1000 != 0 {
-            return Err(Error::params("the length of time has nanoseconds, and an interval keeps microseconds"));
+            return Err(Error::params(
+                "the length of time has nanoseconds, and an interval keeps microseconds",
+            ));
         }
         let microseconds = length
             .num_microseconds()
@@ -239,8 +241,24 @@ mod tests {
     #[test]
     fn what_is_no_interval_or_does_not_fit_is_refused() {
         for text in [
-            "", "P", "PT", "P1", "P1DT", "P1S", "PT1Y", "P1.5D", "PT1.0000001S", "P2147483648D", "1", "1 fortnight",
-            "1 day ago", "12:30", "PT.S", "PT1é", "P9999999999999Y", "PT9999999999999999999S",
+            "",
+            "P",
+            "PT",
+            "P1",
+            "P1DT",
+            "P1S",
+            "PT1Y",
+            "P1.5D",
+            "PT1.0000001S",
+            "P2147483648D",
+            "1",
+            "1 fortnight",
+            "1 day ago",
+            "12:30",
+            "PT.S",
+            "PT1é",
+            "P9999999999999Y",
+            "PT9999999999999999999S",
         ] {
             assert!(text.parse::<Interval>().is_err(), "{text}");
         }

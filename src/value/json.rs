@@ -3,7 +3,9 @@
 use bigdecimal::BigDecimal;
 use chrono::SecondsFormat;
 use serde::de::value::{SeqDeserializer, StrDeserializer};
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor,
+};
 use serde::ser::{Serialize, Serializer};
 
 use super::{FromValue, Value};
@@ -256,8 +258,10 @@ impl<'a, 'de, I: Iterator<Item = (&'a str, &'a Value)>> MapAccess<'de> for Pairs
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
-        let (name, value) = self.next.take().ok_or_else(|| Error::decode("a value was asked for before its name"))?;
-        seed.deserialize(ValueDeserializer(value)).map_err(|error| error.at(format_args!("column \"{name}\"")))
+        let (name, value) =
+            self.next.take().ok_or_else(|| Error::decode("a value was asked for before its name"))?;
+        seed.deserialize(ValueDeserializer(value))
+            .map_err(|error| error.at(format_args!("column \"{name}\"")))
     }
 }
 

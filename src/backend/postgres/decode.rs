@@ -72,14 +72,18 @@ impl Decoder {
             Type::INT4 => Decoder::Int4,
             Type::INT8 => Decoder::Int8,
             Type::OID | Type::XID | Type::CID => Decoder::Oid,
-            Type::REGCLASS | Type::REGTYPE | Type::REGPROC | Type::REGPROCEDURE | Type::REGOPER => Decoder::Oid,
+            Type::REGCLASS | Type::REGTYPE | Type::REGPROC | Type::REGPROCEDURE | Type::REGOPER => {
+                Decoder::Oid
+            }
             Type::REGOPERATOR | Type::REGNAMESPACE | Type::REGROLE | Type::REGCOLLATION => Decoder::Oid,
             Type::REGCONFIG | Type::REGDICTIONARY => Decoder::Oid,
             Type::XID8 => Decoder::Xid8,
             Type::FLOAT4 => Decoder::Float4,
             Type::FLOAT8 => Decoder::Float8,
             Type::NUMERIC => Decoder::Numeric,
-            Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN | Type::XML => Decoder::Text,
+            Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN | Type::XML => {
+                Decoder::Text
+            }
             Type::CSTRING | Type::REFCURSOR => Decoder::Text,
             Type::CHAR => Decoder::Char,
             Type::BYTEA => Decoder::Bytes,
@@ -100,19 +104,20 @@ impl Decoder {
             Type::TID => Decoder::Tid,
             Type::VOID => Decoder::Void,
             Type::RECORD => Decoder::Record,
-            _ => match ty.kind() {
-                Kind::Array(element) => Decoder::Array(Box::new(Decoder::of(element)?)),
-                Kind::Range(element) => Decoder::Range(Box::new(Decoder::of(element)?)),
-                Kind::Multirange(element) => Decoder::Multirange(Box::new(Decoder::of(element)?)),
-                Kind::Composite(fields) => {
-                    Decoder::Composite(fields.iter().map(|field| Decoder::of(field.type_())).collect::<Result<_>>()?)
-                }
-                // The binary form of an enum and of citext is its text, that of a domain its base type's.
-                Kind::Enum(_) => Decoder::Text,
-                Kind::Domain(base) => Decoder::of(base)?,
-                Kind::Simple if ty.name() == "citext" => Decoder::Text,
-                _ => {
-                    return Err(Error::decode(format!("values of type {} cannot be read", ty.name())).with_hint(
+            _ => {
+                match ty.kind() {
+                    Kind::Array(element) => Decoder::Array(Box::new(Decoder::of(element)?)),
+                    Kind::Range(element) => Decoder::Range(Box::new(Decoder::of(element)?)),
+                    Kind::Multirange(element) => Decoder::Multirange(Box::new(Decoder::of(element)?)),
+                    Kind::Composite(fields) => Decoder::Composite(
+                        fields.iter().map(|field| Decoder::of(field.type_())).collect::<Result<_>>()?,
+                    ),
+                    // The binary form of an enum and of citext is its text, that of a domain its base type's.
+                    Kind::Enum(_) => Decoder::Text,
+                    Kind::Domain(base) => Decoder::of(base)?,
+                    Kind::Simple if ty.name() == "citext" => Decoder::Text,
+                    _ => {
+                        return Err(Error::decode(format!("values of type {} cannot be read", ty.name())).with_hint(
                         // The text of money depends on the server's locale.
                         match ty.name() {
                             "money" => "cast the column to numeric in the SQL: column::numeric".to_owned(),
@@ -121,8 +126,9 @@ impl Decoder {
                             }
                         },
                     ));
+                    }
                 }
-            },
+            }
         })
     }
 

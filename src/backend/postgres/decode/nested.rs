@@ -90,7 +90,9 @@ pub(super) fn print_array(bytes: &[u8], element: &Decoder) -> Result<String> {
             None => text.push_str("NULL"),
             Some(raw) => {
                 let plain = element.print(raw)?;
-                let odd = |letter: char| "{},\"\\".contains(letter) || letter.is_ascii_whitespace() || letter == '\x0b';
+                let odd = |letter: char| {
+                    "{},\"\\".contains(letter) || letter.is_ascii_whitespace() || letter == '\x0b'
+                };
                 if plain.is_empty() || plain.eq_ignore_ascii_case("null") || plain.contains(odd) {
                     quoted(&mut text, &plain, |letter| format!("\\{letter}"));
                 } else {

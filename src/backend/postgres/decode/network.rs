@@ -24,7 +24,7 @@ pub(super) fn address(bytes: &[u8]) -> Result<String> {
 fn v6(address: Ipv6Addr) -> String {
     let segments = address.segments();
     match (address.octets(), segments) {
-        ([.., a, b, c, d], [0, 0, 0, 0, 0, 0, high, low]) if high != 0 || low > 1 => {
+        ([.., a, b, c, d], [0, 0, 0, 0, 0, 0, high, _]) if high != 0 => {
             format!("::{}", Ipv4Addr::new(a, b, c, d))
         }
         _ => address.to_string(),

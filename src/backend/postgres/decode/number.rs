@@ -44,7 +44,9 @@ pub(super) fn numeric(bytes: &[u8]) -> Result<Value> {
         let exact = match u32::try_from((scale - written).unsigned_abs()) {
             Ok(more @ 0..=38) if scale >= written => sum.checked_mul(10_i128.pow(more)),
             // Digits beyond the scale are zeros: cutting them off loses nothing and keeps `1.50` as `1.50`.
-            Ok(less @ 0..=38) => Some(10_i128.pow(less)).filter(|power| sum % power == 0).map(|power| sum / power),
+            Ok(less @ 0..=38) => {
+                Some(10_i128.pow(less)).filter(|power| sum % power == 0).map(|power| sum / power)
+            }
             _ => None,
         };
         if let Some(unscaled) = exact {

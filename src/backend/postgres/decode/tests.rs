@@ -80,7 +80,9 @@ fn numerics_keep_every_digit_and_their_scale() {
     assert_eq!(number(0xD000), Value::Float(f64::INFINITY));
     assert_eq!(number(0xF000), Value::Float(f64::NEG_INFINITY));
     assert!(matches!(number(0xC000), Value::Float(nan) if nan.is_nan()));
-    for broken in [&[1, 0, 0, 0][..], &[0, 0, 0, 0, 1], &[1, 0, 0, 0, 10_000], &[0, 0, 1, 0], &[0, 0, 0, 16_384]] {
+    for broken in
+        [&[1, 0, 0, 0][..], &[0, 0, 0, 0, 1], &[1, 0, 0, 0, 10_000], &[0, 0, 1, 0], &[0, 0, 0, 16_384]]
+    {
         assert!(read(&Type::NUMERIC, &words(broken)).is_err(), "{broken:?}");
     }
 }
@@ -150,7 +152,8 @@ fn broken_forms_are_errors() {
         assert!(decoder.read(None).unwrap().is_null());
     }
     for name in ["money", "point", "tsvector"] {
-        let ty = [Type::MONEY, Type::POINT, Type::TS_VECTOR].into_iter().find(|ty| ty.name() == name).unwrap();
+        let ty =
+            [Type::MONEY, Type::POINT, Type::TS_VECTOR].into_iter().find(|ty| ty.name() == name).unwrap();
         assert!(Decoder::of(&ty).unwrap_err().to_string().contains(name));
     }
 }

@@ -26,7 +26,9 @@ pub(super) fn check(value: &Value, ty: &Type) -> Result<()> {
         Value::Time(time) if !holds_text(ty) => micros(time),
         Value::Timestamp(at) if !holds_text(ty) => {
             match *ty {
-                Type::DATE if at.time() != NaiveTime::MIN => return Err(cut("timestamp", "time of the day", ty)),
+                Type::DATE if at.time() != NaiveTime::MIN => {
+                    return Err(cut("timestamp", "time of the day", ty));
+                }
                 Type::TIME | Type::TIMETZ => return Err(cut("timestamp", "date", ty)),
                 _ => (),
             }
@@ -45,11 +47,11 @@ pub(super) fn check(value: &Value, ty: &Type) -> Result<()> {
             }
             micros(at)
         }
-        Value::Bytes(_) if holds_text(ty) => Err(Error::params(format!(
-            "bytes were given for a parameter of type {}",
-            ty.name()
-        ))
-        .with_hint("say in the SQL how they are meant: encode(:bytes, 'hex'), or convert_from(:bytes, 'UTF8')")),
+        Value::Bytes(_) if holds_text(ty) => {
+            Err(Error::params(format!("bytes were given for a parameter of type {}", ty.name())).with_hint(
+                "say in the SQL how they are meant: encode(:bytes, 'hex'), or convert_from(:bytes, 'UTF8')",
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -59,8 +61,11 @@ fn out_of_range(ty: &Type) -> Error {
 }
 
 fn cut(what: &str, part: &str, ty: &Type) -> Error {
-    Error::params(format!("a {what} was given for a parameter of type {}, which would lose its {part}", ty.name()))
-        .with_hint("say in the SQL what is meant: :at::timestamp::date, or give a value of the column's type")
+    Error::params(format!(
+        "a {what} was given for a parameter of type {}, which would lose its {part}",
+        ty.name()
+    ))
+    .with_hint("say in the SQL what is meant: :at::timestamp::date, or give a value of the column's type")
 }
 
 fn integer(number: i64, ty: &Type) -> Result<()> {

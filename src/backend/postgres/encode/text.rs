@@ -13,8 +13,12 @@ pub(super) fn of(value: &Value, ty: &Type) -> Result<String> {
         Value::List(_) if is_json(ty) => value.to_json().to_string(),
         Value::List(items) => {
             let element = if let Kind::Array(element) = ty.kind() { base(element) } else { ty };
-            // An empty list of no known type is no JSON, for which `{}` might be taken.
-            if items.is_empty() && *ty == Type::UNKNOWN { "{{}}".to_owned() } else { array(items, element)? }
+            // An empty list must not be taken for an empty object of JSON, which has no form feed before it.
+            if items.is_empty() && *ty == Type::UNKNOWN {
+                "\x0c{}".to_owned()
+            } else {
+                array(items, element)?
+            }
         }
         // What is read as a word should be one.
         Value::Bool(flag) => flag.to_string(),
