@@ -43,6 +43,7 @@
 mod advisory;
 mod backend;
 mod builder;
+mod bulk;
 mod cancel;
 mod claim;
 mod context;
@@ -73,6 +74,7 @@ mod value;
 pub use crate::{
     backend::Isolation,
     builder::DatabaseManagerBuilder,
+    bulk::{BulkFailure, BulkOptions, BulkReport, IntoRow},
     cancel::CancelToken,
     claim::Claim,
     context::{with_cancel, with_flow},
@@ -90,7 +92,7 @@ pub use crate::{
     pool::PoolStatus,
     retry::RetryPolicy,
     row::{ColumnIndex, Row},
-    session::Session,
+    session::{RowIter, Session},
     settings::{MigrateOnStart, Settings},
     tasks::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, ThreeStages, TwoStages,

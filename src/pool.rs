@@ -28,7 +28,7 @@ use self::first_use::FirstUse;
 use self::gate::{Gate, Permit, Refused};
 use self::leaks::{Loans, Note};
 use self::outage::Outage;
-use self::slot::{Slot, SlotManager, expiry};
+use self::slot::{Slot, SlotManager, close_together, expiry};
 use self::waits::Waits;
 use crate::backend::{self, Connection, Connector};
 use crate::context;
@@ -142,6 +142,7 @@ impl Pool {
                     permit: Some(permit),
                     note,
                     dirty: false,
+                    given_up: None,
                 })
             }
             Err(error) => {
@@ -301,7 +302,7 @@ impl Pool {
             return;
         };
         if fan_out.workers > self.capacity()
-            && self.warned_fan_out.swap(fan_out.id, Ordering::Relaxed) != fan_out.id
+            && self.warned_fan_out.fetch_max(fan_out.id, Ordering::Relaxed) < fan_out.id
         {
             self.warn(&format!("{} workers share the {} connections of this pool (POOL_SIZE {} + MAX_OVERFLOW {}): some will wait",
                 fan_out.workers, self.capacity(), self.settings.pool_size, self.settings.max_overflow));
@@ -317,12 +318,15 @@ impl Pool {
                 self.gate.taken()
             ));
         }
+        let mut idle = Vec::new();
         while let Some(mut slot) = self.slots.try_get() {
             if !slot.is_empty() {
                 self.idle.fetch_sub(1, Ordering::SeqCst);
             }
             slot.discard();
+            idle.push(slot);
         }
+        close_together(idle);
     }
 
     /// What becomes of a connection that comes back: kept, cleaned and kept, or closed.
@@ -385,6 +389,8 @@ pub(crate) struct Lease {
     /// Dropped last, with the loan.
     note: Option<Note>,
     dirty: bool,
+    /// Why the connection was given up, where that is not an error of its own.
+    given_up: Option<Error>,
 }
 
 impl Lease {
@@ -394,14 +400,31 @@ impl Lease {
     ///
     /// `Closed`, for a lease whose connection was given up.
     pub(crate) fn connection(&mut self) -> Result<&mut dyn Connection> {
+        self.parts().map(|(connection, _)| connection)
+    }
+
+    /// The connection, and where to say why it was given up: every later call is told that.
+    ///
+    /// # Errors
+    ///
+    /// As [`connection`](Lease::connection).
+    pub(crate) fn parts(&mut self) -> Result<(&mut dyn Connection, &mut Option<Error>)> {
+        if let Some(reason) = &self.given_up {
+            return Err(reason.clone());
+        }
         match self.slot.as_mut().and_then(|slot| slot.live()) {
-            Some(live) => Ok(&mut *live.connection),
+            Some(live) => Ok((&mut *live.connection, &mut self.given_up)),
             None => Err(Error::new(
                 ErrorKind::Closed,
                 "the connection of this session was given up after an error",
             )
             .with_effect(Effect::NotSent)),
         }
+    }
+
+    /// Whether [`parts`](Lease::parts) was told why the connection was given up.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.is_some()
     }
 
     /// A call is made, which a warning of a leak is to name.

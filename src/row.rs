@@ -25,6 +25,10 @@ impl Columns {
         self.names.len()
     }
 
+    pub(crate) fn names(&self) -> &[Box<str>] {
+        &self.names
+    }
+
     /// The place of the one column called `name`.
     fn position(&self, name: &str) -> Result<usize> {
         let mut places = self.names.iter().enumerate().filter(|(_, known)| ***known == *name);

@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use log::Level;
@@ -90,6 +91,17 @@ impl r2d2::ManageConnection for SlotManager {
     fn has_broken(&self, slot: &mut Slot) -> bool {
         slot.discard || slot.is_empty()
     }
+}
+
+/// Closes idle connections side by side: to say goodbye to a silent server takes each of them its whole limit.
+pub(super) fn close_together(slots: Vec<r2d2::PooledConnection<SlotManager>>) {
+    thread::scope(|scope| {
+        for mut slot in slots {
+            let named = thread::Builder::new().name("batchdb-close".to_owned());
+            // Where no thread can be had, the slot is dropped with the closure, which closes it here.
+            drop(named.spawn_scoped(scope, move || slot.empty()));
+        }
+    });
 }
 
 /// A lifetime with up to 2.5 % taken off, so that connections opened together do not end together.

@@ -40,7 +40,7 @@ pub(super) fn fan_out<T: Sync, P: Send>(
         return Ok(Vec::new());
     }
     let _under_way = context::UnderWay::begin();
-    let fan_out = FanOut { id: LAST.fetch_add(1, Ordering::Relaxed), workers };
+    let fan_out = FanOut { id: LAST.fetch_add(1, Ordering::Relaxed) + 1, workers };
     let context = Context { fan_out: Some(fan_out), ..context::current() };
     let next = AtomicUsize::new(0);
     let drain = || {

@@ -4,6 +4,7 @@
     reason = "a test that fails by `unwrap` says where and why, in its helpers too"
 )]
 
+mod bulk;
 mod claim;
 mod common;
 mod deadline;
@@ -16,6 +17,7 @@ mod pool;
 mod query;
 mod retry;
 mod shutdown;
+mod stream;
 mod tidy;
 mod tls;
 mod transaction;

@@ -4,17 +4,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, SimpleQueryMessage};
 
+use super::copy::Copy;
 use super::encode::Param;
 use super::failure::Failed;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
-use crate::backend::{self, Begin, CommitMark, Rows};
-use crate::context;
+use crate::backend::{self, Begin, CommitMark, Cursor, LoadTarget, RowSource, Rows};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
@@ -38,14 +37,16 @@ const READ_ONLY: &str = "SET default_transaction_read_only = on";
 /// One connection to PostgreSQL.
 pub(super) struct PgConnection {
     /// `None` only while it is dropped.
-    client: Option<Client>,
-    control: Watched,
-    statements: StatementCache,
-    in_transaction: bool,
+    pub(super) client: Option<Client>,
+    pub(super) control: Watched,
+    pub(super) statements: StatementCache,
+    pub(super) in_transaction: bool,
     /// The mark of the transaction that was begun last.
     mark: Option<CommitMark>,
     read_only: bool,
-    broken: bool,
+    pub(super) broken: bool,
+    /// Where the rows of the load under way go.
+    pub(super) copy: Option<Copy>,
 }
 
 impl PgConnection {
@@ -58,6 +59,7 @@ impl PgConnection {
             mark: None,
             read_only,
             broken: false,
+            copy: None,
         }
     }
 
@@ -71,7 +73,7 @@ impl PgConnection {
 
     /// Runs one driver call under a deadline. `writes` says whether its effect matters when the
     /// connection breaks under it.
-    fn call<T>(
+    pub(super) fn call<T>(
         &mut self,
         deadline: Deadline,
         phase: Phase,
@@ -102,7 +104,11 @@ impl PgConnection {
 
 impl PgConnection {
     /// The statement, prepared; and whether it was prepared before.
-    fn prepare(&mut self, statement: &Statement, deadline: Deadline) -> Result<(Arc<Prepared>, bool)> {
+    pub(super) fn prepare(
+        &mut self,
+        statement: &Statement,
+        deadline: Deadline,
+    ) -> Result<(Arc<Prepared>, bool)> {
         if let Some(known) = self.statements.get(&statement.text) {
             return Ok((known, true));
         }
@@ -118,7 +124,6 @@ impl PgConnection {
         statement: &Statement,
         rows: &mut Rows<'_>,
         first: Deadline,
-        budget: Budget,
     ) -> Result<u64> {
         let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
         let params: Vec<&(dyn ToSql + Sync)> =
@@ -138,29 +143,16 @@ impl PgConnection {
                 }
                 Ok(kept.len() as u64)
             }
-            Rows::Each(receive) => {
-                prepared.shape.check()?;
-                let values = statement.args.iter().map(Param);
-                self.stream(*receive, first, budget, writes, Some(prepared.shape.clone()), |client| {
-                    client.query_raw(&prepared.statement, values)
-                })
-            }
         }
     }
 
     /// Without a statement cache nothing is prepared by name, which a pooler in transaction mode would lose:
     /// unnamed, with parameters as text of unknown type, in one round trip.
-    fn run_unnamed(
-        &mut self,
-        statement: &Statement,
-        rows: &mut Rows<'_>,
-        first: Deadline,
-        budget: Budget,
-    ) -> Result<u64> {
+    fn run_unnamed(&mut self, statement: &Statement, rows: &mut Rows<'_>, first: Deadline) -> Result<u64> {
         let text = &*statement.text;
-        let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
+        let params: Vec<(Param<'_>, Type)> = statement.args.iter().map(Param::told).collect();
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
-            params.iter().map(|param| (param as &(dyn ToSql + Sync), param.told_type())).collect();
+            params.iter().map(|(param, ty)| (param as &(dyn ToSql + Sync), ty.clone())).collect();
         let writes = statement.traits.acts;
         match rows {
             Rows::Ignore => {
@@ -177,90 +169,7 @@ impl PgConnection {
                 }
                 Ok(kept.len() as u64)
             }
-            Rows::Each(receive) => {
-                let values = statement
-                    .args
-                    .iter()
-                    .map(Param)
-                    .map(|param| (param.told_type(), param))
-                    .map(|(ty, param)| (param, ty));
-                self.stream(*receive, first, budget, writes, None, |client| {
-                    client.query_typed_raw(text, values)
-                })
-            }
         }
-    }
-
-    /// Hands rows over one by one, each fetch under a deadline of its own.
-    fn stream(
-        &mut self,
-        receive: &mut dyn FnMut(crate::row::Row) -> Result<bool>,
-        first: Deadline,
-        budget: Budget,
-        writes: bool,
-        mut shape: Option<Shape>,
-        start: impl FnOnce(&mut Client) -> Result<postgres::RowIter<'_>, postgres::Error>,
-    ) -> Result<u64> {
-        runtime::refuse_async()?;
-        first.left_for(Phase::Query, Instant::now())?;
-        let Some(client) = self.client.as_mut().filter(|_| !self.broken) else {
-            return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
-                .with_effect(Effect::NotSent));
-        };
-        // Whatever leaves this function early leaves unread rows behind, a panic of the receiver included:
-        // broken until the last row was read.
-        self.broken = true;
-        self.control.arm(first);
-        let started = start(client);
-        let in_time = self.control.disarm();
-        let mut iterator = match started {
-            Ok(iterator) => iterator,
-            Err(error) => {
-                // The server refused the statement; that is the end of it, and the session is intact.
-                self.broken = !in_time;
-                let failed = Failed {
-                    in_time,
-                    in_transaction: self.in_transaction,
-                    writes,
-                    phase: Phase::Query,
-                    deadline: first,
-                };
-                return Err(failed.explain(&error, &mut self.broken));
-            }
-        };
-        let mut count = 0_u64;
-        let (failure, in_time, deadline) = loop {
-            let deadline = budget.step(Instant::now());
-            self.control.arm(deadline);
-            let next = iterator.next();
-            let in_time = self.control.disarm();
-            match next {
-                Ok(Some(row)) if in_time => {
-                    let shape = shape.get_or_insert_with(|| {
-                        Shape::of(row.columns().iter().map(|column| (column.name(), column.type_())))
-                    });
-                    count += 1;
-                    let wanted = shape.read(&row).and_then(&mut *receive);
-                    if !matches!(wanted, Ok(true)) {
-                        drop(iterator);
-                        self.control.cancel();
-                        return wanted.map(|_| count);
-                    }
-                }
-                Ok(Some(_)) => return Err(context::in_force(deadline).passed(Phase::Fetch)),
-                Ok(None) => {
-                    self.broken = !in_time;
-                    return Ok(count);
-                }
-                Err(error) => break (error, in_time, deadline),
-            }
-        };
-        drop(iterator);
-        // An answer of the server ends the stream cleanly; `explain` says when it was not one.
-        self.broken = !in_time;
-        let failed =
-            Failed { in_time, in_transaction: self.in_transaction, writes, phase: Phase::Fetch, deadline };
-        Err(failed.explain(&failure, &mut self.broken))
     }
 }
 
@@ -292,38 +201,39 @@ impl backend::Connection for PgConnection {
     fn run(&mut self, statement: &Statement, mut rows: Rows<'_>, budget: Budget) -> Result<u64> {
         let first = budget.step(Instant::now());
         if !self.statements.is_on() {
-            return self.run_unnamed(statement, &mut rows, first, budget);
+            return self.run_unnamed(statement, &mut rows, first);
         }
         let (prepared, known) = self.prepare(statement, first)?;
-        let mut handed_over = false;
-        let outcome = match &mut rows {
-            Rows::Each(receive) => {
-                let mut receive = |row| {
-                    handed_over = true;
-                    receive(row)
-                };
-                self.run_prepared(&prepared, statement, &mut Rows::Each(&mut receive), first, budget)
-            }
-            rows => self.run_prepared(&prepared, statement, rows, first, budget),
-        };
+        let outcome = self.run_prepared(&prepared, statement, &mut rows, first);
         match outcome {
             Err(error) if is_stale(&error) => {
                 self.statements.forget(&statement.text);
-                // A procedure may say the same after it has committed a part, and a function in the midst of the rows.
-                let began = statement.traits.divisible || handed_over;
-                if !known || began || self.in_transaction || self.broken {
+                // A procedure may say the same after it has committed a part.
+                if !known || statement.traits.divisible || self.in_transaction || self.broken {
                     return Err(error);
                 }
                 // The server refused it before anything ran, so it may be prepared anew and sent again.
                 let (prepared, _) = self.prepare(statement, first)?;
-                self.run_prepared(&prepared, statement, &mut rows, first, budget)
+                self.run_prepared(&prepared, statement, &mut rows, first)
             }
             outcome => outcome,
         }
     }
 
+    fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>> {
+        Ok(Box::new(self.open(statement, budget)?))
+    }
+
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
         self.call(deadline, Phase::Query, true, |client| client.batch_execute(text))
+    }
+
+    fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {
+        self.describe_copy(target, budget)
+    }
+
+    fn load(&mut self, source: &mut dyn RowSource, budget: Budget) -> Result<u64> {
+        self.copy_rows(source, budget)
     }
 
     fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()> {

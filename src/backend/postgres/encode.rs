@@ -9,6 +9,7 @@ mod binary;
 mod refuse;
 mod text;
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 
 use postgres::types::private::BytesMut;
@@ -20,10 +21,17 @@ use crate::value::Value;
 /// One argument of a statement.
 pub(super) struct Param<'a>(pub(super) &'a Value);
 
-impl Param<'_> {
-    /// The type that the server is told where it is not asked first. It infers most by itself, but a point in time
-    /// without its type would lose its zone in a column that has none, and bytes would be taken for a text.
-    pub(super) fn told_type(&self) -> Type {
+impl<'a> Param<'a> {
+    /// An argument, and the type that the server is told of it where nobody asks which it wants.
+    pub(super) fn told(value: &'a Value) -> (Param<'a>, Type) {
+        let param = Param(value);
+        let ty = param.told_type();
+        (param, ty)
+    }
+
+    /// The server infers most types by itself, but a point in time without its type would lose its zone in a column that
+    /// has none, and bytes would be taken for a text.
+    fn told_type(&self) -> Type {
         match self.0 {
             Value::TimestampTz(_) => Type::TIMESTAMPTZ,
             Value::Bytes(_) => Type::BYTEA,
@@ -52,9 +60,7 @@ impl ToSql for Param<'_> {
         if has_binary(self.0, ty) {
             binary(self.0, ty, out)?;
         } else {
-            let ty = base(ty);
-            refuse::check(self.0, ty)?;
-            out.extend_from_slice(text::of(self.0, ty)?.as_bytes());
+            out.extend_from_slice(text(self.0, ty)?.as_bytes());
         }
         Ok(IsNull::No)
     }
@@ -72,7 +78,7 @@ impl ToSql for Param<'_> {
 
 /// Whether [`binary`] knows how to write a value of this kind for a parameter or a column of this type. It depends on
 /// the kinds only, for a list also on those of its items. NULL has no form at all.
-pub(in crate::backend::postgres) fn has_binary(value: &Value, ty: &Type) -> bool {
+pub(super) fn has_binary(value: &Value, ty: &Type) -> bool {
     binary::is_known(value, base(ty))
 }
 
@@ -81,10 +87,24 @@ pub(in crate::backend::postgres) fn has_binary(value: &Value, ty: &Type) -> bool
 /// # Errors
 ///
 /// `Params`, when the type cannot hold the value as it is; it says why, and not which value it is.
-pub(in crate::backend::postgres) fn binary(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<()> {
+pub(super) fn binary(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<()> {
     let ty = base(ty);
     refuse::check(value, ty)?;
     binary::write(value, ty, out)
+}
+
+/// The text that the server's input function of this type reads, for any value but NULL.
+///
+/// # Errors
+///
+/// As [`binary`].
+pub(super) fn text<'v>(value: &'v Value, ty: &Type) -> Result<Cow<'v, str>> {
+    let ty = base(ty);
+    refuse::check(value, ty)?;
+    Ok(match value {
+        Value::Text(text) => Cow::Borrowed(text),
+        _ => Cow::Owned(text::of(value, ty)?),
+    })
 }
 
 /// The type that a domain is made of, and any other type itself: they have the same forms.
@@ -98,12 +118,14 @@ fn base(ty: &Type) -> &Type {
 /// Whether the binary form of the type is its text. That of XML is read by the encoding that it claims to have, so XML
 /// goes as text, and so does `"char"`, of which nothing at all is a value.
 fn is_text(ty: &Type) -> bool {
-    matches!(*ty, Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::JSON)
-        || match ty.kind() {
+    match *ty {
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::JSON => true,
+        _ => match ty.kind() {
             Kind::Enum(_) => true,
             Kind::Simple => ty.name() == "citext",
             _ => false,
-        }
+        },
+    }
 }
 
 /// Whether the type holds just any text.

@@ -13,10 +13,8 @@ use crate::value::{Value, to_double, to_integer, to_single};
 
 /// Whether [`write`] knows the binary form of this type for a value of this kind. The type is no domain.
 pub(super) fn is_known(value: &Value, ty: &Type) -> bool {
-    if is_text(ty) {
-        return !value.is_null();
-    }
-    match value {
+    let is_known = match value {
+        Value::Null => return false,
         Value::Bool(_) => *ty == Type::BOOL,
         Value::Int(_) | Value::Decimal(_) | Value::Float(_) => is_number(ty),
         Value::Text(_) => *ty == Type::JSONB,
@@ -40,8 +38,8 @@ pub(super) fn is_known(value: &Value, ty: &Type) -> bool {
             }
             _ => false,
         },
-        Value::Null => false,
-    }
+    };
+    is_known || is_text(ty)
 }
 
 fn is_number(ty: &Type) -> bool {
@@ -54,16 +52,17 @@ fn is_number(ty: &Type) -> bool {
 /// Writes a value that was checked for the type, which is no domain.
 pub(super) fn write(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<()> {
     match value {
-        _ if is_text(ty) => out.extend_from_slice(text::of(value, ty)?.as_bytes()),
+        Value::Int(number) if is_number(ty) => integer(*number, ty, out)?,
+        Value::Float(number) if is_number(ty) => float(*number, ty, out)?,
+        Value::Decimal(number) if is_number(ty) => decimal(number, ty, out)?,
         // The version of the form stands before the text.
         _ if *ty == Type::JSONB => {
             out.extend_from_slice(&[1]);
             out.extend_from_slice(text::of(value, ty)?.as_bytes());
         }
+        Value::Text(text) => out.extend_from_slice(text.as_bytes()),
+        _ if is_text(ty) => out.extend_from_slice(text::of(value, ty)?.as_bytes()),
         Value::Bool(flag) => out.extend_from_slice(&[u8::from(*flag)]),
-        Value::Int(number) => integer(*number, ty, out)?,
-        Value::Float(number) => float(*number, ty, out)?,
-        Value::Decimal(number) => decimal(number, ty, out)?,
         Value::Bytes(bytes) => out.extend_from_slice(bytes),
         Value::Date(date) if *ty == Type::DATE => out.extend_from_slice(&days(*date)?.to_be_bytes()),
         Value::Date(date) => out.extend_from_slice(&micros(date.and_time(NaiveTime::MIN))?.to_be_bytes()),
@@ -81,7 +80,9 @@ pub(super) fn write(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<()> 
         }
         Value::Uuid(id) => out.extend_from_slice(id.as_bytes()),
         Value::List(items) => array(items, ty, out)?,
-        Value::Null | Value::Text(_) | Value::Json(_) => return Err(unfit()),
+        Value::Null | Value::Int(_) | Value::Float(_) | Value::Decimal(_) | Value::Json(_) => {
+            return Err(unfit());
+        }
     }
     Ok(())
 }
