@@ -17,6 +17,8 @@ use crate::value::Value;
 mod odbc;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "testing")]
+pub(crate) mod scripted;
 
 /// What becomes of the rows of a statement.
 pub(crate) enum Rows<'a> {
@@ -181,6 +183,8 @@ pub(crate) fn connector(settings: &Settings) -> Result<Arc<dyn Connector>> {
         Target::Postgres(target) => Ok(Arc::new(postgres::PostgresConnector::new(target, settings)?)),
         #[cfg(feature = "odbc")]
         Target::Odbc(target) => Ok(Arc::new(odbc::OdbcConnector::new(target, settings)?)),
+        #[cfg(feature = "testing")]
+        Target::Mock(number) => Ok(Arc::new(scripted::ScriptedConnector { number: *number })),
         #[allow(unreachable_patterns, reason = "reached when a backend is left out of the build")]
         other => Err(Error::config(format!("this build of batchdb has no backend for {}", other.describe()))
             .with_hint("enable the feature `postgres` or `odbc` of the crate")),

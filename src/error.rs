@@ -235,7 +235,7 @@ impl Error {
         self
     }
 
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "testing"))]
     pub(crate) fn with_kind(self, kind: ErrorKind) -> Error {
         self.edit(|inner| inner.kind = kind)
     }

@@ -33,7 +33,7 @@
 //! # Features
 //!
 //! `postgres` and `odbc` are on by default; with `postgres` alone nothing of ODBC is needed. `testing` brings
-//! `testing::EmbeddedPostgres`, `cli` the command `batchdb`.
+//! `testing::MockDatabase` and `testing::EmbeddedPostgres`, `cli` the command `batchdb`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(
     not(any(feature = "postgres", feature = "odbc")),

@@ -18,7 +18,7 @@ impl Template {
     ///
     /// `Params`, when a name is used and not given, or given and not used by a strict caller; when a list
     /// stands where the database takes none; when there are more arguments than the database takes.
-    pub(crate) fn bind(&self, params: Params) -> Result<Statement> {
+    pub(crate) fn bind(self: Arc<Template>, params: Params) -> Result<Statement> {
         let values = self.take(params)?;
         let (text, args) = if self.dialect.numbers_parameters() {
             (self.numbered_text(&values), values)
@@ -26,7 +26,7 @@ impl Template {
             self.unnumbered(values)?
         };
         check_limit(self.dialect, args.len())?;
-        Ok(Statement { text, args, traits: self.traits })
+        Ok(Statement { text, args, traits: self.traits, template: Some(self) })
     }
 
     /// The values of the names, in the order of the names.

@@ -12,6 +12,7 @@ mod health;
 mod hostile;
 mod lock;
 mod migrate;
+mod mock;
 mod odbc;
 mod pool;
 mod query;
