@@ -80,10 +80,21 @@ impl PgConnection {
         writes: bool,
         work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
     ) -> Result<T> {
-        runtime::refuse_async()?;
         if deadline.at().is_some() {
             deadline.left_for(phase, Instant::now())?;
         }
+        self.call_in_time(deadline, phase, writes, work)
+    }
+
+    /// The same where the clock was looked at a moment ago.
+    fn call_in_time<T>(
+        &mut self,
+        deadline: Deadline,
+        phase: Phase,
+        writes: bool,
+        work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<T> {
+        runtime::refuse_async()?;
         let Some(client) = self.client.as_mut().filter(|_| !self.broken) else {
             return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
                 .with_effect(Effect::NotSent));
@@ -115,6 +126,7 @@ impl PgConnection {
         let prepared = self.call(deadline, Phase::Query, false, |client| client.prepare(&statement.text))?;
         let prepared = Prepared::new(prepared);
         self.statements.put(&statement.text, &prepared);
+        deadline.left_for(Phase::Query, Instant::now())?;
         Ok((prepared, false))
     }
 
@@ -130,13 +142,14 @@ impl PgConnection {
             params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
         let writes = statement.traits.acts;
         match rows {
-            Rows::Ignore => {
-                self.call(first, Phase::Query, writes, |client| client.execute(&prepared.statement, &params))
-            }
+            Rows::Ignore => self.call_in_time(first, Phase::Query, writes, |client| {
+                client.execute(&prepared.statement, &params)
+            }),
             Rows::Collect(kept) => {
                 prepared.shape.check()?;
-                let found = self
-                    .call(first, Phase::Query, writes, |client| client.query(&prepared.statement, &params))?;
+                let found = self.call_in_time(first, Phase::Query, writes, |client| {
+                    client.query(&prepared.statement, &params)
+                })?;
                 kept.reserve(found.len());
                 for row in found {
                     kept.push(prepared.shape.read(&row).map_err(|error| carried_out(error, writes))?);
@@ -199,7 +212,9 @@ impl backend::Connection for PgConnection {
     }
 
     fn run(&mut self, statement: &Statement, mut rows: Rows<'_>, budget: Budget) -> Result<u64> {
-        let first = budget.step(Instant::now());
+        let now = Instant::now();
+        let first = budget.step(now);
+        first.left_for(Phase::Query, now)?;
         if !self.statements.is_on() {
             return self.run_unnamed(statement, &mut rows, first);
         }
