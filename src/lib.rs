@@ -99,7 +99,7 @@ pub use crate::{
         TwoStages, map_stream, map_tasks, stage, try_map_stream,
     },
     transaction::{Transaction, TransactionOptions},
-    value::{FromValue, Value},
+    value::{FromValue, Interval, Value},
 };
 
 /// The README's program is compiled with the examples of this documentation.

@@ -23,8 +23,12 @@ use crate::sql::Statement;
 const CLOSE_GRACE: Duration = Duration::from_millis(100);
 
 /// Everything that a session can keep, undone. `DISCARD ALL` would do, but the server refuses it in a text
-/// of several statements, and one text is one round trip.
-const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; \
+/// of several statements, and one text is one round trip. Nor is it `DEALLOCATE ALL`: the driver keeps statements of
+/// its own by which it looks up types, and would fail for ever after (`26000`) on each type that it does not know yet.
+const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; \
+     DO $$ DECLARE prepared pg_catalog.text; BEGIN \
+       FOR prepared IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP \
+         EXECUTE pg_catalog.format('DEALLOCATE %I', prepared); END LOOP; END $$; \
      SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES";
 
 /// Asks the server to refuse writes; `RESET ALL` forgets it, so it is said again after a reset.
@@ -76,10 +80,21 @@ impl PgConnection {
         writes: bool,
         work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
     ) -> Result<T> {
-        runtime::refuse_async()?;
         if deadline.at().is_some() {
             deadline.left_for(phase, Instant::now())?;
         }
+        self.call_in_time(deadline, phase, writes, work)
+    }
+
+    /// The same where the clock was looked at a moment ago.
+    fn call_in_time<T>(
+        &mut self,
+        deadline: Deadline,
+        phase: Phase,
+        writes: bool,
+        work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<T> {
+        runtime::refuse_async()?;
         let Some(client) = self.client.as_mut().filter(|_| !self.broken) else {
             return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
                 .with_effect(Effect::NotSent));
@@ -111,6 +126,7 @@ impl PgConnection {
         let prepared = self.call(deadline, Phase::Query, false, |client| client.prepare(&statement.text))?;
         let prepared = Prepared::new(prepared);
         self.statements.put(&statement.text, &prepared);
+        deadline.left_for(Phase::Query, Instant::now())?;
         Ok((prepared, false))
     }
 
@@ -126,13 +142,14 @@ impl PgConnection {
             params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
         let writes = statement.traits.acts;
         match rows {
-            Rows::Ignore => {
-                self.call(first, Phase::Query, writes, |client| client.execute(&prepared.statement, &params))
-            }
+            Rows::Ignore => self.call_in_time(first, Phase::Query, writes, |client| {
+                client.execute(&prepared.statement, &params)
+            }),
             Rows::Collect(kept) => {
                 prepared.shape.check()?;
-                let found = self
-                    .call(first, Phase::Query, writes, |client| client.query(&prepared.statement, &params))?;
+                let found = self.call_in_time(first, Phase::Query, writes, |client| {
+                    client.query(&prepared.statement, &params)
+                })?;
                 kept.reserve(found.len());
                 for row in found {
                     kept.push(prepared.shape.read(&row).map_err(|error| carried_out(error, writes))?);
@@ -146,9 +163,9 @@ impl PgConnection {
     /// unnamed, with parameters as text of unknown type, in one round trip.
     fn run_unnamed(&mut self, statement: &Statement, rows: &mut Rows<'_>, first: Deadline) -> Result<u64> {
         let text = &*statement.text;
-        let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
+        let params: Vec<(Param<'_>, Type)> = statement.args.iter().map(Param::told).collect();
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
-            params.iter().map(|param| (param as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
+            params.iter().map(|(param, ty)| (param as &(dyn ToSql + Sync), ty.clone())).collect();
         let writes = statement.traits.acts;
         match rows {
             Rows::Ignore => {
@@ -195,7 +212,9 @@ impl backend::Connection for PgConnection {
     }
 
     fn run(&mut self, statement: &Statement, mut rows: Rows<'_>, budget: Budget) -> Result<u64> {
-        let first = budget.step(Instant::now());
+        let now = Instant::now();
+        let first = budget.step(now);
+        first.left_for(Phase::Query, now)?;
         if !self.statements.is_on() {
             return self.run_unnamed(statement, &mut rows, first);
         }

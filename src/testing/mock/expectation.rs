@@ -10,7 +10,7 @@ use super::call::MockCall;
 use super::matching::Matcher;
 use crate::backend::scripted::Reply;
 use crate::error::ErrorKind;
-use crate::params::Params;
+use crate::params::{Name, Params};
 use crate::row::Row;
 use crate::value::Value;
 
@@ -21,7 +21,7 @@ use crate::value::Value;
 pub struct Expectation<'m> {
     book: &'m Book,
     matcher: Matcher,
-    params: Option<Vec<(Box<str>, Value)>>,
+    params: Option<Vec<(Name, Value)>>,
     times: Times,
     latency: Duration,
 }
@@ -37,7 +37,7 @@ enum Times {
 /// An expectation with its answer.
 pub(super) struct Expected {
     pub(super) matcher: Matcher,
-    params: Option<Vec<(Box<str>, Value)>>,
+    params: Option<Vec<(Name, Value)>>,
     times: Times,
     used: u64,
     answer: Answer,
