@@ -97,11 +97,11 @@ pub use crate::{
     session::{RowIter, Session},
     settings::{MigrateOnStart, Settings},
     tasks::{
-        MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, ThreeStages, TwoStages,
-        map_tasks, stage,
+        MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,
+        TwoStages, map_stream, map_tasks, stage, try_map_stream,
     },
     transaction::{Transaction, TransactionOptions},
-    value::{FromValue, Value},
+    value::{FromValue, Interval, Value},
 };
 
 /// The README's program is compiled with the examples of this documentation.

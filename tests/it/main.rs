@@ -12,6 +12,7 @@ mod faulty;
 mod health;
 mod hostile;
 mod lock;
+mod map_stream;
 mod migrate;
 mod mock;
 mod odbc;

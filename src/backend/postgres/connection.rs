@@ -23,8 +23,12 @@ use crate::sql::Statement;
 const CLOSE_GRACE: Duration = Duration::from_millis(100);
 
 /// Everything that a session can keep, undone. `DISCARD ALL` would do, but the server refuses it in a text
-/// of several statements, and one text is one round trip.
-const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; \
+/// of several statements, and one text is one round trip. Nor is it `DEALLOCATE ALL`: the driver keeps statements of
+/// its own by which it looks up types, and would fail for ever after (`26000`) on each type that it does not know yet.
+const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; \
+     DO $$ DECLARE prepared pg_catalog.text; BEGIN \
+       FOR prepared IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP \
+         EXECUTE pg_catalog.format('DEALLOCATE %I', prepared); END LOOP; END $$; \
      SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES";
 
 /// Asks the server to refuse writes; `RESET ALL` forgets it, so it is said again after a reset.
@@ -159,9 +163,9 @@ impl PgConnection {
     /// unnamed, with parameters as text of unknown type, in one round trip.
     fn run_unnamed(&mut self, statement: &Statement, rows: &mut Rows<'_>, first: Deadline) -> Result<u64> {
         let text = &*statement.text;
-        let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
+        let params: Vec<(Param<'_>, Type)> = statement.args.iter().map(Param::told).collect();
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
-            params.iter().map(|param| (param as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
+            params.iter().map(|(param, ty)| (param as &(dyn ToSql + Sync), ty.clone())).collect();
         let writes = statement.traits.acts;
         match rows {
             Rows::Ignore => {
