@@ -13,10 +13,14 @@ use crate::settings::{Settings, Target};
 use crate::sql::Statement;
 use crate::value::Value;
 
+#[cfg(feature = "testing")]
+mod faulty;
 #[cfg(feature = "odbc")]
 mod odbc;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "testing")]
+pub(crate) mod scripted;
 
 /// What becomes of the rows of a statement.
 pub(crate) enum Rows<'a> {
@@ -178,11 +182,22 @@ pub(crate) trait Connector: Send + Sync {
 ///
 /// `Config`, when the backend that the settings name was not compiled in, or refuses them.
 pub(crate) fn connector(settings: &Settings) -> Result<Arc<dyn Connector>> {
+    let connector = room(settings)?;
+    #[cfg(feature = "testing")]
+    if let Some(faults) = &settings.faults {
+        return Ok(Arc::new(faulty::FaultyConnector { inner: connector, faults: faults.clone() }));
+    }
+    Ok(connector)
+}
+
+fn room(settings: &Settings) -> Result<Arc<dyn Connector>> {
     match settings.target() {
         #[cfg(feature = "postgres")]
         Target::Postgres(target) => Ok(Arc::new(postgres::PostgresConnector::new(target, settings)?)),
         #[cfg(feature = "odbc")]
         Target::Odbc(target) => Ok(Arc::new(odbc::OdbcConnector::new(target, settings)?)),
+        #[cfg(feature = "testing")]
+        Target::Mock(number) => Ok(Arc::new(scripted::ScriptedConnector { number: *number })),
         #[allow(unreachable_patterns, reason = "reached when a backend is left out of the build")]
         other => Err(Error::config(format!("this build of batchdb has no backend for {}", other.describe()))
             .with_hint("enable the feature `postgres` or `odbc` of the crate")),

@@ -16,7 +16,7 @@ use crate::params::IntoParams;
 use crate::pool::{PoolHandle, PoolStatus, pool_for};
 use crate::retry::RetryPolicy;
 use crate::row::Row;
-use crate::session::{ProcedureResult, Session};
+use crate::session::{Procedure, ProcedureResult, Session};
 use crate::settings::Settings;
 
 mod again;
@@ -348,7 +348,7 @@ impl DatabaseManager {
     /// Calls a stored procedure of SQL Server or PostgreSQL by its name, with its parameters by theirs (without `@`).
     ///
     /// On SQL Server an output parameter comes back whether it was given a value or not; asking the server for its
-    /// type takes a round trip. On PostgreSQL every output parameter must be given, as NULL where it takes none.
+    /// type takes a round trip, unless a [`Procedure`] says it. On PostgreSQL every output parameter must be given, as NULL where it takes none.
     ///
     /// # Errors
     ///
@@ -362,7 +362,11 @@ impl DatabaseManager {
     /// # Ok::<(), batchdb::Error>(())
     /// ```
     #[track_caller]
-    pub fn call_procedure(&self, procedure: &str, params: impl IntoParams) -> Result<ProcedureResult> {
+    pub fn call_procedure(
+        &self,
+        procedure: impl Into<Procedure>,
+        params: impl IntoParams,
+    ) -> Result<ProcedureResult> {
         self.session(|session| session.call_procedure(procedure, params))
     }
 

@@ -113,6 +113,12 @@ impl Row {
         self.columns.names.iter().map(|name| &**name)
     }
 
+    /// The names, as all rows of the result share them.
+    #[cfg(feature = "testing")]
+    pub(crate) fn shared_columns(&self) -> &Arc<Columns> {
+        &self.columns
+    }
+
     /// The values, in the order of the columns.
     #[must_use]
     pub fn values(&self) -> &[Value] {

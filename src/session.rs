@@ -23,7 +23,7 @@ mod procedure;
 mod rows;
 mod sets;
 
-pub use procedure::ProcedureResult;
+pub use procedure::{Procedure, ProcedureResult};
 pub use rows::RowIter;
 
 /// One connection, borrowed for several calls in a row.
@@ -33,7 +33,7 @@ pub use rows::RowIter;
 /// (a `SET`, a temporary table) lasts until the session ends; then the connection is cleaned.
 #[derive(Debug)]
 pub struct Session<'a> {
-    lease: Lease,
+    lease: Lease<'a>,
     settings: &'a Arc<Settings>,
     budget: Budget,
     /// 0 outside transactions, 1 in one, more in savepoints.
@@ -43,7 +43,7 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(lease: Lease, settings: &'a Arc<Settings>, whole: Deadline) -> Session<'a> {
+    pub(crate) fn new(lease: Lease<'a>, settings: &'a Arc<Settings>, whole: Deadline) -> Session<'a> {
         Session { lease, settings, budget: Budget { each: settings.timeout, whole }, depth: 0, doom: None }
     }
 
@@ -78,7 +78,7 @@ impl<'a> Session<'a> {
         params: impl IntoParams,
         rows: Rows<'_>,
     ) -> Result<u64> {
-        let started = Instant::now();
+        let started = to_be_logged();
         self.lease.note(operation);
         let outcome = self.try_run(sql, params, rows);
         self.end(operation, started, outcome)
@@ -115,15 +115,17 @@ impl<'a> Session<'a> {
     fn end<T: Into<u64> + Copy>(
         &mut self,
         operation: &'static str,
-        started: Instant,
+        started: Option<Instant>,
         outcome: Result<T>,
     ) -> Result<T> {
         let outcome = outcome.map_err(|error| error.during(operation).in_database(&self.settings.database));
         if let Err(error) = &outcome {
             self.note(error);
         }
-        let told = outcome.as_ref().map(|count| Some((*count).into()));
-        log_line::operation(Level::Debug, &self.settings.database, operation, started.elapsed(), told);
+        if let Some(started) = started {
+            let told = outcome.as_ref().map(|count| Some((*count).into()));
+            log_line::operation(Level::Debug, &self.settings.database, operation, started.elapsed(), told);
+        }
         outcome
     }
 
@@ -250,7 +252,7 @@ impl<'a> Session<'a> {
 
     /// Runs a text of several statements without parameters, such as a migration.
     pub(crate) fn run_script(&mut self, text: &str) -> Result<()> {
-        let started = Instant::now();
+        let started = to_be_logged();
         self.lease.mark_dirty();
         let deadline = self.step();
         let outcome = self.lease.connection().and_then(|connection| connection.run_script(text, deadline));
@@ -273,7 +275,7 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn commit(&mut self) -> Result<()> {
-        let started = Instant::now();
+        let started = to_be_logged();
         let deadline = self.step();
         // Asked here and not only by the backends: no time left means that nothing was sent, and what was not
         // committed must not wait in the session for the next borrower's commit.
@@ -322,6 +324,11 @@ impl<'a> Session<'a> {
 
 /// How long a rollback may take before the connection is closed instead.
 const ROLLBACK_LIMIT: Duration = Duration::from_millis(250);
+
+/// When a call began that a line is going to be written about. The clock is not read for others.
+fn to_be_logged() -> Option<Instant> {
+    log_line::enabled(Level::Debug).then(Instant::now)
+}
 
 /// What a failed statement leaves behind, where it may have ended a part of its work by itself: the server undid what
 /// it was about, and what had ended before stays.

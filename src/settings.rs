@@ -25,6 +25,8 @@ use self::resolve::NotConfigured;
 use self::sources::Sources;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
+#[cfg(feature = "testing")]
+use crate::fault::FaultInjector;
 use crate::retry::RetryPolicy;
 
 #[cfg(any(feature = "postgres", feature = "odbc"))]
@@ -100,6 +102,8 @@ pub struct Settings {
     pub(crate) migrations_dir: PathBuf,
     pub(crate) migration_timeout: Duration,
     pub(crate) migrate_on_start: MigrateOnStart,
+    #[cfg(feature = "testing")]
+    pub(crate) faults: Option<FaultInjector>,
     /// Every secret, as it is and as it was written, to be found in other people's texts.
     secrets: Vec<Secret>,
 }
@@ -109,7 +113,8 @@ pub struct Settings {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint(Arc<FingerprintParts>);
 
-type FingerprintParts = (Arc<str>, Target, [u32; 2], [Duration; 5], usize, bool, PathBuf, MigrateOnStart);
+type FingerprintParts =
+    (Arc<str>, Target, [u32; 2], [Duration; 5], usize, bool, PathBuf, MigrateOnStart, Option<u64>);
 
 impl std::fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -273,7 +278,18 @@ impl Settings {
             self.read_only,
             self.migrations_dir.clone(),
             self.migrate_on_start,
+            self.fault_id(),
         )))
+    }
+
+    #[cfg(feature = "testing")]
+    fn fault_id(&self) -> Option<u64> {
+        self.faults.as_ref().map(FaultInjector::id)
+    }
+
+    #[cfg(not(feature = "testing"))]
+    fn fault_id(&self) -> Option<u64> {
+        None
     }
 
     /// Somebody else's text without our secrets, in whichever spelling they stand in it.

@@ -10,6 +10,7 @@ mod decode;
 mod encode;
 mod failure;
 mod runtime;
+mod spelling;
 mod statements;
 mod stream;
 mod tls;

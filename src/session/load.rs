@@ -1,8 +1,6 @@
 //! The door for mass loads, which are no statements of the caller's.
 
-use std::time::Instant;
-
-use super::Session;
+use super::{Session, to_be_logged};
 use crate::backend::Connection;
 use crate::deadline::Budget;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,7 +12,7 @@ impl Session<'_> {
         operation: &'static str,
         step: impl FnOnce(&mut dyn Connection, Budget) -> Result<u64>,
     ) -> Result<u64> {
-        let started = Instant::now();
+        let started = to_be_logged();
         self.lease.note(operation);
         let outcome = if self.settings.read_only {
             Err(Error::new(ErrorKind::ReadOnly, "the database is read-only by its settings (READ_ONLY)"))

@@ -17,6 +17,41 @@ use super::Session;
 /// The variable of the batch for what the procedure returns, and its column.
 const RETURN: &str = "batchdb_return";
 
+/// A stored procedure, by its name. A text is one whose output parameters the server is asked for.
+///
+/// ```
+/// use batchdb::Procedure;
+///
+/// let close_day = Procedure::new("dbo.close_day").output("total", "decimal(10, 2)");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Procedure {
+    name: String,
+    outputs: Vec<Output>,
+}
+
+impl Procedure {
+    /// A procedure, with its schema where that is not the user's own.
+    #[must_use]
+    pub fn new(name: &str) -> Procedure {
+        Procedure { name: name.to_owned(), outputs: Vec::new() }
+    }
+
+    /// Names an output parameter of SQL Server (without the `@`) with its type as SQL has it. With one of them named
+    /// the server is not asked, which saves a round trip; those that are not named do not come back.
+    #[must_use]
+    pub fn output(mut self, name: &str, sql_type: &str) -> Procedure {
+        self.outputs.push(Output { name: name.to_owned(), sql_type: sql_type.to_owned() });
+        self
+    }
+}
+
+impl From<&str> for Procedure {
+    fn from(name: &str) -> Procedure {
+        Procedure::new(name)
+    }
+}
+
 /// What a stored procedure gave.
 #[derive(Debug, Clone)]
 pub struct ProcedureResult {
@@ -28,7 +63,8 @@ pub struct ProcedureResult {
     pub sets: Vec<Vec<Row>>,
 }
 
-/// An output parameter, as `sys.parameters` has it.
+/// An output parameter.
+#[derive(Debug, Clone)]
 struct Output {
     /// Without the `@`.
     name: String,
@@ -42,28 +78,36 @@ impl Session<'_> {
     /// # Errors
     ///
     /// See [`DatabaseManager::call_procedure`](crate::DatabaseManager::call_procedure).
-    pub fn call_procedure(&mut self, procedure: &str, params: impl IntoParams) -> Result<ProcedureResult> {
+    pub fn call_procedure(
+        &mut self,
+        procedure: impl Into<Procedure>,
+        params: impl IntoParams,
+    ) -> Result<ProcedureResult> {
         let operation = "call_procedure";
-        self.try_call(operation, procedure, params)
+        self.try_call(operation, procedure.into(), params)
             .map_err(|error| error.during(operation).in_database(&self.settings.database))
     }
 
     fn try_call(
         &mut self,
         operation: &'static str,
-        procedure: &str,
+        Procedure { name: procedure, outputs }: Procedure,
         params: impl IntoParams,
     ) -> Result<ProcedureResult> {
         let params = params.into_params()?;
-        if let Some(name) = params.names().find(|name| !is_name(name)) {
+        let names = params.names().chain(outputs.iter().map(|output| output.name.as_str()));
+        if let Some(name) = names.into_iter().find(|name| !is_name(name)) {
             return Err(Error::params(format!("{name:?} cannot be the name of a procedure's parameter")));
         }
         let (text, outputs) = match self.dialect()? {
             Dialect::SqlServer => {
-                let outputs = self.outputs(operation, procedure)?;
-                (batch(procedure, &params, &outputs), true)
+                let outputs = match outputs.is_empty() {
+                    true => self.outputs(operation, &procedure)?,
+                    false => outputs,
+                };
+                (batch(&procedure, &params, &outputs), true)
             }
-            Dialect::Postgres => (call(procedure, &params), false),
+            Dialect::Postgres => (call(&procedure, &params), false),
             Dialect::Sqlite | Dialect::Odbc => {
                 return Err(Error::usage("how procedures are called there is not known to batchdb")
                     .with_hint("send the database's own words by `execute` or `query_sets`"));

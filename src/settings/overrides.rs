@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::MigrateOnStart;
 use super::secret::Secret;
+#[cfg(feature = "testing")]
+use crate::fault::FaultInjector;
 
 /// What the builder was told. A field that is `None` is left to the environment and the file.
 ///
@@ -37,4 +39,6 @@ pub(crate) struct Overrides {
     pub(crate) migrations_dir: Option<PathBuf>,
     pub(crate) migration_timeout: Option<Duration>,
     pub(crate) migrate_on_start: Option<MigrateOnStart>,
+    #[cfg(feature = "testing")]
+    pub(crate) faults: Option<FaultInjector>,
 }

@@ -158,6 +158,8 @@ impl<'a> Reader<'a> {
             migrations_dir,
             migration_timeout: migration_timeout?,
             migrate_on_start: migrate_on_start?,
+            #[cfg(feature = "testing")]
+            faults: overrides.faults.clone(),
             secrets: parsed.secrets,
         })
     }

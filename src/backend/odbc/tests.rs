@@ -70,6 +70,7 @@ fn statement(text: &str, args: Vec<Value>) -> Statement {
         text: text.into(),
         args,
         traits: Traits { transaction_control: control, writes: !reads, acts: !reads, ..Traits::default() },
+        template: None,
     }
 }
 

@@ -24,8 +24,12 @@ use crate::sql::Statement;
 const CLOSE_GRACE: Duration = Duration::from_millis(100);
 
 /// Everything that a session can keep, undone. `DISCARD ALL` would do, but the server refuses it in a text
-/// of several statements, and one text is one round trip.
-const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; \
+/// of several statements, and one text is one round trip. Nor is it `DEALLOCATE ALL`: the driver keeps statements of
+/// its own by which it looks up types, and would fail for ever after (`26000`) on each type that it does not know yet.
+const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; \
+     DO $$ DECLARE prepared pg_catalog.text; BEGIN \
+       FOR prepared IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP \
+         EXECUTE pg_catalog.format('DEALLOCATE %I', prepared); END LOOP; END $$; \
      SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES";
 
 /// Asks the server to refuse writes; `RESET ALL` forgets it, so it is said again after a reset.
@@ -77,10 +81,21 @@ impl PgConnection {
         writes: bool,
         work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
     ) -> Result<T> {
-        runtime::refuse_async()?;
         if deadline.at().is_some() {
             deadline.left_for(phase, Instant::now())?;
         }
+        self.call_in_time(deadline, phase, writes, work)
+    }
+
+    /// The same where the clock was looked at a moment ago.
+    fn call_in_time<T>(
+        &mut self,
+        deadline: Deadline,
+        phase: Phase,
+        writes: bool,
+        work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<T> {
+        runtime::refuse_async()?;
         let Some(client) = self.client.as_mut().filter(|_| !self.broken) else {
             return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
                 .with_effect(Effect::NotSent));
@@ -112,6 +127,7 @@ impl PgConnection {
         let prepared = self.call(deadline, Phase::Query, false, |client| client.prepare(&statement.text))?;
         let prepared = Prepared::new(prepared);
         self.statements.put(&statement.text, &prepared);
+        deadline.left_for(Phase::Query, Instant::now())?;
         Ok((prepared, false))
     }
 
@@ -127,13 +143,14 @@ impl PgConnection {
             params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
         let writes = statement.traits.acts;
         match kept {
-            None => {
-                self.call(first, Phase::Query, writes, |client| client.execute(&prepared.statement, &params))
-            }
+            None => self.call_in_time(first, Phase::Query, writes, |client| {
+                client.execute(&prepared.statement, &params)
+            }),
             Some(kept) => {
                 prepared.shape.check()?;
-                let found = self
-                    .call(first, Phase::Query, writes, |client| client.query(&prepared.statement, &params))?;
+                let found = self.call_in_time(first, Phase::Query, writes, |client| {
+                    client.query(&prepared.statement, &params)
+                })?;
                 kept.reserve(found.len());
                 for row in found {
                     kept.push(prepared.shape.read(&row).map_err(|error| carried_out(error, writes))?);
@@ -150,7 +167,9 @@ impl PgConnection {
         mut kept: Option<&mut Vec<Row>>,
         budget: Budget,
     ) -> Result<u64> {
-        let first = budget.step(Instant::now());
+        let now = Instant::now();
+        let first = budget.step(now);
+        first.left_for(Phase::Query, now)?;
         if !self.statements.is_on() {
             return self.run_unnamed(statement, kept, first);
         }
@@ -186,9 +205,9 @@ impl PgConnection {
         first: Deadline,
     ) -> Result<u64> {
         let text = &*statement.text;
-        let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
+        let params: Vec<(Param<'_>, Type)> = statement.args.iter().map(Param::told).collect();
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
-            params.iter().map(|param| (param as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
+            params.iter().map(|(param, ty)| (param as &(dyn ToSql + Sync), ty.clone())).collect();
         let writes = statement.traits.acts;
         match kept {
             None => self.call(first, Phase::Query, writes, |client| client.execute_typed(text, &params)),
@@ -247,6 +266,7 @@ impl backend::Connection for PgConnection {
             }
         }
     }
+
     fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>> {
         Ok(Box::new(self.open(statement, budget)?))
     }

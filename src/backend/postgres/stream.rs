@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use postgres::RowIter;
 use postgres::fallible_iterator::FallibleIterator;
-use postgres::types::Type;
 
 use super::connection::PgConnection;
 use super::encode::Param;
@@ -66,7 +65,7 @@ impl PgConnection {
         let started = match &prepared {
             Some(prepared) => client.query_raw(&prepared.statement, statement.args.iter().map(Param)),
             None => {
-                let values = statement.args.iter().map(|value| (Param(value), Type::UNKNOWN));
+                let values = statement.args.iter().map(Param::told);
                 client.query_typed_raw(&statement.text, values)
             }
         };
