@@ -12,6 +12,8 @@ use crate::row::Row;
 use crate::settings::{Settings, Target};
 use crate::sql::Statement;
 
+#[cfg(any(feature = "postgres", feature = "odbc"))]
+mod notices;
 #[cfg(feature = "odbc")]
 mod odbc;
 #[cfg(feature = "postgres")]
@@ -83,6 +85,9 @@ pub(crate) trait Connection: Send {
 
     /// Runs one text without parameters that may hold several statements, and drops their rows.
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()>;
+
+    /// From now on what the server says besides results is logged under this name, as it comes; or no longer.
+    fn listen(&mut self, name: Option<Arc<str>>);
 
     /// Opens a transaction.
     fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()>;

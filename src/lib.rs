@@ -48,6 +48,7 @@ mod claim;
 mod context;
 mod deadline;
 mod dialect;
+mod embedded;
 mod engine;
 mod error;
 pub mod guide;
@@ -77,6 +78,7 @@ pub use crate::{
     claim::Claim,
     context::{with_cancel, with_flow},
     dialect::Dialect,
+    embedded::EmbeddedMigrations,
     error::{Error, ErrorKind, Phase, Result},
     health::{
         DatabaseHealth, HealthReport, HealthStatus, MigrationHealth, Prerequisites, database_health_check,
@@ -99,6 +101,9 @@ pub use crate::{
     transaction::{Transaction, TransactionOptions},
     value::{FromValue, Value},
 };
+
+#[doc(hidden)]
+pub use batchdb_macros::files_of as __files_of;
 
 /// The README's program is compiled with the examples of this documentation.
 #[cfg(doctest)]

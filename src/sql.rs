@@ -21,6 +21,7 @@ mod bind;
 mod cache;
 mod functions;
 mod lexer;
+mod obstacle;
 mod script;
 mod statements;
 mod template;
@@ -35,6 +36,7 @@ use crate::error::Result;
 use crate::params::Params;
 use crate::value::Value;
 
+pub(crate) use obstacle::{Obstacle, ObstacleKind, obstacles};
 pub(crate) use script::{Piece, split};
 pub(crate) use template::Template;
 

@@ -302,6 +302,10 @@ impl Connection for OdbcConnection {
         self.text(text, Phase::Query, deadline, true)
     }
 
+    fn listen(&mut self, name: Option<Arc<str>>) {
+        self.link.notices.listen(name);
+    }
+
     fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()> {
         if !matches!(self.transaction, Transaction::None) {
             return Err(Error::usage("the connection is in a transaction already"));

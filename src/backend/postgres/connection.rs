@@ -13,7 +13,7 @@ use super::failure::Failed;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
-use crate::backend::{self, Begin, CommitMark, Rows};
+use crate::backend::{self, Begin, CommitMark, Rows, notices::Notices};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -36,6 +36,7 @@ pub(super) struct PgConnection {
     /// `None` only while it is dropped.
     client: Option<Client>,
     control: Watched,
+    notices: Notices,
     statements: StatementCache,
     in_transaction: bool,
     /// The mark of the transaction that was begun last.
@@ -45,10 +46,17 @@ pub(super) struct PgConnection {
 }
 
 impl PgConnection {
-    pub(super) fn new(client: Client, control: Watched, cache: usize, read_only: bool) -> PgConnection {
+    pub(super) fn new(
+        client: Client,
+        control: Watched,
+        notices: Notices,
+        cache: usize,
+        read_only: bool,
+    ) -> PgConnection {
         PgConnection {
             client: Some(client),
             control,
+            notices,
             statements: StatementCache::new(cache),
             in_transaction: false,
             mark: None,
@@ -315,6 +323,10 @@ impl backend::Connection for PgConnection {
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
         self.call(deadline, Phase::Query, true, |client| client.batch_execute(text))
+    }
+
+    fn listen(&mut self, name: Option<Arc<str>>) {
+        self.notices.listen(name);
     }
 
     fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()> {
