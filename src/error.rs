@@ -168,8 +168,10 @@ struct Inner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Position {
     /// The character, counted from 1.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "ODBC drivers count no characters"))]
     Character(u32),
     /// The line, counted from 1.
+    #[cfg_attr(not(feature = "odbc"), allow(dead_code, reason = "PostgreSQL counts no lines"))]
     Line(u32),
 }
 

@@ -87,7 +87,11 @@ pub use crate::{
     lock::Lock,
     logging::{init_logging, init_logging_json},
     manager::{DatabaseManager, TimedQuery},
-    migrate::{AppliedMigration, MigrationReport, MigrationStatus},
+    migrate::{
+        AppliedMigration, FindingKind, ForeignHistory, MigrationEvent, MigrationFinding, MigrationPlan,
+        MigrationProgress, MigrationRecord, MigrationReport, MigrationState, MigrationStatus,
+        MigrationValidation, Migrations, PlannedMigration, Repair, RepairReport, RepairedMigration,
+    },
     params::{IntoParams, Params, record},
     pool::PoolStatus,
     retry::RetryPolicy,

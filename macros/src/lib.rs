@@ -22,7 +22,8 @@ fn folder(literal: &str) -> Result<PathBuf, String> {
     let text = literal.trim().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let text = text.filter(|text| !text.contains(['\\', '"']));
     let text = text.ok_or("give the folder as one plain string, such as \"migrations/rpa_db\"")?;
-    let root = std::env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set: build by Cargo")?;
+    let root =
+        std::env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set: build by Cargo")?;
     Ok(Path::new(&root).join(text))
 }
 

@@ -161,10 +161,11 @@ mod tests {
     fn postgres_takes_statements() {
         check(Postgres, "\n SELECT 1;\nSELECT ';';\n", &[("SELECT 1", 2, 1), ("SELECT ';'", 3, 1)]);
         let function = "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END";
-        check(Postgres, &format!("{function};\nDO $$ BEGIN NULL; END $$"), &[
-            (function, 1, 1),
-            ("DO $$ BEGIN NULL; END $$", 2, 1),
-        ]);
+        check(
+            Postgres,
+            &format!("{function};\nDO $$ BEGIN NULL; END $$"),
+            &[(function, 1, 1), ("DO $$ BEGIN NULL; END $$", 2, 1)],
+        );
         check(Postgres, "-- nothing\n/* at all */ ", &[]);
         check(Postgres, "", &[]);
     }

@@ -119,7 +119,9 @@ pub(super) fn from_db_error(database: &DbError) -> Error {
     });
     let error = error.with_source(ServerText::of(database));
     let error = match database.position() {
-        Some(postgres::error::ErrorPosition::Original(at)) => error.with_position(Some(Position::Character(*at))),
+        Some(postgres::error::ErrorPosition::Original(at)) => {
+            error.with_position(Some(Position::Character(*at)))
+        }
         _ => error,
     };
     match hint(kind, sqlstate) {
