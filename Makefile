@@ -48,8 +48,8 @@ features: ## Check each feature alone, none, and that PostgreSQL alone needs no 
 	@CARGO="$(CARGO)" tools/features
 	@CARGO="$(CARGO)" tools/postgres-only
 
-bench: setup ## Measure side by side with the bare driver
-	@$(CARGO) bench --quiet --locked --all-features --bench driver
+bench: setup ## Measure side by side with the bare drivers; ARGS="--only point,rows" runs some rows, ARGS=--list names them
+	@$(CARGO) bench --quiet --locked --all-features --bench driver -- $(ARGS)
 
 ci: ## Run everything that must pass before a change lands
 	@.ci/run

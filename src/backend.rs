@@ -8,16 +8,21 @@ use std::sync::Arc;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
-use crate::row::Row;
+use crate::row::{Columns, Row};
 use crate::settings::{Settings, Target};
 use crate::sql::Statement;
+use crate::value::Value;
 
+#[cfg(feature = "testing")]
+mod faulty;
 #[cfg(any(feature = "postgres", feature = "odbc"))]
 mod notices;
 #[cfg(feature = "odbc")]
 mod odbc;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "testing")]
+pub(crate) mod scripted;
 
 /// What becomes of the rows of a statement.
 pub(crate) enum Rows<'a> {
@@ -25,9 +30,44 @@ pub(crate) enum Rows<'a> {
     Ignore,
     /// They are kept. The whole result is one step under one deadline.
     Collect(&'a mut Vec<Row>),
-    /// They are handed over one by one. Each fetch has its own deadline, and the time that the receiver
-    /// takes counts for none. `Ok(false)` ends the statement early.
-    Each(&'a mut dyn FnMut(Row) -> Result<bool>),
+}
+
+/// A result that is read row by row, in bounded memory. It has the connection to itself.
+///
+/// Dropped before its end it is cancelled on the server, and the connection is broken.
+pub(crate) trait Cursor {
+    /// The names of the columns; `None` where they come with the first row only.
+    fn columns(&self) -> Option<&Arc<Columns>>;
+
+    /// The next row; `None` behind the last one, when all was read and nothing had failed.
+    ///
+    /// Each fetch has its own deadline, and the time between two of them counts for none. An error is the end, and
+    /// `None` follows on it; but for a row that cannot be read (`Decode`), which the others may follow.
+    fn next(&mut self) -> Result<Option<Row>>;
+
+    /// Reads no further row. True when that was the end of the connection; false when all had come by then.
+    fn close(&mut self) -> bool;
+}
+
+/// Where the rows of a mass load go.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadTarget {
+    /// The table, its parts quoted.
+    pub(crate) table: String,
+    /// The table's own name, without its schema and without quotes.
+    pub(crate) name: String,
+    /// The columns, not quoted.
+    pub(crate) columns: Arc<[Box<str>]>,
+}
+
+/// Rows on their way into a table.
+pub(crate) trait RowSource {
+    /// Puts the values of the next row into `row`, which is empty: as many as the target has columns. False where
+    /// the chunk has no more.
+    fn next(&mut self, row: &mut Vec<Value>) -> Result<bool>;
+
+    /// How many rows it has given: the number of the record that came last, for messages.
+    fn given(&self) -> u64;
 }
 
 /// How a transaction runs.
@@ -83,11 +123,24 @@ pub(crate) trait Connection: Send {
     /// Runs one statement and hands its rows over. Returns how many rows it returned or changed.
     fn run(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64>;
 
+    /// Runs one statement whose rows are asked for one by one.
+    fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>>;
+
     /// Runs one text without parameters that may hold several statements, and drops their rows.
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()>;
 
     /// From now on what the server says besides results is logged under this name, as it comes; or no longer.
     fn listen(&mut self, name: Option<Arc<str>>);
+
+    /// Looks at the table that rows are to be loaded into, and remembers it for [`load`](Connection::load). To be
+    /// called in the transaction of the loading, so that the table stays as it was found.
+    fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()>;
+
+    /// Puts rows into the table of the last [`begin_load`](Connection::begin_load), in the open transaction: all that
+    /// the source gives, or fewer where they are enough for one statement. Returns how many; `Ok` means that the
+    /// database has counted as many. The budget's limit on each step is one on the whole call, without the time that
+    /// the source takes. An error names the record, where anybody knows it, and leaves only rolling back.
+    fn load(&mut self, source: &mut dyn RowSource, budget: Budget) -> Result<u64>;
 
     /// Opens a transaction.
     fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()>;
@@ -132,11 +185,22 @@ pub(crate) trait Connector: Send + Sync {
 ///
 /// `Config`, when the backend that the settings name was not compiled in, or refuses them.
 pub(crate) fn connector(settings: &Settings) -> Result<Arc<dyn Connector>> {
+    let connector = room(settings)?;
+    #[cfg(feature = "testing")]
+    if let Some(faults) = &settings.faults {
+        return Ok(Arc::new(faulty::FaultyConnector { inner: connector, faults: faults.clone() }));
+    }
+    Ok(connector)
+}
+
+fn room(settings: &Settings) -> Result<Arc<dyn Connector>> {
     match settings.target() {
         #[cfg(feature = "postgres")]
         Target::Postgres(target) => Ok(Arc::new(postgres::PostgresConnector::new(target, settings)?)),
         #[cfg(feature = "odbc")]
         Target::Odbc(target) => Ok(Arc::new(odbc::OdbcConnector::new(target, settings)?)),
+        #[cfg(feature = "testing")]
+        Target::Mock(number) => Ok(Arc::new(scripted::ScriptedConnector { number: *number })),
         #[allow(unreachable_patterns, reason = "reached when a backend is left out of the build")]
         other => Err(Error::config(format!("this build of batchdb has no backend for {}", other.describe()))
             .with_hint("enable the feature `postgres` or `odbc` of the crate")),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::embedded::EmbeddedMigrations;
 use crate::error::Result;
+#[cfg(feature = "testing")]
+use crate::fault::FaultInjector;
 use crate::manager::DatabaseManager;
 use crate::migrate;
 use crate::settings::{MigrateOnStart, Overrides, Secret, Settings};
@@ -192,6 +194,14 @@ impl DatabaseManagerBuilder {
     /// are logged.
     pub fn migrate_on_start(mut self, mode: MigrateOnStart) -> Self {
         self.overrides.migrate_on_start = Some(mode);
+        self
+    }
+
+    /// Lets ordered faults strike on the connections of the handle; see
+    /// [`FaultInjector`](crate::testing::FaultInjector). With the feature `testing`.
+    #[cfg(feature = "testing")]
+    pub fn faults(mut self, faults: &FaultInjector) -> Self {
+        self.overrides.faults = Some(faults.clone());
         self
     }
 

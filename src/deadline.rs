@@ -97,6 +97,12 @@ impl Budget {
         Deadline::after(now, self.each).earlier(self.whole)
     }
 
+    /// The deadline of the rest of a step, of which `used` is over. It is told by the limit of the whole step.
+    pub(crate) fn rest(self, now: Instant, used: Duration) -> Deadline {
+        let rest = Deadline::after(now, self.each.saturating_sub(used));
+        Deadline { limit: self.each, ..rest }.earlier(self.whole)
+    }
+
     /// A budget for a step with a limit of its own, within the same whole.
     pub(crate) fn with_each(self, each: Duration) -> Budget {
         Budget { each, ..self }
@@ -149,5 +155,8 @@ mod tests {
             Budget { each: Duration::from_secs(30), whole: Deadline::after(now, Duration::from_secs(5)) };
         assert_eq!(budget.step(now).left(now), Duration::from_secs(5));
         assert_eq!(budget.with_each(Duration::from_secs(1)).step(now).left(now), Duration::from_secs(1));
+        let rest = budget.rest(now, Duration::from_secs(28));
+        assert_eq!((rest.left(now), rest.limit()), (Duration::from_secs(2), Duration::from_secs(30)));
+        assert_eq!(budget.rest(now, Duration::MAX).left(now), Duration::ZERO);
     }
 }

@@ -33,7 +33,7 @@
 //! # Features
 //!
 //! `postgres` and `odbc` are on by default; with `postgres` alone nothing of ODBC is needed. `testing` brings
-//! `testing::EmbeddedPostgres`, `cli` the command `batchdb`.
+//! `testing::MockDatabase` and `testing::EmbeddedPostgres`, `cli` the command `batchdb`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(
     not(any(feature = "postgres", feature = "odbc")),
@@ -43,6 +43,7 @@
 mod advisory;
 mod backend;
 mod builder;
+mod bulk;
 mod cancel;
 mod claim;
 mod context;
@@ -51,6 +52,8 @@ mod dialect;
 mod embedded;
 mod engine;
 mod error;
+#[cfg(feature = "testing")]
+mod fault;
 pub mod guide;
 mod health;
 mod lock;
@@ -74,6 +77,7 @@ mod value;
 pub use crate::{
     backend::Isolation,
     builder::DatabaseManagerBuilder,
+    bulk::{BulkFailure, BulkOptions, BulkReport, IntoRow},
     cancel::CancelToken,
     claim::Claim,
     context::{with_cancel, with_flow},
@@ -96,14 +100,14 @@ pub use crate::{
     pool::PoolStatus,
     retry::RetryPolicy,
     row::{ColumnIndex, Row},
-    session::Session,
+    session::{RowIter, Session},
     settings::{MigrateOnStart, Settings},
     tasks::{
-        MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, ThreeStages, TwoStages,
-        map_tasks, stage,
+        MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,
+        TwoStages, map_stream, map_tasks, stage, try_map_stream,
     },
     transaction::{Transaction, TransactionOptions},
-    value::{FromValue, Value},
+    value::{FromValue, Interval, Value},
 };
 
 #[doc(hidden)]

@@ -27,6 +27,8 @@ use self::sources::Sources;
 use crate::dialect::Dialect;
 use crate::embedded::EmbeddedMigrations;
 use crate::error::{Error, Result};
+#[cfg(feature = "testing")]
+use crate::fault::FaultInjector;
 use crate::retry::RetryPolicy;
 
 #[cfg(any(feature = "postgres", feature = "odbc"))]
@@ -107,6 +109,8 @@ pub struct Settings {
     pub(crate) placeholders: BTreeMap<String, Secret>,
     pub(crate) migration_timeout: Duration,
     pub(crate) migrate_on_start: MigrateOnStart,
+    #[cfg(feature = "testing")]
+    pub(crate) faults: Option<FaultInjector>,
     /// Every secret, as it is and as it was written, to be found in other people's texts.
     secrets: Vec<Secret>,
 }
@@ -116,8 +120,18 @@ pub struct Settings {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint(Arc<FingerprintParts>);
 
-type FingerprintParts =
-    (Arc<str>, Target, [u32; 2], [Duration; 5], usize, bool, PathBuf, Option<usize>, MigrateOnStart);
+type FingerprintParts = (
+    Arc<str>,
+    Target,
+    [u32; 2],
+    [Duration; 5],
+    usize,
+    bool,
+    PathBuf,
+    Option<usize>,
+    MigrateOnStart,
+    Option<u64>,
+);
 
 impl std::fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -283,7 +297,18 @@ impl Settings {
             // They last as long as the program, so where they are says which they are.
             self.migrations.map(|migrations| migrations.files().as_ptr().addr()),
             self.migrate_on_start,
+            self.fault_id(),
         )))
+    }
+
+    #[cfg(feature = "testing")]
+    fn fault_id(&self) -> Option<u64> {
+        self.faults.as_ref().map(FaultInjector::id)
+    }
+
+    #[cfg(not(feature = "testing"))]
+    fn fault_id(&self) -> Option<u64> {
+        None
     }
 
     /// Somebody else's text without our secrets, in whichever spelling they stand in it.

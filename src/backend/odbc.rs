@@ -28,9 +28,11 @@ mod decode;
 mod diagnostics;
 mod flavor;
 mod link;
+mod load;
 mod objects;
 mod session;
 mod statement;
+mod stream;
 mod transaction;
 mod worker;
 

@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use log::Level;
@@ -17,7 +18,7 @@ use crate::log_line;
 /// A place for one connection.
 #[derive(Default)]
 pub(crate) struct Slot {
-    live: Option<Live>,
+    live: Option<Box<Live>>,
     /// The connection must not be used again, for whatever reason.
     discard: bool,
 }
@@ -31,13 +32,19 @@ pub(super) struct Live {
     pub(super) idle_since: Instant,
 }
 
+impl Live {
+    pub(super) fn is_expired(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
 impl Slot {
     pub(super) fn live(&mut self) -> Option<&mut Live> {
-        self.live.as_mut()
+        self.live.as_deref_mut()
     }
 
     pub(super) fn fill(&mut self, connection: Box<dyn Connection>, expires: Option<Instant>) {
-        self.live = Some(Live { connection, expires, idle_since: Instant::now() });
+        self.live = Some(Box::new(Live { connection, expires, idle_since: Instant::now() }));
         self.discard = false;
     }
 
@@ -90,6 +97,17 @@ impl r2d2::ManageConnection for SlotManager {
     fn has_broken(&self, slot: &mut Slot) -> bool {
         slot.discard || slot.is_empty()
     }
+}
+
+/// Closes idle connections side by side: to say goodbye to a silent server takes each of them its whole limit.
+pub(super) fn close_together(slots: Vec<r2d2::PooledConnection<SlotManager>>) {
+    thread::scope(|scope| {
+        for mut slot in slots {
+            let named = thread::Builder::new().name("batchdb-close".to_owned());
+            // Where no thread can be had, the slot is dropped with the closure, which closes it here.
+            drop(named.spawn_scoped(scope, move || slot.empty()));
+        }
+    });
 }
 
 /// A lifetime with up to 2.5 % taken off, so that connections opened together do not end together.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::MigrateOnStart;
 use super::secret::Secret;
 use crate::embedded::EmbeddedMigrations;
+#[cfg(feature = "testing")]
+use crate::fault::FaultInjector;
 
 /// What the builder was told. A field that is `None` is left to the environment and the file.
 ///
@@ -42,4 +44,6 @@ pub(crate) struct Overrides {
     pub(crate) placeholders: BTreeMap<String, Secret>,
     pub(crate) migration_timeout: Option<Duration>,
     pub(crate) migrate_on_start: Option<MigrateOnStart>,
+    #[cfg(feature = "testing")]
+    pub(crate) faults: Option<FaultInjector>,
 }

@@ -164,6 +164,8 @@ impl<'a> Reader<'a> {
             placeholders,
             migration_timeout: migration_timeout?,
             migrate_on_start: migrate_on_start?,
+            #[cfg(feature = "testing")]
+            faults: overrides.faults.clone(),
             secrets: parsed.secrets.into_iter().chain(self.secrets.drain(..)).collect(),
         })
     }

@@ -2,6 +2,7 @@
 //! [`Sources::read`]; the rest works on plain maps.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -68,14 +69,33 @@ impl fmt::Display for Place {
     }
 }
 
+/// The variables that are texts, and the names of those that have a name and no text: a setting that cannot be
+/// read must not look like one that nobody made.
+fn texts(variables: impl Iterator<Item = (OsString, OsString)>) -> (HashMap<String, String>, Vec<String>) {
+    let (mut read, mut unreadable) = (HashMap::new(), Vec::new());
+    for (name, value) in variables {
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => {
+                read.insert(name, value);
+            }
+            (Ok(name), Err(_)) => unreadable.push(name),
+            (Err(_), _) => {}
+        }
+    }
+    (read, unreadable)
+}
+
 impl Sources {
     /// Reads the process environment and the file of the environment that is in force.
     pub(super) fn read(overrides: &Overrides) -> Sources {
-        let process = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let (process, unreadable) = texts(std::env::vars_os());
         let mut sources = Sources::new(overrides, process, || std::env::current_dir().unwrap_or_default());
         sources.file = read_file(&sources.path, &sources.environment);
+        let prefix = sources.prefix();
+        let ours = ["BATCHDB_ENVIRONMENT", "BATCHDB_HOME", "PREFECT_ENVIRONMENT"];
+        let meant = |name: &&String| name.starts_with(&prefix) || ours.contains(&name.as_str());
+        let fault = |name: &String| format!("{name} (process environment): is not UTF-8 text");
+        sources.file.faults.extend(unreadable.iter().filter(meant).map(fault));
         sources
     }
 
@@ -233,6 +253,18 @@ mod tests {
         let overrides = Overrides { envs_dir: Some("/etc/jobs".into()), ..Overrides::default() };
         let sources = Sources::new(&overrides, HashMap::new(), || PathBuf::from("/job"));
         assert_eq!(sources.path, Path::new("/etc/jobs/.env.development"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_no_text_is_told_from_none() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let broken = OsString::from_vec(vec![b'x', 0xff]);
+        let (read, unreadable) =
+            texts([("A".into(), "1".into()), ("B".into(), broken.clone()), (broken, "2".into())].into_iter());
+        assert_eq!(read, HashMap::from([("A".to_owned(), "1".to_owned())]));
+        assert_eq!(unreadable, ["B"]);
     }
 
     #[test]

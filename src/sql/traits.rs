@@ -33,8 +33,9 @@ const REMOTE: &[&str] = &["openquery", "openrowset", "opendatasource"];
 /// UPDATE`.
 const WRITING_WORDS: &[&str] = &["INSERT", "UPDATE", "DELETE", "MERGE", "INTO"];
 
-/// Functions that change data although they are called by `SELECT`.
-const WRITING_FUNCTIONS: &[&str] = &["nextval", "setval", "pg_notify"];
+/// Functions that change data although they are called by `SELECT`. `set_config` is among them as `SET` is among
+/// what writes: it could take back that the session of a read-only database reads only.
+const WRITING_FUNCTIONS: &[&str] = &["nextval", "setval", "pg_notify", "set_config"];
 
 /// Functions that leave something behind in the session.
 const TRACING_FUNCTIONS: &[&str] = &[
@@ -407,7 +408,7 @@ mod tests {
         ] {
             check(Postgres, text, "wt");
         }
-        check(Postgres, "SELECT set_config('a', 'b', false)", "t");
+        check(Postgres, "SELECT set_config('a', 'b', false)", "wt");
         check(Postgres, "SELECT pg_catalog.PG_ADVISORY_LOCK(1)", "t");
         check(Postgres, "SELECT \"pg_try_advisory_lock_shared\"(1)", "t");
         check(Postgres, "SELECT pg_advisory_xact_lock(1), 'set_config'", "");

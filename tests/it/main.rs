@@ -4,18 +4,23 @@
     reason = "a test that fails by `unwrap` says where and why, in its helpers too"
 )]
 
+mod bulk;
 mod claim;
 mod common;
 mod deadline;
+mod faulty;
 mod health;
 mod hostile;
 mod lock;
+mod map_stream;
 mod migrate;
+mod mock;
 mod odbc;
 mod pool;
 mod query;
 mod retry;
 mod shutdown;
+mod stream;
 mod tidy;
 mod tls;
 mod transaction;

@@ -65,6 +65,28 @@ fn shutdown_closes_for_everybody() {
 }
 
 #[test]
+fn closing_a_pool_of_a_silent_server_takes_as_long_as_one_goodbye() {
+    let db = fresh("pool").pool_size(8).build().unwrap();
+    let all_in = Barrier::new(8);
+    let pids: Vec<i64> = thread::scope(|scope| {
+        let borrow = || {
+            db.session(|session| {
+                all_in.wait();
+                Ok::<_, Error>(backend_pid(session))
+            })
+        };
+        let borrowers: Vec<_> = (0..8).map(|_| scope.spawn(borrow)).collect();
+        borrowers.into_iter().map(|borrower| borrower.join().unwrap().unwrap()).collect()
+    });
+    assert_eq!(db.pool_status().checked_in, 8);
+    pids.iter().for_each(|pid| common::signal("STOP", *pid));
+    let ((), took) = timed(|| db.shutdown());
+    pids.iter().for_each(|pid| common::signal("CONT", *pid));
+    // Each of them waits 100 ms for a server that says nothing.
+    assert!(took < Duration::from_millis(500), "{took:?}");
+}
+
+#[test]
 fn overflow_opens_on_demand_and_closes_on_return() {
     let db = fresh("pool").pool_size(2).max_overflow(2).build().unwrap();
     let (all_in, look) = (Arc::new(Barrier::new(5)), Arc::new(Barrier::new(5)));

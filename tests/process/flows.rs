@@ -1,6 +1,8 @@
 //! Whom a line is about, and what is said once.
 
-use batchdb::{Error, MapOptions, map_tasks, params, with_flow};
+use std::time::Duration;
+
+use batchdb::{Error, MapOptions, RetryPolicy, map_tasks, params, with_flow};
 use log::Level;
 
 use crate::capture::{self, Line};
@@ -59,13 +61,58 @@ fn more_workers_than_connections_are_told_once_for_each_fan_out() {
 }
 
 #[test]
+fn two_fan_outs_in_turn_are_told_once_each() {
+    capture::start();
+    let db = fresh("turns").pool_size(1).max_overflow(0).build().unwrap();
+    let fan_out = || {
+        let each = |_: &i32| db.execute("SELECT 1", ());
+        map_tasks(0..100, MapOptions::new("t-{index}").workers(2), each).into_values().unwrap();
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(fan_out);
+        scope.spawn(fan_out);
+    });
+    let lines = capture::lines_of(db.name()).into_iter();
+    let told = lines.filter(|line| line.level == Level::Warn && line.message.contains("workers")).count();
+    assert!((1..=2).contains(&told), "told {told} times");
+}
+
+#[test]
+fn a_second_attempt_is_told_with_its_reason_and_its_wait() {
+    capture::start();
+    let db = postgres("again");
+    db.execute_query("SELECT 1", ()).unwrap();
+    let policy = RetryPolicy::default().conflict_waits(Duration::from_millis(10), Duration::from_millis(20));
+    let mut attempts = 0;
+    db.with_retry(policy)
+        .transaction(|tx| {
+            attempts += 1;
+            if attempts == 1 {
+                // What the server says of a deadlock, without the second it takes to find one.
+                tx.execute("DO $$ BEGIN RAISE EXCEPTION 'no secret' USING ERRCODE = '40P01'; END $$", ())?;
+            }
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+    let lines = capture::lines_of(db.name());
+    let told: Vec<_> = lines.iter().filter(|line| line.message == "failed, and is tried again").collect();
+    let [line] = told[..] else { panic!("one line, not {told:?}") };
+    assert_eq!(line.level, Level::Warn);
+    assert_eq!(line.field("operation"), Some("transaction"));
+    assert_eq!(line.field("attempt"), Some("1"));
+    assert_eq!(line.field("kind"), Some("Conflict"));
+    assert!(line.field("wait_ms").is_some(), "{}", line.text());
+    assert!(!line.text().contains("no secret"), "{}", line.text());
+}
+
+#[test]
 fn what_a_caller_is_not_told_is_told_in_the_log() {
     capture::start();
     let db = postgres("untold");
     let pid = db.session(|session| Ok::<_, Error>(crate::common::backend_pid(session))).unwrap();
     crate::common::server().psql("postgres", &format!("SELECT pg_terminate_backend({pid})")).unwrap();
     // Its death is noticed at the next use, by the ping or by the driver itself; nobody is told but the log.
-    std::thread::sleep(std::time::Duration::from_millis(600));
+    std::thread::sleep(Duration::from_millis(600));
     db.execute_query("SELECT 1", ()).unwrap();
     let warned = |line: &Line| line.level == Level::Warn && line.message.contains("dead");
     assert_eq!(capture::lines_of(db.name()).iter().filter(|line| warned(line)).count(), 1);

@@ -14,6 +14,7 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("row", 3),
     ("context", 3),
     ("retry", 3),
+    ("fault", 3),
     ("metrics", 3),
     ("params", 4),
     ("log_line", 4),
@@ -31,6 +32,8 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("migrate::plan", 6),
     ("backend::postgres", 7),
     ("backend::odbc", 7),
+    ("backend::scripted", 7),
+    ("backend::faulty", 7),
     ("pool", 8),
     ("session", 9),
     ("transaction", 10),
@@ -41,11 +44,14 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("tasks", 12),
     ("lock", 12),
     ("claim", 12),
+    ("bulk", 12),
     ("logging", 12),
     ("builder", 13),
     ("health", 13),
     ("guide", 14),
     ("testing", 14),
+    ("testing::embedded_postgres", 14),
+    ("testing::mock", 14),
     (ROOT, 14),
 ];
 
@@ -56,7 +62,24 @@ pub(super) const ROOT: &str = "lib";
 pub(super) const STRANGERS: &[(&str, &str)] = &[("backend::postgres", "backend::odbc")];
 
 /// Modules that stand high and may yet look at little.
-pub(super) const ONLY: &[(&str, &[&str])] = &[("testing", &["error", "manager"])];
+pub(super) const ONLY: &[(&str, &[&str])] = &[
+    ("testing::embedded_postgres", &["error", "manager"]),
+    (
+        "testing::mock",
+        &[
+            "backend::scripted",
+            "builder",
+            "dialect",
+            "error",
+            "manager",
+            "params",
+            "row",
+            "settings",
+            "sql",
+            "value",
+        ],
+    ),
+];
 
 /// Where a foreign crate may be named: modules as paths under `src`, without the `.rs`.
 pub(super) const ROOMS: &[(&str, &[&str])] = &[
@@ -79,7 +102,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("crc32fast", &["migrate"]),
     ("sha2", &["migrate", "advisory"]),
     ("dotenvy", &["settings"]),
-    ("strsim", &["settings"]),
+    ("strsim", &["settings", "bulk"]),
     ("percent_encoding", &["settings"]),
     ("zeroize", &["settings"]),
     ("lru", &["sql", "backend/postgres"]),

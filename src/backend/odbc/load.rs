@@ -1,0 +1,202 @@
+//! Rows into a table through a driver: INSERTs of many rows each.
+//!
+//! NULL is a word in them, whose type nobody has to tell. A database says that a statement failed and not which of its
+//! rows was to blame, so there is a savepoint before each where savepoints cost nothing: after a failure the rows of
+//! the statement go in one by one, up to the one that fails. SQL Server undoes the whole transaction with the statement
+//! (`XACT_ABORT`), and the error names the records that the statement had.
+
+use std::time::{Duration, Instant};
+
+use crate::backend::{Connection, LoadTarget, RowSource, Rows};
+use crate::deadline::Budget;
+use crate::dialect::Dialect;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::{Statement, Traits};
+use crate::value::Value;
+
+use super::caller::OdbcConnection;
+use super::flavor::Flavor;
+
+/// Parameters of one statement. SQL Server takes 2,100 at most, and more make no database faster.
+const PARAMETERS: usize = 2_000;
+
+/// Rows of one statement: SQL Server takes no more in one VALUES.
+const ROWS: usize = 1_000;
+
+const SAVE: &str = "SAVEPOINT batchdb_load";
+const RELEASE: &str = "RELEASE SAVEPOINT batchdb_load";
+const UNDO: &str = "ROLLBACK TO SAVEPOINT batchdb_load";
+
+/// The rows of one statement.
+#[derive(Default)]
+struct Batch {
+    rows: usize,
+    /// The values that are not NULL, row after row.
+    args: Vec<Value>,
+    /// Which values are NULL, row after row.
+    nulls: Vec<bool>,
+}
+
+/// Runs statements within the limit on them all.
+struct Step<'c> {
+    connection: &'c mut OdbcConnection,
+    budget: Budget,
+    used: Duration,
+}
+
+impl OdbcConnection {
+    /// Puts all rows that the source gives into the table.
+    pub(super) fn insert_rows(
+        &mut self,
+        target: &LoadTarget,
+        source: &mut dyn RowSource,
+        budget: Budget,
+    ) -> Result<u64> {
+        let columns = target.columns.len().max(1);
+        let most = (PARAMETERS / columns).clamp(1, ROWS);
+        let head = head(target, self.dialect());
+        let saves = matches!(self.flavor(), Flavor::Postgres | Flavor::Sqlite);
+        let mut step = Step { connection: self, budget, used: Duration::ZERO };
+        let mut row = Vec::with_capacity(columns);
+        let mut total = 0;
+        loop {
+            let first = source.given() + 1;
+            let mut batch = Batch::default();
+            while batch.rows < most && source.next(&mut row)? {
+                batch.push(row.drain(..));
+            }
+            if batch.rows == 0 {
+                return Ok(total);
+            }
+            total += batch.rows as u64;
+            let statement = batch.statement(&head, columns);
+            if saves && batch.rows > 1 {
+                step.run(&word(SAVE))?;
+            }
+            match step.insert(&statement, batch.rows) {
+                Err(error) if saves && batch.rows > 1 && error.kind() != ErrorKind::RowCount => {
+                    step.find(error, &head, columns, batch, statement.args, first)?;
+                }
+                Err(error) => return Err(batch.place(error, first)),
+                Ok(()) if saves && batch.rows > 1 => step.run(&word(RELEASE)).map(|_| ())?,
+                Ok(()) => (),
+            }
+        }
+    }
+}
+
+impl Step<'_> {
+    fn run(&mut self, statement: &Statement) -> Result<u64> {
+        let started = Instant::now();
+        let rest = Budget { each: Duration::MAX, whole: self.budget.rest(started, self.used) };
+        let outcome = self.connection.run(statement, Rows::Ignore, rest);
+        self.used += started.elapsed();
+        outcome
+    }
+
+    fn insert(&mut self, statement: &Statement, rows: usize) -> Result<()> {
+        let counted = self.run(statement)?;
+        if counted == rows as u64 {
+            return Ok(());
+        }
+        let message = format!("the database counted {counted} of {rows} rows");
+        Err(Error::new(ErrorKind::RowCount, message)
+            .with_hint("a trigger of the table leaves rows out; insert them by `execute_many`"))
+    }
+
+    /// Finds the row that a statement failed of. Where each of them goes in by itself, nothing has failed.
+    fn find(
+        &mut self,
+        error: Error,
+        head: &str,
+        columns: usize,
+        batch: Batch,
+        args: Vec<Value>,
+        first: u64,
+    ) -> Result<()> {
+        let refused = matches!(
+            error.kind(),
+            ErrorKind::Constraint | ErrorKind::Data | ErrorKind::Params | ErrorKind::Database
+        );
+        if !refused || self.connection.is_broken() || self.run(&word(UNDO)).is_err() {
+            return Err(batch.place(error, first));
+        }
+        let mut args = args.into_iter();
+        for (number, nulls) in (first..).zip(batch.nulls.chunks(columns)) {
+            let given = nulls.iter().filter(|null| !**null).count();
+            let single = Batch { rows: 1, args: args.by_ref().take(given).collect(), nulls: nulls.to_vec() };
+            self.insert(&{ single }.statement(head, columns), 1)
+                .map_err(|error| error.at(format_args!("record {number}")))?;
+        }
+        Ok(())
+    }
+}
+
+impl Batch {
+    fn push(&mut self, row: impl Iterator<Item = Value>) {
+        self.rows += 1;
+        for value in row {
+            self.nulls.push(value.is_null());
+            if !value.is_null() {
+                self.args.push(value);
+            }
+        }
+    }
+
+    /// The statement for these rows; takes the values.
+    fn statement(&mut self, head: &str, columns: usize) -> Statement {
+        let mut text = String::with_capacity(head.len() + self.nulls.len() * 3 + self.rows * 4);
+        text.push_str(head);
+        for (place, nulls) in self.nulls.chunks(columns).enumerate() {
+            text.push_str(if place == 0 { "(" } else { ", (" });
+            for (place, null) in nulls.iter().enumerate() {
+                text.push_str(if place == 0 { "" } else { ", " });
+                text.push_str(if *null { "NULL" } else { "?" });
+            }
+            text.push(')');
+        }
+        let traits = Traits { writes: true, acts: true, ..Traits::default() };
+        Statement { text: text.into(), args: std::mem::take(&mut self.args), traits, template: None }
+    }
+
+    /// Names the records that an error is about.
+    fn place(&self, error: Error, first: u64) -> Error {
+        match self.rows {
+            1 => error.at(format_args!("record {first}")),
+            rows => error.at(format_args!("one of the records {first} to {}", first + rows as u64 - 1)),
+        }
+    }
+}
+
+/// A statement of our own about savepoints.
+fn word(text: &str) -> Statement {
+    let traits = Traits { transaction_control: true, ..Traits::default() };
+    Statement { text: text.into(), args: Vec::new(), traits, template: None }
+}
+
+fn head(target: &LoadTarget, dialect: Dialect) -> String {
+    let columns: Vec<String> = target.columns.iter().map(|name| dialect.quote(name)).collect();
+    format!("INSERT INTO {} ({}) VALUES ", target.table, columns.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nulls_are_words_and_the_rest_are_arguments() {
+        let target = LoadTarget {
+            table: "[dbo].[t]".into(),
+            name: "t".into(),
+            columns: ["a", "b]"].map(Box::from).into(),
+        };
+        let mut batch = Batch::default();
+        batch.push([Value::Int(1), Value::Null].into_iter());
+        batch.push([Value::Null, Value::from("x")].into_iter());
+        let statement = batch.statement(&head(&target, Dialect::SqlServer), 2);
+        assert_eq!(&*statement.text, "INSERT INTO [dbo].[t] ([a], [b]]]) VALUES (?, NULL), (NULL, ?)");
+        assert!(statement.args == [Value::Int(1), Value::from("x")]);
+        let error = batch.place(Error::params("no"), 11);
+        assert_eq!(error.to_string(), "one of the records 11 to 12: no");
+    }
+}

@@ -1,0 +1,128 @@
+//! Many rows into a table: `bulk_insert`.
+
+mod load;
+mod names;
+mod options;
+mod row;
+
+pub use options::{BulkFailure, BulkOptions, BulkReport};
+pub use row::IntoRow;
+
+use load::{Load, Source};
+
+use crate::backend::LoadTarget;
+use crate::dialect::Dialect;
+use crate::error::{Error, Result};
+use crate::manager::DatabaseManager;
+use crate::session::Session;
+
+impl Session<'_> {
+    /// Loads rows into a table, all or nothing: in a transaction of its own, or in a savepoint of the one that is
+    /// open. Returns how many they are.
+    ///
+    /// # Errors
+    ///
+    /// See [`DatabaseManager::bulk_insert`](crate::DatabaseManager::bulk_insert).
+    pub fn bulk_insert<R: IntoRow>(
+        &mut self,
+        table: &str,
+        columns: &[impl AsRef<str>],
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<u64> {
+        Ok(self.bulk_insert_with(table, columns, rows, BulkOptions::new())?.rows)
+    }
+
+    /// The same with chunks, commits and progress as the options say.
+    ///
+    /// # Errors
+    ///
+    /// See [`DatabaseManager::bulk_insert_with`](crate::DatabaseManager::bulk_insert_with).
+    pub fn bulk_insert_with<R: IntoRow>(
+        &mut self,
+        table: &str,
+        columns: &[impl AsRef<str>],
+        rows: impl IntoIterator<Item = R>,
+        options: BulkOptions<'_>,
+    ) -> Result<BulkReport, BulkFailure> {
+        const OPERATION: &str = "bulk_insert";
+        let named = |error: Error| error.during(OPERATION);
+        let target = self.dialect().and_then(|dialect| target(dialect, table, columns)).map_err(named)?;
+        let mut source = Source::new(rows.into_iter(), target.columns.len());
+        let mut load = Load { operation: OPERATION, target, options };
+        load.run(self, &mut source).map_err(|failure| {
+            let error = names::explain(self, &load.target, failure.error);
+            BulkFailure { error, ..failure }
+        })
+    }
+}
+
+/// Where the rows go, quoted for the database.
+fn target(dialect: Dialect, table: &str, columns: &[impl AsRef<str>]) -> Result<LoadTarget> {
+    if columns.is_empty() {
+        return Err(
+            Error::params("no columns were given").with_hint("name those that the rows have values for")
+        );
+    }
+    let name = table.rsplit('.').next().unwrap_or(table).to_owned();
+    let columns = columns.iter().map(|name| name.as_ref().into()).collect();
+    Ok(LoadTarget { table: dialect.quote_path(table), name, columns })
+}
+
+impl DatabaseManager {
+    /// Loads rows into a table in one transaction: all or nothing. Returns how many they are.
+    ///
+    /// The rows may come from any iterator and are not kept: the memory that a load takes does not grow with them. Each
+    /// is a tuple, an array, a vector of values, a [`Row`](crate::Row), or what else is [`IntoRow`]; a `Result` ends
+    /// the load with its error. PostgreSQL gets them by `COPY`, other databases in statements of many rows.
+    ///
+    /// `table` may carry its schema (`sales.orders`). It and the columns are quoted, so their case counts where the
+    /// database's does: PostgreSQL keeps a name that was not quoted when it was made in small letters. Columns that are
+    /// not named get their defaults. Triggers, constraints and conversions are those of an `INSERT`; on PostgreSQL rules
+    /// are not, a `GENERATED ALWAYS AS IDENTITY` column takes the value that is given, and a table with row-level
+    /// security is refused.
+    ///
+    /// `TIMEOUT` limits each chunk of 20,000 rows, not the whole, and the time that the iterator takes does not count.
+    /// It is attempted once, because the rows are not kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Syntax`](crate::ErrorKind::Syntax) for a table or column that does not exist, with the nearest name;
+    /// [`Constraint`](crate::ErrorKind::Constraint) and [`Data`](crate::ErrorKind::Data) as the database refuses a row,
+    /// [`Params`](crate::ErrorKind::Params) for a row with another number of values than columns, or with a value that
+    /// cannot go there: the text names the record, counted from 1, where the database tells it.
+    /// [`RowCount`](crate::ErrorKind::RowCount) when the database counts other rows than were sent. Else as
+    /// [`execute_query`](DatabaseManager::execute_query). Nothing of the others stays.
+    ///
+    /// ```no_run
+    /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// let rows = (1..=1_000_000_i64).map(|id| (id, format!("job {id}")));
+    /// db.bulk_insert("job", &["id", "name"], rows)?;
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn bulk_insert<R: IntoRow>(
+        &self,
+        table: &str,
+        columns: &[impl AsRef<str>],
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<u64> {
+        self.session(|session| session.bulk_insert(table, columns, rows))
+    }
+
+    /// The same with chunks, commits and progress as the [options](BulkOptions) say.
+    ///
+    /// # Errors
+    ///
+    /// As [`bulk_insert`](DatabaseManager::bulk_insert). With
+    /// [`commit_chunks`](BulkOptions::commit_chunks) the failure says how many rows stay.
+    #[track_caller]
+    pub fn bulk_insert_with<R: IntoRow>(
+        &self,
+        table: &str,
+        columns: &[impl AsRef<str>],
+        rows: impl IntoIterator<Item = R>,
+        options: BulkOptions<'_>,
+    ) -> Result<BulkReport, BulkFailure> {
+        self.session(|session| session.bulk_insert_with(table, columns, rows, options))
+    }
+}

@@ -1,0 +1,81 @@
+//! Names that do not exist, and those that may have been meant.
+
+use crate::backend::LoadTarget;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::params;
+use crate::session::Session;
+
+/// How alike two names must be for one to be taken for a slip of the other.
+const ALIKE: f64 = 0.6;
+
+/// Adds to an error about a name which names there are. The error is the same where that cannot be found out.
+pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Error) -> Error {
+    if error.kind() != ErrorKind::Syntax {
+        return error;
+    }
+    match hint(session, target) {
+        Ok(Some(hint)) => error.with_hint(hint),
+        _ => error,
+    }
+}
+
+fn hint(session: &mut Session<'_>, target: &LoadTarget) -> Result<Option<String>> {
+    let Some(engine) = Engine::of(session)? else { return Ok(None) };
+    let columns = names(session, columns_of(engine), table_for(engine, target))?;
+    if columns.is_empty() {
+        let tables = names(session, tables(engine), target.name.clone())?;
+        let near =
+            nearest(&target.name, &tables).map_or_else(String::new, |near| format!("; there is {near}"));
+        return Ok(Some(format!("no table {} can be seen here, and case counts{near}", target.table)));
+    }
+    let missing = target.columns.iter().find(|name| !columns.iter().any(|known| **known == ***name));
+    Ok(missing.map(|name| match nearest(name, &columns) {
+        Some(near) => format!("there is no column {name}, and case counts; the nearest is {near}"),
+        None => format!("there is no column {name}; the columns are {}", columns.join(", ")),
+    }))
+}
+
+fn names(session: &mut Session<'_>, sql: &str, table: String) -> Result<Vec<String>> {
+    let rows = session.execute_query(sql, params! { table: table })?;
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// The table as the query for its columns takes it.
+fn table_for(engine: Engine, target: &LoadTarget) -> String {
+    match engine {
+        Engine::Sqlite => target.name.clone(),
+        Engine::Postgres | Engine::SqlServer => target.table.clone(),
+    }
+}
+
+fn columns_of(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgres => {
+            "SELECT CAST(attname AS text) AS name FROM pg_attribute \
+             WHERE attrelid = to_regclass(CAST(:table AS text)) AND attnum > 0 AND NOT attisdropped"
+        }
+        Engine::SqlServer => "SELECT name FROM sys.columns WHERE object_id = OBJECT_ID(:table)",
+        Engine::Sqlite => "SELECT name FROM pragma_table_info(:table)",
+    }
+}
+
+/// The tables that are found without a schema. The name of the table decides nothing, but the statement has a parameter.
+fn tables(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgres => {
+            "SELECT CAST(relname AS text) AS name FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'f') \
+             AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) \
+             AND relname <> :table"
+        }
+        Engine::SqlServer => "SELECT name FROM sys.tables WHERE name <> :table",
+        Engine::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> :table",
+    }
+}
+
+fn nearest<'n>(name: &str, known: &'n [String]) -> Option<&'n str> {
+    let lower = name.to_lowercase();
+    let likeness = |known: &String| strsim::normalized_damerau_levenshtein(&lower, &known.to_lowercase());
+    let near = known.iter().map(|known| (likeness(known), known)).filter(|(alike, _)| *alike >= ALIKE);
+    near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known.as_str())
+}
