@@ -177,10 +177,14 @@ impl OdbcConnection {
         }
     }
 
-    /// Writes what the server said to the log, in the name of the flow and task that the caller works for.
+    /// Passes on what the server said: to whoever listens; else SQL Server's `PRINT` and its like, which are written
+    /// to be read, go to the log, in the name of the flow and task that the caller works for.
     fn tell(&self, messages: &[String]) {
         for message in messages {
             let text = scrub(message, &self.address.secrets);
+            if self.link.notices.tell(Level::Info, &text) || self.flavor != Flavor::SqlServer {
+                continue;
+            }
             log_line::event(
                 Level::Info,
                 "message of the server",
@@ -372,6 +376,10 @@ impl Connection for OdbcConnection {
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
         self.admit(false)?;
         self.text(text, Phase::Query, deadline, true)
+    }
+
+    fn listen(&mut self, name: Option<Arc<str>>) {
+        self.link.notices.listen(name);
     }
 
     fn begin_load(&mut self, target: &LoadTarget, _budget: Budget) -> Result<()> {

@@ -143,7 +143,12 @@ fn run(session: &Session<'_>, work: Work, replies: &Sender<Reply>) {
     };
     match session.statement() {
         Ok(mut statement) => {
+            let is_script = work.arguments.is_empty() && work.wanted == Wanted::Count;
             let outcome = results(&mut statement, work, replies);
+            let outcome = outcome.map_err(|failure| match is_script {
+                true => statement.with_later_errors(failure),
+                false => failure,
+            });
             // What a call said that failed in the end is told before the failure.
             let _ = say(&mut statement, replies);
             last(outcome);
