@@ -52,6 +52,8 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("testing", 14),
     ("testing::embedded_postgres", 14),
     ("testing::mock", 14),
+    ("testing::test_database", 14),
+    ("testing::fixtures", 14),
     (ROOT, 14),
 ];
 
@@ -64,6 +66,8 @@ pub(super) const STRANGERS: &[(&str, &str)] = &[("backend::postgres", "backend::
 /// Modules that stand high and may yet look at little.
 pub(super) const ONLY: &[(&str, &[&str])] = &[
     ("testing::embedded_postgres", &["error", "manager"]),
+    ("testing::test_database", &["error", "lock", "manager", "migrate", "params", "settings"]),
+    ("testing::fixtures", &["dialect", "error", "manager", "params", "value"]),
     (
         "testing::mock",
         &[
