@@ -60,6 +60,14 @@ struct Round<'w> {
     /// The name on the server; empty for a file.
     database: String,
     folder: TempDir,
+    db: DatabaseManager,
+}
+
+/// A pool keeps its connections for a minute, and the server has few.
+impl Drop for Round<'_> {
+    fn drop(&mut self) {
+        self.db.shutdown();
+    }
 }
 
 impl Round<'_> {
@@ -74,7 +82,8 @@ impl Round<'_> {
                 (format!("Driver=SQLite3;Database={}/data.db", folder.path().display()), String::new())
             }
         };
-        let round = Round { world, kind, place, database, folder };
+        let db = handle(&place, folder.path());
+        let round = Round { world, kind, place, database, folder, db };
         round.write(1, "CREATE TABLE applied (n int);\nINSERT INTO applied VALUES (1);");
         for number in 2..=FILES {
             round.write(number, &round.text(number));
@@ -101,13 +110,9 @@ impl Round<'_> {
         fs::write(self.folder.path().join(format!("V{number:03}__File.sql")), text).unwrap();
     }
 
-    fn db(&self) -> DatabaseManager {
-        handle(&self.place, self.folder.path())
-    }
-
     /// The numbers in the table, in the order in which they came.
     fn rows(&self) -> Vec<i64> {
-        let Ok(rows) = self.db().execute_query("SELECT n FROM applied", ()) else { return Vec::new() };
+        let Ok(rows) = self.db.execute_query("SELECT n FROM applied", ()) else { return Vec::new() };
         rows.iter().map(|row| row.get(0).unwrap()).collect()
     }
 
@@ -115,7 +120,7 @@ impl Round<'_> {
     fn history(&self) -> Vec<i64> {
         let sql = "SELECT version FROM schema_version WHERE success = :yes ORDER BY installed_rank";
         let yes = batchdb::params! { yes: true };
-        let rows = self.db().execute_query(sql, yes).unwrap();
+        let rows = self.db.execute_query(sql, yes).unwrap();
         rows.iter().map(|row| row.get::<String>(0).unwrap().parse().unwrap()).collect()
     }
 
@@ -170,7 +175,7 @@ impl Round<'_> {
 
     /// Has a file without a transaction that was killed run again. Whether there was one.
     fn repair(&self) -> bool {
-        let report = self.db().migrations().repair(Repair::Forget, None).unwrap();
+        let report = self.db.migrations().repair(Repair::Forget, None).unwrap();
         !report.repaired.is_empty()
     }
 
@@ -220,7 +225,7 @@ pub(crate) fn run(world: &World, check: &mut Check) {
             round.expect(FILES + 1, check);
 
             round.write(3, "INSERT INTO applied VALUES (33);");
-            let error = round.db().run_migrations().unwrap_err();
+            let error = round.db.run_migrations().unwrap_err();
             check.expect(error.to_string().contains("\"V003__File.sql\" was changed"), || error.to_string());
             round.expect(FILES + 1, check);
             crowds += 1;
@@ -241,6 +246,7 @@ fn pooler(world: &World, check: &mut Check) {
         let db =
             manager("pooled", place).statement_cache(0).migrations_dir(round.folder.path()).build().unwrap();
         let outcome = db.run_migrations();
+        db.shutdown();
         match (mode, outcome) {
             ("session", outcome) => {
                 check.expect(outcome.is_ok(), || format!("behind a pool of sessions: {outcome:?}"));
