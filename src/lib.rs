@@ -57,6 +57,7 @@ mod lock;
 mod log_line;
 mod logging;
 mod manager;
+mod many;
 mod migrate;
 mod params;
 mod pool;

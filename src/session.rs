@@ -16,7 +16,7 @@ use crate::params::IntoParams;
 use crate::pool::Lease;
 use crate::row::Row;
 use crate::settings::Settings;
-use crate::sql;
+use crate::sql::{self, Statement};
 
 mod load;
 
@@ -81,6 +81,11 @@ impl<'a> Session<'a> {
     fn try_run(&mut self, sql: &str, params: impl IntoParams, rows: Rows<'_>) -> Result<u64> {
         let dialect = self.dialect()?;
         let statement = sql::compile(sql, dialect, params.into_params()?)?;
+        self.run_compiled(&statement, rows)
+    }
+
+    /// Refuses what must not run here, and runs the rest.
+    fn run_compiled(&mut self, statement: &Statement, rows: Rows<'_>) -> Result<u64> {
         if statement.traits.transaction_control {
             return Err(Error::usage("transactions are not begun or ended by text")
                 .with_hint("use `transaction(|tx| …)`, which ends them on every way out"));
@@ -106,9 +111,9 @@ impl<'a> Session<'a> {
                     }
                     Ok(true)
                 };
-                connection.run(&statement, Rows::Each(&mut to_the_end), budget)
+                connection.run(statement, Rows::Each(&mut to_the_end), budget)
             }
-            rows => connection.run(&statement, rows, budget),
+            rows => connection.run(statement, rows, budget),
         };
         match outcome {
             // The server undid what it was about. What had ended before stays.
@@ -267,28 +272,6 @@ impl<'a> Session<'a> {
             Some(error) => Err(error),
             None => outcome.map(|_| handed).map_err(E::from),
         }
-    }
-
-    /// Runs one statement once for each record, all or nothing: in a transaction of its own, or as part of
-    /// the one that is open. Returns how many rows were changed in all.
-    ///
-    /// # Errors
-    ///
-    /// See [`DatabaseManager::execute_many`](crate::DatabaseManager::execute_many).
-    pub fn execute_many<P: IntoParams>(
-        &mut self,
-        sql: &str,
-        records: impl IntoIterator<Item = P>,
-    ) -> Result<u64> {
-        self.transaction(|tx| {
-            let mut changed = 0;
-            for (place, record) in records.into_iter().enumerate() {
-                changed += tx
-                    .run("execute_many", sql, record, Rows::Ignore)
-                    .map_err(|error| error.at(format_args!("record {}", place + 1)))?;
-            }
-            Ok(changed)
-        })
     }
 
     /// Runs a text of several statements without parameters, such as a migration.

@@ -1,11 +1,12 @@
-//! The door for mass loads, which are no statements of the caller's.
+//! The doors for many rows and many records: statements that were made elsewhere.
 
 use std::time::Instant;
 
 use super::Session;
-use crate::backend::Connection;
+use crate::backend::{Connection, Rows};
 use crate::deadline::Budget;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Statement;
 
 impl Session<'_> {
     /// Has the connection do one step of a mass load: refused where the settings say so, its errors named, logged.
@@ -22,6 +23,19 @@ impl Session<'_> {
             let budget = self.budget();
             self.lease.connection().and_then(|connection| step(connection, budget))
         };
+        self.end(operation, started, outcome)
+    }
+
+    /// Runs a statement that was compiled before, as one of a call's.
+    pub(crate) fn run_bound(
+        &mut self,
+        operation: &'static str,
+        statement: &Statement,
+        rows: Rows<'_>,
+    ) -> Result<u64> {
+        let started = Instant::now();
+        self.lease.note(operation);
+        let outcome = self.run_compiled(statement, rows);
         self.end(operation, started, outcome)
     }
 }

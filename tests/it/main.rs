@@ -11,6 +11,7 @@ mod deadline;
 mod health;
 mod hostile;
 mod lock;
+mod many;
 mod migrate;
 mod odbc;
 mod pool;

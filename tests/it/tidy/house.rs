@@ -37,6 +37,7 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("lock", 12),
     ("claim", 12),
     ("bulk", 12),
+    ("many", 12),
     ("logging", 12),
     ("builder", 13),
     ("health", 13),
