@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
-use crate::row::Row;
+use crate::row::{Columns, Row};
 use crate::settings::{Settings, Target};
 use crate::sql::Statement;
 use crate::value::Value;
@@ -17,6 +17,8 @@ use crate::value::Value;
 mod odbc;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "testing")]
+pub(crate) mod scripted;
 
 /// What becomes of the rows of a statement.
 pub(crate) enum Rows<'a> {
@@ -24,9 +26,23 @@ pub(crate) enum Rows<'a> {
     Ignore,
     /// They are kept. The whole result is one step under one deadline.
     Collect(&'a mut Vec<Row>),
-    /// They are handed over one by one. Each fetch has its own deadline, and the time that the receiver
-    /// takes counts for none. `Ok(false)` ends the statement early.
-    Each(&'a mut dyn FnMut(Row) -> Result<bool>),
+}
+
+/// A result that is read row by row, in bounded memory. It has the connection to itself.
+///
+/// Dropped before its end it is cancelled on the server, and the connection is broken.
+pub(crate) trait Cursor {
+    /// The names of the columns; `None` where they come with the first row only.
+    fn columns(&self) -> Option<&Arc<Columns>>;
+
+    /// The next row; `None` behind the last one, when all was read and nothing had failed.
+    ///
+    /// Each fetch has its own deadline, and the time between two of them counts for none. An error is the end, and
+    /// `None` follows on it; but for a row that cannot be read (`Decode`), which the others may follow.
+    fn next(&mut self) -> Result<Option<Row>>;
+
+    /// Reads no further row. True when that was the end of the connection; false when all had come by then.
+    fn close(&mut self) -> bool;
 }
 
 /// Where the rows of a mass load go.
@@ -103,8 +119,16 @@ pub(crate) trait Connection: Send {
     /// Runs one statement and hands its rows over. Returns how many rows it returned or changed.
     fn run(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64>;
 
+    /// Runs one statement whose rows are asked for one by one.
+    fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>>;
+
     /// Runs one text without parameters that may hold several statements, and drops their rows.
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()>;
+
+    /// Whether the records of an `execute_many` may go as the rows of one statement.
+    fn takes_many_rows(&self) -> bool {
+        true
+    }
 
     /// Looks at the table that rows are to be loaded into, and remembers it for [`load`](Connection::load). To be
     /// called in the transaction of the loading, so that the table stays as it was found.
@@ -164,6 +188,8 @@ pub(crate) fn connector(settings: &Settings) -> Result<Arc<dyn Connector>> {
         Target::Postgres(target) => Ok(Arc::new(postgres::PostgresConnector::new(target, settings)?)),
         #[cfg(feature = "odbc")]
         Target::Odbc(target) => Ok(Arc::new(odbc::OdbcConnector::new(target, settings)?)),
+        #[cfg(feature = "testing")]
+        Target::Mock(number) => Ok(Arc::new(scripted::ScriptedConnector { number: *number })),
         #[allow(unreachable_patterns, reason = "reached when a backend is left out of the build")]
         other => Err(Error::config(format!("this build of batchdb has no backend for {}", other.describe()))
             .with_hint("enable the feature `postgres` or `odbc` of the crate")),

@@ -215,8 +215,11 @@ impl Error {
 
     /// The program was told to stop, and its grace has passed.
     pub(crate) fn stopped(phase: Phase, grace: Duration) -> Error {
-        let message =
-            format!("the program was told to stop, and its {grace:?} of grace passed in the phase `{phase}`");
+        let message = if grace.is_zero() {
+            format!("the work was told to stop at once, in the phase `{phase}`")
+        } else {
+            format!("the program was told to stop, and its {grace:?} of grace passed in the phase `{phase}`")
+        };
         Error::late(ErrorKind::Cancelled, phase, message)
     }
 
@@ -235,7 +238,7 @@ impl Error {
         self
     }
 
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "testing"))]
     pub(crate) fn with_kind(self, kind: ErrorKind) -> Error {
         self.edit(|inner| inner.kind = kind)
     }

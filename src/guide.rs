@@ -105,6 +105,8 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! Many rows go into tables by [`bulk_insert` and its kin](mass).
+//!
 //! A stream that is ended early is cancelled on the server and costs its connection; inside a transaction it costs the
 //! transaction. Where that matters, say `LIMIT`. A write with `RETURNING` is carried out to its end
 //! all the same, whenever its reader stops.
@@ -141,34 +143,9 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! Every database gives the same [`Value`](crate::Value) for the same kind of thing, exactly or not at all:
-//!
-//! | `Value` | read as | PostgreSQL | SQL Server | SQLite, by the declared type |
-//! | --- | --- | --- | --- | --- |
-//! | `Bool` | `bool` | `boolean` | `bit` | `boolean`, `bit` |
-//! | `Int` | every integer type that it fits | `smallint` to `bigint`, `oid` | `tinyint` to `bigint` | `…int…` |
-//! | `Float` | `f64`, `f32` | `real`, `double precision` | `real`, `float` | `real`, `float`, `double` |
-//! | `Decimal` | `BigDecimal`; an integer where it is one | `numeric` | `decimal`, `numeric`, `money` | `decimal`, `numeric` |
-//! | `Text` | `String` | `text`, `varchar`, `char`, `name`, `xml`, `citext`, enums | `char` to `nvarchar(max)`, `xml` | `…char…`, `…text…`, `clob`, none |
-//! | `Bytes` | `Vec<u8>` | `bytea` | `binary`, `varbinary`, `rowversion` | `blob` |
-//! | `Date` | `NaiveDate` | `date` | `date` | `date` |
-//! | `Time` | `NaiveTime` | `time` | `time` | `time` |
-//! | `Timestamp` | `NaiveDateTime` | `timestamp` | `datetime`, `datetime2` | `datetime`, `timestamp` |
-//! | `TimestampTz` | `DateTime<Utc>`, `<FixedOffset>`, `<Local>` | `timestamptz`, in UTC | `datetimeoffset` | `timestamptz` |
-//! | `Uuid` | `Uuid` | `uuid` | `uniqueidentifier` | `uuid`, `guid` |
-//! | `Json` | `serde_json::Value` | `json`, `jsonb` | | `json` |
-//! | `List` | `Vec<…>` | arrays | | |
-//!
-//! A type that is not in the table is an error that names the column; a cast to text in the SQL makes it readable. So are
-//! an infinite date and a time of 24:00, which no type of Rust holds. A `numeric` that is `NaN` or infinite is a `Float`.
-//! Where SQLite has text, a date, a UUID, a decimal and JSON are read from it too.
-//!
-//! Two columns of one name are read by index; by name, or as a record, they are an error. On the way to PostgreSQL a value
-//! takes the type that the server wants: text for a `date`, an integer for a `numeric`. What would lose something is
-//! refused: an integer out of range, nanoseconds, a point in time for a column without zone.
-//!
-//! What drivers keep from us: SQLite's gives floats with 15 digits, ends a text at its first NUL, and loses the rows of
-//! `RETURNING`, which is therefore refused. psqlODBC reports arrays as text.
+//! Every database gives the same [`Value`](crate::Value) for the same kind of thing, exactly or not at all; a value that
+//! does not fit the type that you ask for is an error that names the column. [What becomes of each type](types) has its
+//! own page. Two columns of one name are read by index; by name, or as a record, they are an error.
 //!
 //! # Errors
 //!
@@ -497,3 +474,6 @@
 //!     .build()?;
 //! # Ok::<(), batchdb::Error>(())
 //! ```
+
+pub mod mass;
+pub mod types;

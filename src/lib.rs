@@ -33,7 +33,7 @@
 //! # Features
 //!
 //! `postgres` and `odbc` are on by default; with `postgres` alone nothing of ODBC is needed. `testing` brings
-//! `testing::EmbeddedPostgres`, `cli` the command `batchdb`.
+//! `testing::MockDatabase` and `testing::EmbeddedPostgres`, `cli` the command `batchdb`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(
     not(any(feature = "postgres", feature = "odbc")),
@@ -93,14 +93,14 @@ pub use crate::{
     pool::PoolStatus,
     retry::RetryPolicy,
     row::{ColumnIndex, Row},
-    session::Session,
+    session::{RowIter, Session},
     settings::{MigrateOnStart, Settings},
     tasks::{
-        MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, ThreeStages, TwoStages,
-        map_tasks, stage,
+        MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,
+        TwoStages, map_stream, map_tasks, stage, try_map_stream,
     },
     transaction::{Transaction, TransactionOptions},
-    value::{FromValue, Value},
+    value::{FromValue, Interval, Value},
 };
 
 /// The README's program is compiled with the examples of this documentation.

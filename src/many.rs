@@ -3,6 +3,7 @@
 mod table;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::backend::Rows;
 use crate::dialect::Dialect;
@@ -102,7 +103,7 @@ impl Session<'_> {
         let mut records = Records { rest: records.into_iter(), given: 0, ended: false, refused: None };
         let template = self.dialect().and_then(|dialect| sql::template(sql, dialect));
         let template = template.map_err(|error| self.named(error))?;
-        let insert = template.plain_insert();
+        let insert = if self.takes_many_rows()? { template.plain_insert() } else { None };
         let engine = match (insert, self.dialect()?) {
             (None, _) => None,
             // A driver that nothing is known of is asked, and may fail a transaction over the question.
@@ -152,11 +153,11 @@ impl Session<'_> {
 
     fn one_by_one<P: IntoParams>(
         &mut self,
-        template: &Template,
+        template: &Arc<Template>,
         records: &mut Records<impl Iterator<Item = P>>,
     ) -> Result<u64> {
         let mut changed = 0;
-        while let Some(statement) = records.next(|record| template.bind(record.into_params()?)) {
+        while let Some(statement) = records.next(|record| Arc::clone(template).bind(record.into_params()?)) {
             changed += self
                 .run_bound(OPERATION, &statement, Rows::Ignore)
                 .map_err(|error| error.at(format_args!("record {}", records.given)))?;

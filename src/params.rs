@@ -1,5 +1,6 @@
 //! Named parameters.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
@@ -18,9 +19,12 @@ use crate::value::Value;
 /// `Debug` prints the names and the kinds of the values, never the values.
 #[derive(Clone, Default, PartialEq)]
 pub struct Params {
-    entries: Vec<(Box<str>, Value)>,
+    entries: Vec<(Name, Value)>,
     lenient: bool,
 }
+
+/// A name; one that stands in the program is not copied.
+pub(crate) type Name = Cow<'static, str>;
 
 impl Params {
     /// No parameters, to be filled with [`set`](Params::set).
@@ -35,9 +39,23 @@ impl Params {
         let value = value.into();
         match self.entries.iter_mut().find(|(known, _)| **known == *name) {
             Some(entry) => entry.1 = value,
-            None => self.entries.push((name.into(), value)),
+            None => self.entries.push((name.to_owned().into(), value)),
         }
         self
+    }
+
+    /// What [`params!`](crate::params!) makes of its names and values. Of a name that is given twice the last counts.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn named<const N: usize>(pairs: [(&'static str, Value); N]) -> Params {
+        let mut entries: Vec<(Name, Value)> = Vec::with_capacity(N);
+        for (name, value) in pairs {
+            match entries.iter_mut().find(|(known, _)| *known == name) {
+                Some(entry) => entry.1 = value,
+                None => entries.push((Cow::Borrowed(name), value)),
+            }
+        }
+        Params { entries, lenient: false }
     }
 
     /// Allows names that the statement does not use.
@@ -70,12 +88,12 @@ impl Params {
     }
 
     /// The names, each once, with their values.
-    pub(crate) fn into_entries(self) -> Vec<(Box<str>, Value)> {
+    pub(crate) fn into_entries(self) -> Vec<(Name, Value)> {
         self.entries
     }
 
-    fn from_pairs(pairs: impl Iterator<Item = (Box<str>, Value)>) -> Params {
-        Params { entries: pairs.collect(), lenient: true }
+    fn from_pairs(pairs: impl Iterator<Item = (String, Value)>) -> Params {
+        Params { entries: pairs.map(|(name, value)| (Cow::Owned(name), value)).collect(), lenient: true }
     }
 }
 
@@ -125,7 +143,7 @@ impl IntoParams for () {
 
 impl IntoParams for Row {
     fn into_params(self) -> Result<Params> {
-        Ok(Params::from_pairs(self.into_pairs()?.map(|(name, value)| (name.into(), value))))
+        Ok(Params::from_pairs(self.into_pairs()?))
     }
 }
 
@@ -137,13 +155,13 @@ impl IntoParams for &Row {
 
 impl<V: Into<Value>> IntoParams for HashMap<String, V> {
     fn into_params(self) -> Result<Params> {
-        Ok(Params::from_pairs(self.into_iter().map(|(name, value)| (name.into(), value.into()))))
+        Ok(Params::from_pairs(self.into_iter().map(|(name, value)| (name, value.into()))))
     }
 }
 
 impl<V: Into<Value>> IntoParams for BTreeMap<String, V> {
     fn into_params(self) -> Result<Params> {
-        Ok(Params::from_pairs(self.into_iter().map(|(name, value)| (name.into(), value.into()))))
+        Ok(Params::from_pairs(self.into_iter().map(|(name, value)| (name, value.into()))))
     }
 }
 
@@ -177,9 +195,9 @@ pub fn record(fields: &impl Serialize) -> Result<Params> {
         Error::params("the record cannot be turned into named parameters").with_source(error)
     })?;
     match json {
-        serde_json::Value::Object(map) => Ok(Params::from_pairs(
-            map.into_iter().map(|(name, value)| (name.into(), Value::from_json(value))),
-        )),
+        serde_json::Value::Object(map) => {
+            Ok(Params::from_pairs(map.into_iter().map(|(name, value)| (name, Value::from_json(value)))))
+        }
         _ => Err(Error::params("a record must be a struct or a map, whose field names are the parameters")),
     }
 }
@@ -197,7 +215,7 @@ pub fn record(fields: &impl Serialize) -> Result<Params> {
 macro_rules! params {
     () => { $crate::Params::new() };
     ($($name:ident : $value:expr),+ $(,)?) => {
-        $crate::Params::new()$(.set(stringify!($name), $value))+
+        $crate::Params::named([$((stringify!($name), ::std::convert::Into::<$crate::Value>::into($value))),+])
     };
 }
 

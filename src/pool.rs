@@ -28,7 +28,7 @@ use self::first_use::FirstUse;
 use self::gate::{Gate, Permit, Refused};
 use self::leaks::{Loans, Note};
 use self::outage::Outage;
-use self::slot::{Slot, SlotManager, close_together, expiry};
+use self::slot::{Live, Slot, SlotManager, close_together, expiry};
 use self::waits::Waits;
 use crate::backend::{self, Connection, Connector};
 use crate::context;
@@ -53,7 +53,7 @@ static TIMER: LazyLock<Arc<ScheduledThreadPool>> = LazyLock::new(|| {
 pub(crate) struct Pool {
     settings: Arc<Settings>,
     connector: Arc<dyn Connector>,
-    gate: Arc<Gate>,
+    gate: Gate,
     slots: r2d2::Pool<SlotManager>,
     outage: Outage,
     /// Live connections that nobody uses.
@@ -121,39 +121,28 @@ impl Pool {
     ///
     /// `Checkout` when none became free in `POOL_TIMEOUT`, a timeout when `whole` passed first, `Closed`, and
     /// whatever connecting gives.
-    pub(crate) fn checkout(
-        self: &Arc<Pool>,
-        whole: Deadline,
-        place: &'static Location<'static>,
-    ) -> Result<Lease> {
+    pub(crate) fn checkout(&self, whole: Deadline, place: &'static Location<'static>) -> Result<Lease<'_>> {
         self.warn_of_too_many_workers();
         self.refuse_too_many_abandoned()?;
         let started = Instant::now();
         let patience = Deadline::after(started, self.settings.pool_timeout);
         let permit = self.enter(patience, whole)?;
         let mut slot = self.take_slot(patience.earlier(whole))?;
-        match self.make_ready(&mut slot, whole) {
-            Ok(()) => {
-                self.waits.count(started.elapsed());
-                let note = self.loans.as_ref().map(|loans| loans.note(place));
-                Ok(Lease {
-                    pool: Arc::clone(self),
-                    slot: Some(slot),
-                    permit: Some(permit),
-                    note,
-                    dirty: false,
-                })
-            }
-            Err(error) => {
-                slot.discard();
-                drop(slot);
-                drop(permit);
-                Err(error)
-            }
+        if !permit.waited() && slot.live().is_some_and(|live| self.is_fresh(live, started)) {
+            self.waits.count_none();
+        } else if let Err(error) = self.make_ready(&mut slot, whole) {
+            slot.discard();
+            drop(slot);
+            drop(permit);
+            return Err(error);
+        } else {
+            self.waits.count(started.elapsed());
         }
+        let note = self.loans.as_ref().map(|loans| loans.note(place));
+        Ok(Lease { pool: self, slot: Some(slot), permit: Some(permit), note, dirty: false, given_up: None })
     }
 
-    fn enter(&self, patience: Deadline, whole: Deadline) -> Result<Permit> {
+    fn enter(&self, patience: Deadline, whole: Deadline) -> Result<Permit<'_>> {
         self.gate.enter(patience.earlier(whole)).map_err(|refused| match refused {
             Refused::Closed => self.closed(),
             Refused::TimedOut if context::in_force(whole).left(Instant::now()).is_zero() => {
@@ -209,14 +198,19 @@ impl Pool {
         Ok(slot)
     }
 
+    /// Whether a connection may be used as it is: neither too old, nor idle for so long that it must be tested.
+    fn is_fresh(&self, live: &Live, now: Instant) -> bool {
+        !live.is_expired(now) && !self.needs_ping(live.idle_since, now)
+    }
+
     /// Tests the slot's connection where it was idle for long, replaces it where it is dead or too old.
     fn make_ready(&self, slot: &mut Slot, whole: Deadline) -> Result<()> {
         let now = Instant::now();
         if let Some(live) = slot.live() {
-            let expired = live.expires.is_some_and(|expires| expires <= now);
-            if !expired && !self.needs_ping(live.idle_since, now) {
+            if self.is_fresh(live, now) {
                 return Ok(());
             }
+            let expired = live.is_expired(now);
             let limit = Deadline::after(now, PING_LIMIT.min(self.settings.connect_timeout)).earlier(whole);
             let alive = !expired && live.connection.ping(limit).is_ok();
             if alive && !live.connection.is_broken() {
@@ -330,40 +324,52 @@ impl Pool {
 
     /// What becomes of a connection that comes back: kept, cleaned and kept, or closed.
     fn give_back(&self, slot: &mut Slot, dirty: bool) {
-        let settings = &self.settings;
         let Some(live) = slot.live() else {
             return;
         };
-        let now = Instant::now();
         if live.connection.is_broken() || std::thread::panicking() {
             self.invalid.fetch_add(1, Ordering::Relaxed);
             return slot.discard();
         }
-        let too_old = live.expires.is_some_and(|expires| expires <= now);
-        let too_many =
-            self.idle.load(Ordering::SeqCst) >= settings.pool_size as usize && self.gate.waiting() == 0;
-        if too_old || too_many || self.gate.is_closed() {
+        let now = Instant::now();
+        if live.is_expired(now) || self.gate.is_closed() {
             return slot.discard();
         }
-        if dirty && let Err(error) = live.connection.reset(Deadline::after(now, RESET_LIMIT)) {
+        live.idle_since = now;
+        if dirty {
+            // Before the effort: it would be closed all the same.
+            if self.idle.load(Ordering::SeqCst) >= self.settings.pool_size as usize
+                && self.gate.waiting() == 0
+            {
+                return slot.discard();
+            }
+            self.clean(live);
+        }
+        if live.connection.is_broken() || !self.counts_as_idle() {
+            slot.discard();
+        }
+    }
+
+    /// Cleans a used session; a connection on which that fails is broken.
+    fn clean(&self, live: &mut Live) {
+        if let Err(error) = live.connection.reset(Deadline::after(live.idle_since, RESET_LIMIT)) {
             log_line::event(
                 Level::Debug,
                 &format!("a used session could not be cleaned and is closed: {error}"),
-                &[("database", (&*settings.database).into())],
+                &[("database", (&*self.settings.database).into())],
             );
         }
-        if live.connection.is_broken() {
-            return slot.discard();
-        }
         live.idle_since = Instant::now();
+    }
+
+    /// Counts one more idle connection. False where there are as many as are kept, and nobody waits.
+    fn counts_as_idle(&self) -> bool {
         // Counted and compared in one step: of two that come back together, one may be too many.
-        let most = if self.gate.waiting() == 0 { settings.pool_size as usize } else { usize::MAX };
-        let kept = self
-            .idle
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |idle| (idle < most).then_some(idle + 1));
-        if kept.is_err() {
-            slot.discard();
-        }
+        let below = |most| {
+            let one_more = |idle| (idle < most).then_some(idle + 1);
+            self.idle.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
+        };
+        below(self.settings.pool_size as usize) || (self.gate.waiting() > 0 && below(usize::MAX))
     }
 }
 
@@ -381,30 +387,49 @@ impl std::fmt::Debug for Pool {
 
 /// A borrowed connection. It goes back to the pool when dropped, or is closed when it cannot be used again.
 #[derive(Debug)]
-pub(crate) struct Lease {
-    pool: Arc<Pool>,
+pub(crate) struct Lease<'p> {
+    pool: &'p Pool,
     slot: Option<r2d2::PooledConnection<SlotManager>>,
-    permit: Option<Permit>,
+    permit: Option<Permit<'p>>,
     /// Dropped last, with the loan.
     note: Option<Note>,
     dirty: bool,
+    /// Why the connection was given up, where that is not an error of its own.
+    given_up: Option<Error>,
 }
 
-impl Lease {
+impl Lease<'_> {
     /// The connection.
     ///
     /// # Errors
     ///
     /// `Closed`, for a lease whose connection was given up.
     pub(crate) fn connection(&mut self) -> Result<&mut dyn Connection> {
+        self.parts().map(|(connection, _)| connection)
+    }
+
+    /// The connection, and where to say why it was given up: every later call is told that.
+    ///
+    /// # Errors
+    ///
+    /// As [`connection`](Lease::connection).
+    pub(crate) fn parts(&mut self) -> Result<(&mut dyn Connection, &mut Option<Error>)> {
+        if let Some(reason) = &self.given_up {
+            return Err(reason.clone());
+        }
         match self.slot.as_mut().and_then(|slot| slot.live()) {
-            Some(live) => Ok(&mut *live.connection),
+            Some(live) => Ok((&mut *live.connection, &mut self.given_up)),
             None => Err(Error::new(
                 ErrorKind::Closed,
                 "the connection of this session was given up after an error",
             )
             .with_effect(Effect::NotSent)),
         }
+    }
+
+    /// Whether [`parts`](Lease::parts) was told why the connection was given up.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.is_some()
     }
 
     /// A call is made, which a warning of a leak is to name.
@@ -428,7 +453,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for Lease<'_> {
     fn drop(&mut self) {
         if let Some(mut slot) = self.slot.take() {
             self.pool.give_back(&mut slot, self.dirty);

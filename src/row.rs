@@ -25,6 +25,10 @@ impl Columns {
         self.names.len()
     }
 
+    pub(crate) fn names(&self) -> &[Box<str>] {
+        &self.names
+    }
+
     /// The place of the one column called `name`.
     fn position(&self, name: &str) -> Result<usize> {
         let mut places = self.names.iter().enumerate().filter(|(_, known)| ***known == *name);
@@ -107,6 +111,12 @@ impl Row {
     /// The column names, in order.
     pub fn columns(&self) -> impl ExactSizeIterator<Item = &str> {
         self.columns.names.iter().map(|name| &**name)
+    }
+
+    /// The names, as all rows of the result share them.
+    #[cfg(feature = "testing")]
+    pub(crate) fn shared_columns(&self) -> &Arc<Columns> {
+        &self.columns
     }
 
     /// The values, in the order of the columns.

@@ -18,6 +18,10 @@ use crate::row::Row;
 use crate::settings::Settings;
 use crate::sql::{self, Statement};
 
+mod rows;
+
+pub use rows::RowIter;
+
 mod load;
 
 /// One connection, borrowed for several calls in a row.
@@ -27,7 +31,7 @@ mod load;
 /// (a `SET`, a temporary table) lasts until the session ends; then the connection is cleaned.
 #[derive(Debug)]
 pub struct Session<'a> {
-    lease: Lease,
+    lease: Lease<'a>,
     settings: &'a Arc<Settings>,
     budget: Budget,
     /// 0 outside transactions, 1 in one, more in savepoints.
@@ -37,7 +41,7 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(lease: Lease, settings: &'a Arc<Settings>, whole: Deadline) -> Session<'a> {
+    pub(crate) fn new(lease: Lease<'a>, settings: &'a Arc<Settings>, whole: Deadline) -> Session<'a> {
         Session { lease, settings, budget: Budget { each: settings.timeout, whole }, depth: 0, doom: None }
     }
 
@@ -72,20 +76,32 @@ impl<'a> Session<'a> {
         params: impl IntoParams,
         rows: Rows<'_>,
     ) -> Result<u64> {
-        let started = Instant::now();
+        let started = to_be_logged();
         self.lease.note(operation);
         let outcome = self.try_run(sql, params, rows);
         self.end(operation, started, outcome)
     }
 
     fn try_run(&mut self, sql: &str, params: impl IntoParams, rows: Rows<'_>) -> Result<u64> {
-        let dialect = self.dialect()?;
-        let statement = sql::compile(sql, dialect, params.into_params()?)?;
-        self.run_compiled(&statement, rows)
+        let statement = self.admit(sql, params)?;
+        self.run_admitted(&statement, rows)
     }
 
-    /// Refuses what must not run here, and runs the rest.
-    fn run_compiled(&mut self, statement: &Statement, rows: Rows<'_>) -> Result<u64> {
+    fn run_admitted(&mut self, statement: &Statement, rows: Rows<'_>) -> Result<u64> {
+        let budget = self.budget();
+        let outcome = self.lease.connection()?.run(statement, rows, budget);
+        outcome.map_err(|error| in_part(error, self.depth == 0 && statement.traits.divisible))
+    }
+
+    /// Compiles a statement, and refuses what must not run here.
+    fn admit(&mut self, sql: &str, params: impl IntoParams) -> Result<Statement> {
+        let dialect = self.dialect()?;
+        let statement = sql::compile(sql, dialect, params.into_params()?)?;
+        self.admit_compiled(&statement)?;
+        Ok(statement)
+    }
+
+    fn admit_compiled(&mut self, statement: &Statement) -> Result<()> {
         if statement.traits.transaction_control {
             return Err(Error::usage("transactions are not begun or ended by text")
                 .with_hint("use `transaction(|tx| …)`, which ends them on every way out"));
@@ -99,48 +115,24 @@ impl<'a> Session<'a> {
         if statement.traits.leaves_traces {
             self.lease.mark_dirty();
         }
-        let budget = self.budget();
-        let connection = self.lease.connection()?;
-        let outcome = match rows {
-            // A write is read to its end: stopped half way, nobody could say what of it was kept.
-            Rows::Each(receive) if statement.traits.acts => {
-                let mut wanted = true;
-                let mut to_the_end = |row| {
-                    if wanted {
-                        wanted = receive(row)?;
-                    }
-                    Ok(true)
-                };
-                connection.run(statement, Rows::Each(&mut to_the_end), budget)
-            }
-            rows => connection.run(statement, rows, budget),
-        };
-        match outcome {
-            // The server undid what it was about. What had ended before stays.
-            Err(error)
-                if self.depth == 0
-                    && statement.traits.divisible
-                    && matches!(error.effect(), Effect::RolledBack | Effect::Throttled) =>
-            {
-                Err(error.with_effect(Effect::Unknown))
-            }
-            outcome => outcome,
-        }
+        Ok(())
     }
 
     /// Names the database and the operation in an error, and logs the call.
     fn end<T: Into<u64> + Copy>(
         &mut self,
         operation: &'static str,
-        started: Instant,
+        started: Option<Instant>,
         outcome: Result<T>,
     ) -> Result<T> {
         let outcome = outcome.map_err(|error| error.during(operation).in_database(&self.settings.database));
         if let Err(error) = &outcome {
             self.note(error);
         }
-        let told = outcome.as_ref().map(|count| Some((*count).into()));
-        log_line::operation(Level::Debug, &self.settings.database, operation, started.elapsed(), told);
+        if let Some(started) = started {
+            let told = outcome.as_ref().map(|count| Some((*count).into()));
+            log_line::operation(Level::Debug, &self.settings.database, operation, started.elapsed(), told);
+        }
         outcome
     }
 
@@ -243,40 +235,9 @@ impl<'a> Session<'a> {
         rows.iter().enumerate().map(read).collect()
     }
 
-    /// Runs a query and hands its rows to `receive` one by one, without keeping them.
-    ///
-    /// Each fetch is limited by `TIMEOUT`; the time that `receive` takes is not. Return `Ok(false)` to stop
-    /// early: the query is then cancelled on the server and the connection closed. A statement that writes
-    /// (`INSERT … RETURNING`) is carried out to its end all the same. Returns the number of rows that were
-    /// handed over.
-    ///
-    /// # Errors
-    ///
-    /// What `receive` returns, and whatever `execute_query` gives.
-    pub fn query_each<E: From<Error>>(
-        &mut self,
-        sql: &str,
-        params: impl IntoParams,
-        mut receive: impl FnMut(Row) -> Result<bool, E>,
-    ) -> Result<u64, E> {
-        let (mut refused, mut handed) = (None, 0);
-        let mut each = |row| {
-            handed += 1;
-            receive(row).or_else(|error| {
-                refused = Some(error);
-                Ok(false)
-            })
-        };
-        let outcome = self.run("query_each", sql, params, Rows::Each(&mut each));
-        match refused {
-            Some(error) => Err(error),
-            None => outcome.map(|_| handed).map_err(E::from),
-        }
-    }
-
     /// Runs a text of several statements without parameters, such as a migration.
     pub(crate) fn run_script(&mut self, text: &str) -> Result<()> {
-        let started = Instant::now();
+        let started = to_be_logged();
         self.lease.mark_dirty();
         let deadline = self.step();
         let outcome = self.lease.connection().and_then(|connection| connection.run_script(text, deadline));
@@ -299,7 +260,7 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn commit(&mut self) -> Result<()> {
-        let started = Instant::now();
+        let started = to_be_logged();
         let deadline = self.step();
         // Asked here and not only by the backends: no time left means that nothing was sent, and what was not
         // committed must not wait in the session for the next borrower's commit.
@@ -320,6 +281,9 @@ impl<'a> Session<'a> {
 
     /// Rolls back; a connection that cannot is closed, which has the same effect on the server.
     pub(crate) fn rollback(&mut self) {
+        if self.lease.is_given_up() {
+            return self.lease.discard();
+        }
         // Undoing must not fail for want of time: the caller's limit has often just passed.
         let deadline = Deadline::after(Instant::now(), ROLLBACK_LIMIT);
         let outcome = self.lease.connection().and_then(|connection| connection.rollback(deadline));
@@ -345,3 +309,17 @@ impl<'a> Session<'a> {
 
 /// How long a rollback may take before the connection is closed instead.
 const ROLLBACK_LIMIT: Duration = Duration::from_millis(250);
+
+/// When a call began that a line is going to be written about. The clock is not read for others.
+fn to_be_logged() -> Option<Instant> {
+    log_line::enabled(Level::Debug).then(Instant::now)
+}
+
+/// What a failed statement leaves behind, where it may have ended a part of its work by itself: the server undid what
+/// it was about, and what had ended before stays.
+fn in_part(error: Error, divisible: bool) -> Error {
+    match error.effect() {
+        Effect::RolledBack | Effect::Throttled if divisible => error.with_effect(Effect::Unknown),
+        _ => error,
+    }
+}

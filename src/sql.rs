@@ -48,6 +48,35 @@ pub(crate) struct Statement {
     pub(crate) text: Arc<str>,
     pub(crate) args: Vec<Value>,
     pub(crate) traits: Traits,
+    /// What it was made of, where a program has written it.
+    #[cfg_attr(not(feature = "testing"), allow(dead_code, reason = "only a scripted database asks for it"))]
+    pub(crate) template: Option<Arc<Template>>,
+}
+
+#[cfg(feature = "testing")]
+impl Statement {
+    /// The text as the program wrote it.
+    pub(crate) fn source(&self) -> &str {
+        self.template.as_ref().map_or(&self.text, |template| template.source())
+    }
+
+    /// The arguments with their names, where the database numbers its parameters.
+    pub(crate) fn named_args(&self) -> Vec<(Box<str>, Value)> {
+        let names = self.template.iter().flat_map(|template| template.names());
+        names.map(Box::from).zip(self.args.iter().cloned()).collect()
+    }
+}
+
+/// The words and symbols of a text as the database reads them, without comments; words without quotes in small
+/// letters, because their case does not count.
+#[cfg(feature = "testing")]
+pub(crate) fn words(text: &str, dialect: Dialect) -> Vec<String> {
+    let significant = lexer::tokens(text, dialect).filter(lexer::Token::is_significant);
+    let word = |token: lexer::Token<'_>| match token.kind {
+        lexer::Kind::Word => token.text.to_lowercase(),
+        _ => token.text.to_owned(),
+    };
+    significant.map(word).collect()
 }
 
 /// What reading a statement tells of it.

@@ -1,9 +1,14 @@
 //! One SQL value, owned, the same for every database.
 
 mod convert;
+mod exact;
+mod interval;
 mod json;
+mod lists;
 
 pub use convert::FromValue;
+pub(crate) use exact::{exact_json, to_double, to_integer, to_single};
+pub use interval::Interval;
 pub(crate) use json::from_pairs;
 
 use bigdecimal::BigDecimal;
@@ -14,6 +19,9 @@ use uuid::Uuid;
 ///
 /// Both databases give the same variant for the same kind of thing, whatever its width: every integer
 /// is an [`Int`](Value::Int), `numeric` and `decimal` keep every digit, nothing passes through a float.
+/// What no variant holds (an infinite date, a range, an address) is the [`Text`](Value::Text) that the server
+/// itself prints, and which it takes back as a parameter. The guide has the whole
+/// [table of types](crate::guide::types).
 ///
 /// `Debug` prints the kind of the value and not the value, so that a row may be logged by mistake
 /// without publishing anybody's data. Use [`to_json`](Value::to_json) to see what is inside.
@@ -26,11 +34,11 @@ pub enum Value {
     Bool(bool),
     /// Every integer type, SQL Server's unsigned `tinyint` included.
     Int(i64),
-    /// `real` and `double precision`. A `real` widens exactly.
+    /// `real` and `double precision`, and a `numeric` that is `NaN` or infinite. A `real` widens exactly.
     Float(f64),
     /// `numeric`, `decimal`, and `money` through ODBC: exact, of any size.
     Decimal(BigDecimal),
-    /// Every text type.
+    /// Every text type, and whatever has no variant of its own.
     Text(String),
     /// `bytea`, `varbinary`, `blob`.
     Bytes(Vec<u8>),
@@ -42,11 +50,13 @@ pub enum Value {
     Timestamp(NaiveDateTime),
     /// `timestamptz` (given in UTC) and `datetimeoffset` (with its offset): a point in time.
     TimestampTz(DateTime<FixedOffset>),
+    /// `interval`.
+    Interval(Interval),
     /// `uuid`, `uniqueidentifier`.
     Uuid(Uuid),
     /// `json`, `jsonb`. Boxed, because every cell of a result would else be as large as a JSON object.
     Json(Box<serde_json::Value>),
-    /// A PostgreSQL array, and the list of an `IN (:ids)`.
+    /// A PostgreSQL array, with lists in it where it has several dimensions, and the list of an `IN (:ids)`.
     List(Vec<Value>),
 }
 
@@ -72,6 +82,7 @@ impl Value {
             Value::Time(_) => "time",
             Value::Timestamp(_) => "timestamp",
             Value::TimestampTz(_) => "timestamp with time zone",
+            Value::Interval(_) => "interval",
             Value::Uuid(_) => "uuid",
             Value::Json(_) => "json",
             Value::List(_) => "list",
@@ -134,6 +145,12 @@ macro_rules! value_from {
                 Value::List(values.into_iter().map(Value::from).collect())
             }
         }
+
+        impl From<Vec<Option<$source>>> for Value {
+            fn from(values: Vec<Option<$source>>) -> Value {
+                Value::List(values.into_iter().map(Value::from).collect())
+            }
+        }
     )+ };
 }
 
@@ -156,6 +173,7 @@ value_from! {
     NaiveDateTime => Value::Timestamp,
     DateTime<FixedOffset> => Value::TimestampTz,
     DateTime<chrono::Utc> => |at: DateTime<chrono::Utc>| Value::TimestampTz(at.fixed_offset()),
+    Interval => Value::Interval,
     Uuid => Value::Uuid,
     serde_json::Value => |json| Value::Json(Box::new(json)),
 }

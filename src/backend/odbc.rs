@@ -32,6 +32,7 @@ mod load;
 mod objects;
 mod session;
 mod statement;
+mod stream;
 mod transaction;
 mod worker;
 

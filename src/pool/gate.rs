@@ -5,7 +5,8 @@
 //! connection to be returned, so neither matters.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -24,6 +25,8 @@ pub(super) enum Refused {
 #[derive(Debug)]
 pub(super) struct Gate {
     state: Mutex<State>,
+    /// Written under the lock of the state; a mark that whoever returns a connection can look at without it.
+    closed: AtomicBool,
     /// Signalled when the last permit came back.
     drained: Condvar,
     capacity: usize,
@@ -33,7 +36,8 @@ pub(super) struct Gate {
 struct State {
     free: usize,
     waiting: VecDeque<Ticket>,
-    closed: bool,
+    /// How many wait until all permits are back. To signal costs a system call also where nobody waits for it.
+    draining: usize,
 }
 
 /// A place in the queue.
@@ -50,27 +54,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Gate {
-    pub(super) fn new(capacity: usize) -> Arc<Gate> {
-        let state = State { free: capacity, waiting: VecDeque::new(), closed: false };
-        Arc::new(Gate { state: Mutex::new(state), drained: Condvar::new(), capacity })
+    pub(super) fn new(capacity: usize) -> Gate {
+        let state = State { free: capacity, waiting: VecDeque::new(), draining: 0 };
+        Gate { state: Mutex::new(state), closed: AtomicBool::new(false), drained: Condvar::new(), capacity }
     }
 
     /// Waits in line for a permit.
-    pub(super) fn enter(self: &Arc<Gate>, until: Deadline) -> Result<Permit, Refused> {
+    pub(super) fn enter(&self, until: Deadline) -> Result<Permit<'_>, Refused> {
         let (ticket, called) = {
             let mut state = lock(&self.state);
-            if state.closed {
+            if self.is_closed() {
                 return Err(Refused::Closed);
             }
             if state.free > 0 && state.waiting.is_empty() {
                 state.free -= 1;
-                return Ok(Permit { gate: Arc::clone(self) });
+                return Ok(Permit { gate: self, waited: false });
             }
             let (ticket, called) = bounded(1);
             state.waiting.push_back(ticket.clone());
             (ticket, called)
         };
-        self.wait(&ticket, &called, until).map(|()| Permit { gate: Arc::clone(self) })
+        self.wait(&ticket, &called, until).map(|()| Permit { gate: self, waited: true })
     }
 
     fn wait(
@@ -92,7 +96,7 @@ impl Gate {
             Some(next) => call(&next, Ok(())),
             None => {
                 state.free += 1;
-                if state.free == self.capacity {
+                if state.free == self.capacity && state.draining > 0 {
                     self.drained.notify_all();
                 }
             }
@@ -102,25 +106,27 @@ impl Gate {
     /// Lets nobody in any more and sends those away who wait.
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
-        state.closed = true;
+        self.closed.store(true, Ordering::Release);
         state.waiting.drain(..).for_each(|ticket| call(&ticket, Err(Refused::Closed)));
     }
 
     /// Waits until every permit is back; false when that did not happen in time.
     pub(super) fn drain(&self, until: Instant) -> bool {
         let mut state = lock(&self.state);
+        state.draining += 1;
         while state.free < self.capacity {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return false;
+                break;
             }
             state = self.drained.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        true
+        state.draining -= 1;
+        state.free == self.capacity
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        lock(&self.state).closed
+        self.closed.load(Ordering::Acquire)
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -135,11 +141,19 @@ impl Gate {
 
 /// The right to hold one connection; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Permit {
-    gate: Arc<Gate>,
+pub(super) struct Permit<'g> {
+    gate: &'g Gate,
+    waited: bool,
 }
 
-impl Drop for Permit {
+impl Permit<'_> {
+    /// Whether it was not there at once.
+    pub(super) fn waited(&self) -> bool {
+        self.waited
+    }
+}
+
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.gate.leave();
     }
@@ -148,7 +162,7 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
+    use std::sync::{Arc, mpsc};
     use std::thread;
     use std::time::Duration;
 
@@ -166,7 +180,7 @@ mod tests {
 
     #[test]
     fn waiters_are_served_in_the_order_in_which_they_came() {
-        let gate = Gate::new(1);
+        let gate = Arc::new(Gate::new(1));
         let held = gate.enter(Deadline::NONE).unwrap();
         let (order, served) = mpsc::channel();
         let threads: Vec<_> = (0..8)
@@ -199,7 +213,7 @@ mod tests {
 
     #[test]
     fn closing_sends_waiters_away_and_drains() {
-        let gate = Gate::new(1);
+        let gate = Arc::new(Gate::new(1));
         let held = gate.enter(Deadline::NONE).unwrap();
         let queue = Arc::clone(&gate);
         let waiter = thread::spawn(move || queue.enter(Deadline::NONE).map(|_| ()));
@@ -214,7 +228,7 @@ mod tests {
 
     #[test]
     fn no_permit_is_lost_under_load() {
-        let gate = Gate::new(3);
+        let gate = Arc::new(Gate::new(3));
         let threads: Vec<_> = (0..8)
             .map(|number| {
                 let gate = Arc::clone(&gate);

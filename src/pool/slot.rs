@@ -18,7 +18,7 @@ use crate::log_line;
 /// A place for one connection.
 #[derive(Default)]
 pub(crate) struct Slot {
-    live: Option<Live>,
+    live: Option<Box<Live>>,
     /// The connection must not be used again, for whatever reason.
     discard: bool,
 }
@@ -32,13 +32,19 @@ pub(super) struct Live {
     pub(super) idle_since: Instant,
 }
 
+impl Live {
+    pub(super) fn is_expired(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
 impl Slot {
     pub(super) fn live(&mut self) -> Option<&mut Live> {
-        self.live.as_mut()
+        self.live.as_deref_mut()
     }
 
     pub(super) fn fill(&mut self, connection: Box<dyn Connection>, expires: Option<Instant>) {
-        self.live = Some(Live { connection, expires, idle_since: Instant::now() });
+        self.live = Some(Box::new(Live { connection, expires, idle_since: Instant::now() }));
         self.discard = false;
     }
 

@@ -1,8 +1,6 @@
 //! The doors for many rows and many records: statements that were made elsewhere.
 
-use std::time::Instant;
-
-use super::Session;
+use super::{Session, to_be_logged};
 use crate::backend::{Connection, Rows};
 use crate::deadline::Budget;
 use crate::error::{Error, ErrorKind, Result};
@@ -15,7 +13,7 @@ impl Session<'_> {
         operation: &'static str,
         step: impl FnOnce(&mut dyn Connection, Budget) -> Result<u64>,
     ) -> Result<u64> {
-        let started = Instant::now();
+        let started = to_be_logged();
         self.lease.note(operation);
         let outcome = if self.settings.read_only {
             Err(Error::new(ErrorKind::ReadOnly, "the database is read-only by its settings (READ_ONLY)"))
@@ -33,9 +31,14 @@ impl Session<'_> {
         statement: &Statement,
         rows: Rows<'_>,
     ) -> Result<u64> {
-        let started = Instant::now();
+        let started = to_be_logged();
         self.lease.note(operation);
-        let outcome = self.run_compiled(statement, rows);
+        let outcome = self.admit_compiled(statement).and_then(|()| self.run_admitted(statement, rows));
         self.end(operation, started, outcome)
+    }
+
+    /// Whether records may go as the rows of one statement.
+    pub(crate) fn takes_many_rows(&mut self) -> Result<bool> {
+        Ok(self.lease.connection()?.takes_many_rows())
     }
 }

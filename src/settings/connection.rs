@@ -83,6 +83,14 @@ fn read_text(marked: &str, kind: Option<Kind>, expander: &mut Expander<'_>) -> O
                 agree(kind, &[Kind::Odbc], "a SQLite URL", expander)?;
                 odbc::from_sqlite_url(rest, expander)
             }
+            #[cfg(feature = "testing")]
+            "mock" => {
+                let number = rest.parse().ok();
+                if number.is_none() {
+                    expander.problem("a mock has a number: use the text that it gives for itself");
+                }
+                Some(Parsed { target: Target::Mock(number?), connect_timeout: None, secrets: Vec::new() })
+            }
             _ => {
                 expander.problem(
                     "its scheme is none of `postgresql://`, `postgres://`, `mssql+pyodbc://`, \

@@ -10,6 +10,9 @@ use crate::dialect::Dialect;
 pub(crate) enum Target {
     Postgres(PostgresTarget),
     Odbc(OdbcTarget),
+    /// The mock of this number.
+    #[cfg(feature = "testing")]
+    Mock(u64),
 }
 
 impl Target {
@@ -18,6 +21,8 @@ impl Target {
         match self {
             Target::Postgres(target) => target.describe(),
             Target::Odbc(target) => target.description.clone(),
+            #[cfg(feature = "testing")]
+            Target::Mock(number) => format!("mock {number}"),
         }
     }
 
@@ -26,6 +31,8 @@ impl Target {
         match self {
             Target::Postgres(_) => Dialect::Postgres,
             Target::Odbc(target) => target.dialect,
+            #[cfg(feature = "testing")]
+            Target::Mock(_) => Dialect::Postgres,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::Statement;
 use super::template::{Fill, ListPlace, Template, Use};
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
-use crate::params::Params;
+use crate::params::{Name, Params};
 use crate::value::Value;
 
 impl Template {
@@ -18,7 +18,7 @@ impl Template {
     ///
     /// `Params`, when a name is used and not given, or given and not used by a strict caller; when a list
     /// stands where the database takes none; when there are more arguments than the database takes.
-    pub(crate) fn bind(&self, params: Params) -> Result<Statement> {
+    pub(crate) fn bind(self: Arc<Template>, params: Params) -> Result<Statement> {
         let values = self.take(params)?;
         let (text, args) = if self.dialect.numbers_parameters() {
             (self.numbered_text(&values), values)
@@ -26,18 +26,23 @@ impl Template {
             self.unnumbered(values)?
         };
         check_limit(self.dialect, args.len())?;
-        Ok(Statement { text, args, traits: self.traits })
+        Ok(Statement { text, args, traits: self.traits, template: Some(self) })
     }
 
     /// The values of the names, in the order of the names.
     fn take(&self, params: Params) -> Result<Vec<Value>> {
         let lenient = params.is_lenient();
         let mut entries = params.into_entries();
+        // Names are mostly given in the order of their use, each once: then the values are what is left of the entries.
+        let given = entries.iter().map(|(name, _)| &**name);
+        if given.eq(self.names.iter().map(|name| &**name)) {
+            return Ok(entries.into_iter().map(|(_, value)| value).collect());
+        }
         let mut values = Vec::with_capacity(self.names.len());
-        // Names are mostly given in the order of their use, so the search goes on where it found the last.
+        // A record has more, in the same order as a rule, so the search goes on where it found the last.
         let mut from = 0;
         for name in &self.names {
-            let is_it = |entry: &(Box<str>, Value)| entry.0 == *name;
+            let is_it = |entry: &(Name, Value)| *entry.0 == **name;
             let found = entries[from..].iter().position(is_it).map(|at| at + from);
             let Some(at) = found.or_else(|| entries[..from].iter().position(is_it)) else {
                 return Err(self.missing(&entries));
@@ -108,8 +113,8 @@ impl Template {
         Ok((text, args))
     }
 
-    fn missing(&self, entries: &[(Box<str>, Value)]) -> Error {
-        let missing = self.names.iter().filter(|name| !entries.iter().any(|(given, _)| given == *name));
+    fn missing(&self, entries: &[(Name, Value)]) -> Error {
+        let missing = self.names.iter().filter(|name| !entries.iter().any(|(given, _)| *given == ***name));
         let given = list_names(entries.iter().map(|(name, _)| &**name));
         Error::params(format!("not given: {}", list_names(missing.map(|name| &**name)))).with_hint(
             if given.is_empty() {
@@ -121,7 +126,7 @@ impl Template {
         )
     }
 
-    fn unused(&self, entries: &[(Box<str>, Value)]) -> Error {
+    fn unused(&self, entries: &[(Name, Value)]) -> Error {
         let unused = entries
             .iter()
             .map(|(name, _)| &**name)

@@ -1,10 +1,10 @@
 //! The templates of a process, so that a text is read once.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use lru::LruCache;
+use lru::{DefaultHasher, LruCache};
 
 use super::template::Template;
 use crate::dialect::Dialect;
@@ -22,12 +22,13 @@ const LONGEST: usize = 64 * 1024;
 type Shard = LruCache<u64, Arc<Template>>;
 
 struct Cache {
-    hasher: RandomState,
+    /// Fast, and seeded by chance.
+    hasher: DefaultHasher,
     shards: [Mutex<Shard>; SHARDS],
 }
 
 static CACHE: LazyLock<Cache> = LazyLock::new(|| Cache {
-    hasher: RandomState::new(),
+    hasher: DefaultHasher::default(),
     shards: std::array::from_fn(|_| Mutex::new(LruCache::new(TEXTS_A_SHARD))),
 });
 

@@ -48,7 +48,7 @@ pub(crate) struct PlainInsert {
     /// Up to and with `VALUES`.
     head: Box<str>,
     /// The row in its parentheses.
-    row: Template,
+    row: Arc<Template>,
     /// What follows the row.
     tail: Box<str>,
     /// The text of a single row.
@@ -113,7 +113,7 @@ impl PlainInsert {
         if !tail.is_empty() && !is_do_nothing(tail, dialect) {
             return None;
         }
-        let row = Template::parse(&sql[all[open].at..all[close].end()], dialect).ok()?;
+        let row = Arc::new(Template::parse(&sql[all[open].at..all[close].end()], dialect).ok()?);
         Some(PlainInsert {
             table: table.into(),
             head: sql[..values.end()].into(),
@@ -146,7 +146,7 @@ impl PlainInsert {
     ///
     /// `Params`, as [`Template::bind`].
     pub(crate) fn bind(&self, params: Params) -> Result<BoundRow> {
-        let Statement { text, args, .. } = self.row.bind(params)?;
+        let Statement { text, args, .. } = Arc::clone(&self.row).bind(params)?;
         let count = args.len();
         Ok(BoundRow { text, args, count })
     }
@@ -163,7 +163,7 @@ impl PlainInsert {
         };
         let mut args = Vec::with_capacity(rows.iter().map(|row| row.args.len()).sum());
         rows.iter_mut().for_each(|row| args.append(&mut row.args));
-        Statement { text, args, traits: self.traits }
+        Statement { text, args, traits: self.traits, template: None }
     }
 
     /// Gives the values of a statement back to its rows.

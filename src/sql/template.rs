@@ -116,14 +116,20 @@ impl Template {
         Ok(template)
     }
 
-    /// Whether this is the template of that text.
-    pub(super) fn is_of(&self, sql: &str, dialect: Dialect) -> bool {
-        self.dialect == dialect && *self.source == *sql
-    }
-
     /// The text as it was written.
     pub(super) fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The names of the parameters, in the order of the arguments of a database that numbers them.
+    #[cfg(feature = "testing")]
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+
+    /// Whether this is the template of that text.
+    pub(super) fn is_of(&self, sql: &str, dialect: Dialect) -> bool {
+        self.dialect == dialect && *self.source == *sql
     }
 
     /// The text for scalars with numbered placeholders behind the first `before`.

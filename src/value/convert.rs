@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use bigdecimal::{BigDecimal, ToPrimitive};
-use chrono::{DateTime, FixedOffset, Local, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use bigdecimal::BigDecimal;
+use chrono::{DateTime, FixedOffset, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::Value;
+use super::{Interval, Value, exact_json, to_integer};
 use crate::error::{Error, Result};
 
 /// A type that a [`Value`] can be read as.
@@ -23,7 +23,7 @@ pub trait FromValue: Sized {
     fn from_value(value: &Value) -> Result<Self>;
 }
 
-fn mismatch<T>(value: &Value, wanted: &str) -> Result<T> {
+pub(super) fn mismatch<T>(value: &Value, wanted: &str) -> Result<T> {
     let error = Error::decode(format!("a value of type {} cannot be read as {wanted}", value.kind()));
     Err(match value {
         Value::Null => error.with_hint("read it as an Option to allow NULL"),
@@ -44,10 +44,13 @@ macro_rules! integers {
                 match value {
                     Value::Int(number) => <$target>::try_from(*number)
                         .or_else(|_| out_of_range(value, stringify!($target))),
-                    Value::Decimal(number) if number.is_integer() => number
-                        .to_i128()
-                        .and_then(|number| <$target>::try_from(number).ok())
-                        .map_or_else(|| out_of_range(value, stringify!($target)), Ok),
+                    Value::Decimal(number) => match to_integer(number) {
+                        Some(number) => <$target>::try_from(number)
+                            .or_else(|_| out_of_range(value, stringify!($target))),
+                        None => Err(Error::decode(format!(
+                            "a decimal has a fraction, or is out of range for {}", stringify!($target)
+                        ))),
+                    },
                     _ => mismatch(value, stringify!($target)),
                 }
             }
@@ -187,11 +190,33 @@ impl FromValue for Uuid {
     }
 }
 
+impl FromValue for Interval {
+    fn from_value(value: &Value) -> Result<Self> {
+        match value {
+            Value::Interval(interval) => Ok(*interval),
+            Value::Text(text) => parse(value, text, "an interval"),
+            _ => mismatch(value, "Interval"),
+        }
+    }
+}
+
+/// An interval that has neither months nor days.
+impl FromValue for TimeDelta {
+    fn from_value(value: &Value) -> Result<Self> {
+        Interval::from_value(value)?.try_into()
+    }
+}
+
 impl FromValue for serde_json::Value {
     fn from_value(value: &Value) -> Result<Self> {
         match value {
             Value::Json(json) => Ok((**json).clone()),
-            Value::Text(text) => parse(value, text, "JSON"),
+            Value::Text(text) => match exact_json(text) {
+                Ok(Value::Json(json)) => Ok(*json),
+                Ok(_) => Err(Error::decode("the JSON has a number with more digits than a double holds")
+                    .with_hint("read it as String")),
+                Err(error) => Err(error),
+            },
             _ => mismatch(value, "JSON"),
         }
     }
@@ -208,43 +233,6 @@ impl<T: FromValue> FromValue for Option<T> {
         if value.is_null() { Ok(None) } else { T::from_value(value).map(Some) }
     }
 }
-
-macro_rules! lists {
-    ($($item:ty),+ $(,)?) => { $(
-        impl FromValue for Vec<$item> {
-            fn from_value(value: &Value) -> Result<Self> {
-                match value {
-                    Value::List(items) => items.iter().map(<$item>::from_value).collect(),
-                    _ => mismatch(value, "a list"),
-                }
-            }
-        }
-    )+ };
-}
-
-lists!(
-    bool,
-    i16,
-    i32,
-    i64,
-    f32,
-    f64,
-    BigDecimal,
-    String,
-    NaiveDate,
-    NaiveTime,
-    NaiveDateTime,
-    DateTime<FixedOffset>,
-    DateTime<Utc>,
-    Uuid,
-    serde_json::Value,
-    Value,
-    Option<bool>,
-    Option<i32>,
-    Option<i64>,
-    Option<f64>,
-    Option<String>,
-);
 
 macro_rules! try_from_value {
     ($($target:ty),+ $(,)?) => { $(
@@ -264,10 +252,14 @@ try_from_value!(
     i16,
     i32,
     i64,
+    i128,
+    isize,
     u8,
     u16,
     u32,
     u64,
+    u128,
+    usize,
     f32,
     f64,
     BigDecimal,
@@ -276,7 +268,10 @@ try_from_value!(
     NaiveDateTime,
     DateTime<FixedOffset>,
     DateTime<Utc>,
+    Interval,
+    TimeDelta,
     Uuid,
+    serde_json::Value,
 );
 
 /// Moves the text out instead of copying it.

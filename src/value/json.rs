@@ -2,8 +2,10 @@
 
 use bigdecimal::BigDecimal;
 use chrono::SecondsFormat;
-use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
+use serde::de::value::{SeqDeserializer, StrDeserializer};
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor,
+};
 use serde::ser::{Serialize, Serializer};
 
 use super::{FromValue, Value};
@@ -12,8 +14,9 @@ use crate::error::{Error, Result};
 impl Value {
     /// The value as JSON.
     ///
-    /// Decimals, dates, times and UUIDs are strings, so that no reader rounds them; bytes are a string
-    /// of hexadecimal digits; a float that JSON cannot spell (`NaN`, infinity) is a string.
+    /// Every integer is a number, also one beyond 2⁵³. Decimals, dates, times, intervals (ISO 8601) and UUIDs are
+    /// strings, so that no reader rounds them; bytes are a string of hexadecimal digits; a float that JSON cannot
+    /// spell is the string `NaN`, `inf` or `-inf`.
     ///
     /// ```
     /// use batchdb::Value;
@@ -39,12 +42,13 @@ impl Value {
     pub(crate) fn spelling(&self) -> Option<String> {
         Some(match self {
             Value::Text(text) => text.clone(),
-            Value::Decimal(number) => number.to_plain_string(),
+            Value::Decimal(number) => decimal(number),
             Value::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
             Value::Date(date) => date.to_string(),
             Value::Time(time) => time.to_string(),
             Value::Timestamp(at) => at.format("%Y-%m-%dT%H:%M:%S%.f").to_string(),
             Value::TimestampTz(at) => at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+            Value::Interval(interval) => interval.to_string(),
             Value::Uuid(id) => id.to_string(),
             _ => return None,
         })
@@ -58,12 +62,25 @@ impl Value {
             serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
                 (Some(number), _) => Value::Int(number),
                 (None, Some(number)) => Value::Decimal(BigDecimal::from(number)),
-                _ => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+                _ => match number.as_f64().filter(|float| float.is_finite()) {
+                    Some(float) => Value::Float(float),
+                    None => Value::Text(number.to_string()),
+                },
             },
             serde_json::Value::String(text) => Value::Text(text),
             serde_json::Value::Array(items) => Value::List(items.into_iter().map(Value::from_json).collect()),
             map @ serde_json::Value::Object(_) => Value::Json(Box::new(map)),
         }
+    }
+}
+
+/// All digits of a decimal, and no more zeros than any database has places.
+fn decimal(number: &BigDecimal) -> String {
+    const PLACES: u64 = 200_000;
+    if number.fractional_digit_count().unsigned_abs() <= PLACES {
+        number.to_plain_string()
+    } else {
+        number.to_scientific_notation()
     }
 }
 
@@ -145,7 +162,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
     ) -> Result<V::Value> {
         match self.0 {
             Value::Text(text) => {
-                let source: de::value::StrDeserializer<'_, Error> = text.as_str().into_deserializer();
+                let source: StrDeserializer<'_, Error> = text.as_str().into_deserializer();
                 source.deserialize_enum(name, variants, visitor)
             }
             Value::Json(json) => (**json)
@@ -216,11 +233,53 @@ impl Error {
     }
 }
 
-/// Reads a struct or a map from names and values.
+/// Reads a struct or a map from names and values; an error says which column it is about.
 pub(crate) fn from_pairs<'a, T: DeserializeOwned>(
     pairs: impl Iterator<Item = (&'a str, &'a Value)>,
 ) -> Result<T> {
-    T::deserialize(MapDeserializer::new(pairs.map(|(name, value)| (name, ValueDeserializer(value)))))
+    T::deserialize(Pairs { pairs, next: None })
+}
+
+/// Names and values as a source for serde.
+struct Pairs<'a, I> {
+    pairs: I,
+    /// The pair whose name was read and whose value was not.
+    next: Option<(&'a str, &'a Value)>,
+}
+
+impl<'a, 'de, I: Iterator<Item = (&'a str, &'a Value)>> MapAccess<'de> for Pairs<'a, I> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        self.next = self.pairs.next();
+        let Some((name, _)) = self.next else { return Ok(None) };
+        let name: StrDeserializer<'_, Error> = name.into_deserializer();
+        seed.deserialize(name).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
+        let (name, value) =
+            self.next.take().ok_or_else(|| Error::decode("a value was asked for before its name"))?;
+        seed.deserialize(ValueDeserializer(value))
+            .map_err(|error| error.at(format_args!("column \"{name}\"")))
+    }
+}
+
+impl<'a, 'de, I: Iterator<Item = (&'a str, &'a Value)>> Deserializer<'de> for Pairs<'a, I> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        visitor.visit_map(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
 }
 
 #[cfg(test)]
@@ -244,7 +303,8 @@ mod tests {
         let survey = read(Value::Int(7), Value::Decimal("4.20".parse().unwrap())).unwrap();
         assert_eq!(survey, Survey { id: 7, score: Some("4.20".parse().unwrap()), note: "x".into() });
         assert_eq!(read(Value::Int(7), Value::Null).unwrap().score, None);
-        assert!(read(Value::Int(-7), Value::Null).is_err());
+        let error = read(Value::Int(-7), Value::Null).unwrap_err().to_string();
+        assert!(error.contains("column \"id\"") && error.contains("u32"), "{error}");
         assert!(read(Value::Null, Value::Null).is_err());
     }
 

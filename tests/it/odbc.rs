@@ -21,16 +21,21 @@ pub(crate) fn sqlite_at(file: &Path) -> DatabaseManagerBuilder {
 }
 
 pub(crate) fn psql_odbc(prefix: &str) -> DatabaseManager {
-    let name = unique(prefix);
-    server().create_database(&name).unwrap();
-    psql_odbc_to(&name).build().unwrap()
+    psql_odbc_with(prefix, "").build().unwrap()
 }
 
-fn psql_odbc_to(name: &str) -> DatabaseManagerBuilder {
+/// A fresh database with more to say to the driver.
+pub(crate) fn psql_odbc_with(prefix: &str, more: &str) -> DatabaseManagerBuilder {
+    let name = unique(prefix);
+    server().create_database(&name).unwrap();
+    psql_odbc_to(&name, more)
+}
+
+fn psql_odbc_to(name: &str, more: &str) -> DatabaseManagerBuilder {
     let (server, password) = (server(), server().password());
     DatabaseManager::builder(name)
         .connection_string(format!(
-            "Driver={{PostgreSQL Unicode}};Server={};Port={};Database={name};UID={};PWD={{{password}}};",
+            "Driver={{PostgreSQL Unicode}};Server={};Port={};Database={name};UID={};PWD={{{password}}};{more}",
             server.host(),
             server.port(),
             server.user(),
@@ -151,7 +156,7 @@ fn a_read_only_postgres_refuses_writes_on_both_sides() {
     )
     .unwrap();
     assert_eq!(db.query_one("SELECT hidden() AS n", ()).unwrap().get::<i64>("n").unwrap(), 1);
-    let db = psql_odbc_to(db.name()).read_only(true).build().unwrap();
+    let db = psql_odbc_to(db.name(), "").read_only(true).build().unwrap();
     for sql in
         ["INSERT INTO t VALUES (2)", "SELECT 1; DELETE FROM t", "SET default_transaction_read_only = off"]
     {

@@ -83,6 +83,7 @@ fn argument(value: &Value, flavor: Flavor) -> Result<Argument> {
         Value::TimestampTz(at) => {
             Argument::text(&format!("{}", at.format("%Y-%m-%d %H:%M:%S%.f %:z")), flavor)
         }
+        Value::Interval(interval) => Argument::text(&interval.to_string(), flavor),
         Value::Uuid(id) => Argument::text(&id.to_string(), flavor),
         Value::Json(json) => Argument::text(checked(&json.to_string(), flavor)?, flavor),
         Value::List(_) => {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use crate::backend::{Begin, Connection, LoadTarget, RowSource, Rows};
+use crate::backend::{Begin, Connection, Cursor, LoadTarget, RowSource, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -14,12 +14,14 @@ use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::sql::Statement;
 
 use super::bind::arguments;
+use super::cells::Chunk;
 use super::classify::{Moment, judge, lost, outcome_unknown};
 use super::decode::Decoder;
 use super::diagnostics::Failure;
 use super::flavor::Flavor;
 use super::link::{Gauge, Link};
 use super::session::Address;
+use super::stream::OdbcRows;
 use super::transaction::Control;
 use super::worker::{Job, Reply, Work, replies, spawn};
 
@@ -56,6 +58,15 @@ enum Transaction {
     /// A statement of it failed. Each database makes something else of that; here, as on PostgreSQL, only
     /// rolling back is left, as a whole or to a savepoint.
     Failed(Begin),
+}
+
+/// A reply to a job, as it is used.
+pub(super) enum Came {
+    /// How the rows that follow are read.
+    Columns(Decoder),
+    Rows(Chunk),
+    /// The last one: so many rows were returned or changed.
+    Done(u64),
 }
 
 /// What came of waiting.
@@ -118,14 +129,8 @@ impl OdbcConnection {
         })
     }
 
-    /// Has one job done, and hands its rows over as they come.
-    fn perform(
-        &mut self,
-        job: impl FnOnce(Sender<Reply>) -> Job,
-        mut rows: Rows<'_>,
-        budget: Budget,
-        mut moment: Moment,
-    ) -> Result<u64> {
+    /// Has one job begun. The connection counts as broken until its last reply has come.
+    pub(super) fn send(&mut self, job: impl FnOnce(Sender<Reply>) -> Job) -> Result<Receiver<Reply>> {
         if self.broken {
             return Err(lost());
         }
@@ -134,63 +139,71 @@ impl OdbcConnection {
         if self.jobs.as_ref().is_none_or(|jobs| jobs.send(job(outbox)).is_err()) {
             return Err(driver_panicked());
         }
+        Ok(inbox)
+    }
+
+    /// Waits for the next reply to a job, until the deadline and a grace.
+    pub(super) fn reply(&mut self, inbox: &Receiver<Reply>, moment: Moment) -> Result<Came> {
+        // A thread that is as fast as we are always has rows for us.
+        if moment.deadline.left(Instant::now()).is_zero() {
+            return self.give_up(inbox, moment).map(Came::Done);
+        }
+        match wait(inbox, moment.deadline) {
+            Waited::Message(Reply::Columns(columns)) => Ok(Came::Columns(Decoder::new(columns, self.flavor))),
+            Waited::Message(Reply::Rows(chunk)) => Ok(Came::Rows(chunk)),
+            Waited::Message(Reply::Done(count)) => {
+                self.broken = false;
+                Ok(Came::Done(count))
+            }
+            Waited::Message(Reply::Failed(failure)) => Err(self.failed(failure, moment)),
+            Waited::DeadlinePassed => self.give_up(inbox, moment).map(Came::Done),
+            Waited::ThreadGone => Err(thread_gone(moment)),
+        }
+    }
+
+    /// Has one job done, and keeps its rows where they are wanted.
+    fn perform(
+        &mut self,
+        job: impl FnOnce(Sender<Reply>) -> Job,
+        mut rows: Rows<'_>,
+        moment: Moment,
+    ) -> Result<u64> {
+        let inbox = self.send(job)?;
         let mut decoder = None;
-        let mut handed = 0;
         loop {
-            match wait(&inbox, moment.deadline) {
-                Waited::Message(Reply::Columns(columns)) => {
-                    decoder = Some(Decoder::new(columns, self.flavor))
-                }
-                Waited::Message(Reply::Rows(chunk)) => {
+            match self.reply(&inbox, moment)? {
+                Came::Columns(columns) => decoder = Some(columns),
+                Came::Rows(chunk) => {
                     let Some(decoder) = &decoder else { return Err(driver_panicked()) };
                     for row in 0..chunk.rows {
                         let row = decoder.row(&chunk, row)?;
-                        match &mut rows {
-                            Rows::Ignore => (),
-                            Rows::Collect(kept) => kept.push(row),
-                            Rows::Each(receive) => {
-                                handed += 1;
-                                if !receive(row)? {
-                                    return self.ended_early(&inbox, moment).map(|()| handed);
-                                }
-                            }
+                        if let Rows::Collect(kept) = &mut rows {
+                            kept.push(row);
                         }
                     }
-                    if let Rows::Each(_) = rows {
-                        moment.phase = Phase::Fetch;
-                        moment.deadline = budget.step(Instant::now());
-                    }
-                    // A thread that is as fast as we are always has rows for us.
-                    if moment.deadline.left(Instant::now()).is_zero() {
-                        return self.give_up(&inbox, moment);
-                    }
                 }
-                Waited::Message(Reply::Done(count)) => {
-                    self.broken = false;
-                    return Ok(count);
-                }
-                Waited::Message(Reply::Failed(failure)) => return Err(self.failed(failure, moment)),
-                Waited::DeadlinePassed => return self.give_up(&inbox, moment),
-                Waited::ThreadGone => return Err(thread_gone(moment)),
+                Came::Done(count) => return Ok(count),
             }
         }
     }
 
-    /// The receiver has seen enough. Where all had come by then the connection is as good as before, else
-    /// it is thrown away: to read the rest could take for ever.
-    fn ended_early(&mut self, inbox: &Receiver<Reply>, moment: Moment) -> Result<()> {
-        while let Ok(reply) = inbox.try_recv() {
+    /// Nobody wants what is still to come. True when that is the end of the connection: to read the rest could take
+    /// for ever, so that only what has come already counts.
+    pub(super) fn ended_early(&mut self, inbox: &Receiver<Reply>) -> bool {
+        let until = Instant::now() + BREATH;
+        while let Ok(reply) = inbox.recv_deadline(until) {
             match reply {
                 Reply::Columns(_) | Reply::Rows(_) => (),
                 Reply::Done(_) => {
                     self.broken = false;
-                    return Ok(());
+                    return false;
                 }
-                Reply::Failed(failure) => return Err(self.failed(failure, moment)),
+                // What came behind the rows was an error: who has not seen it must not build on the connection.
+                Reply::Failed(_) => break,
             }
         }
         self.link.ask_to_stop();
-        Ok(())
+        true
     }
 
     /// The deadline has passed: asks for a cancel, waits a little, and leaves the thread to itself.
@@ -248,6 +261,18 @@ impl OdbcConnection {
         }
     }
 
+    /// A statement as work for the connection's thread.
+    fn work(&self, statement: &Statement, rows_wanted: bool, budget: Budget) -> Result<(Work, Moment)> {
+        if rows_wanted && self.flavor.loses_rows(&statement.text) {
+            return Err(Error::usage("SQLite's ODBC driver would run this and lose the rows of RETURNING")
+                .with_hint("run it without RETURNING, and read the rows by a SELECT"));
+        }
+        let arguments = arguments(&statement.args, self.flavor)?;
+        let deadline = budget.step(Instant::now());
+        let work = Work { text: Arc::clone(&statement.text), arguments, rows_wanted, left: left(deadline) };
+        Ok((work, self.moment(Phase::Query, deadline, statement.traits.acts)))
+    }
+
     fn moment(&self, phase: Phase, deadline: Deadline, writes: bool) -> Moment {
         let may_have_written = writes && matches!(self.transaction, Transaction::None);
         Moment { phase, deadline, may_have_written, gave_up: false }
@@ -258,15 +283,13 @@ impl OdbcConnection {
         let work =
             Work { text: text.into(), arguments: Vec::new(), rows_wanted: false, left: left(deadline) };
         let moment = self.moment(phase, deadline, writes);
-        let budget = Budget { each: Duration::MAX, whole: deadline };
-        self.perform(|replies| Job::Run(work, replies), Rows::Ignore, budget, moment).map(|_| ())
+        self.perform(|replies| Job::Run(work, replies), Rows::Ignore, moment).map(|_| ())
     }
 
     fn control(&mut self, control: Control, phase: Phase, deadline: Deadline) -> Result<()> {
         let moment = self.moment(phase, deadline, false);
-        let budget = Budget { each: Duration::MAX, whole: deadline };
         let left = left(deadline);
-        self.perform(|replies| Job::Control(control, left, replies), Rows::Ignore, budget, moment).map(|_| ())
+        self.perform(|replies| Job::Control(control, left, replies), Rows::Ignore, moment).map(|_| ())
     }
 
     /// Refuses a statement in a transaction that can only be rolled back.
@@ -288,20 +311,18 @@ impl Connection for OdbcConnection {
     fn run(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64> {
         let rolls_back = statement.traits.transaction_control && begins_with_rollback(&statement.text);
         self.admit(rolls_back)?;
-        let rows_wanted = !matches!(rows, Rows::Ignore);
-        if rows_wanted && self.flavor.loses_rows(&statement.text) {
-            return Err(Error::usage("SQLite's ODBC driver would run this and lose the rows of RETURNING")
-                .with_hint("run it without RETURNING, and read the rows by a SELECT"));
-        }
-        let arguments = arguments(&statement.args, self.flavor)?;
-        let deadline = budget.step(Instant::now());
-        let work = Work { text: Arc::clone(&statement.text), arguments, rows_wanted, left: left(deadline) };
-        let moment = self.moment(Phase::Query, deadline, statement.traits.acts);
-        let count = self.perform(|replies| Job::Run(work, replies), rows, budget, moment)?;
+        let (work, moment) = self.work(statement, !matches!(rows, Rows::Ignore), budget)?;
+        let count = self.perform(|replies| Job::Run(work, replies), rows, moment)?;
         if let (Transaction::Failed(begin), true) = (self.transaction, rolls_back) {
             self.transaction = Transaction::Open(begin);
         }
         Ok(count)
+    }
+
+    fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>> {
+        self.admit(false)?;
+        let (work, moment) = self.work(statement, true, budget)?;
+        Ok(Box::new(OdbcRows::open(self, work, moment, budget)?))
     }
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
@@ -408,7 +429,7 @@ fn only_rollback() -> Error {
 }
 
 /// The thread has ended in the middle: only a panic in odbc-api does that.
-fn driver_panicked() -> Error {
+pub(super) fn driver_panicked() -> Error {
     Error::new(ErrorKind::Connect, "the ODBC driver failed in a way that it cannot report")
 }
 

@@ -28,6 +28,11 @@ impl Decoder {
         Decoder { columns, names, flavor }
     }
 
+    /// The names of the columns.
+    pub(super) fn names(&self) -> &Arc<Columns> {
+        &self.names
+    }
+
     /// One row of a chunk.
     pub(super) fn row(&self, chunk: &Chunk, row: usize) -> Result<Row> {
         let values = self

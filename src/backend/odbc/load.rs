@@ -174,7 +174,7 @@ impl Batch {
             _ => format!("{head}{}", rows.collect::<Vec<_>>().join(", ")),
         };
         let traits = Traits { writes: true, acts: true, ..Traits::default() };
-        Statement { text: text.into(), args: std::mem::take(&mut self.args), traits }
+        Statement { text: text.into(), args: std::mem::take(&mut self.args), traits, template: None }
     }
 
     /// Names the records that an error is about.
@@ -189,7 +189,7 @@ impl Batch {
 /// A statement of our own about savepoints.
 fn word(text: &str) -> Statement {
     let traits = Traits { transaction_control: true, ..Traits::default() };
-    Statement { text: text.into(), args: Vec::new(), traits }
+    Statement { text: text.into(), args: Vec::new(), traits, template: None }
 }
 
 fn head(target: &LoadTarget, dialect: Dialect) -> String {

@@ -69,6 +69,7 @@ fn statement(text: &str, args: Vec<Value>) -> Statement {
         text: text.into(),
         args,
         traits: Traits { transaction_control: control, writes: !reads, acts: !reads, ..Traits::default() },
+        template: None,
     }
 }
 
@@ -257,6 +258,24 @@ fn a_statement_is_cancelled_at_its_deadline() {
     await_calm(Duration::from_secs(1));
 }
 
+/// Hands the rows of a statement over one by one, until `receive` has enough.
+fn stream(
+    connection: &mut dyn Connection,
+    text: &str,
+    budget: Budget,
+    receive: &mut dyn FnMut(Row) -> Result<bool>,
+) -> Result<u64> {
+    let mut cursor = connection.stream(&statement(text, vec![]), budget)?;
+    let mut count = 0;
+    while let Some(row) = cursor.next()? {
+        count += 1;
+        if !receive(row)? {
+            break;
+        }
+    }
+    Ok(count)
+}
+
 #[test]
 fn rows_that_keep_coming_do_not_outlast_the_deadline() {
     let _turn = GAUGE.lock();
@@ -270,9 +289,7 @@ fn rows_that_keep_coming_do_not_outlast_the_deadline() {
     };
     let started = Instant::now();
     let whole = Deadline::after(started, Duration::from_millis(1500));
-    let error = connection
-        .run(&statement(text, vec![]), Rows::Each(&mut receive), Budget { each: LONG, whole })
-        .unwrap_err();
+    let error = stream(connection.as_mut(), text, Budget { each: LONG, whole }, &mut receive).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Fetch));
     // The receiver's time for one chunk comes on top, for nobody may interrupt a receiver.
     assert!(started.elapsed() < Duration::from_millis(4000), "{:?}", started.elapsed());
@@ -297,7 +314,7 @@ fn a_receiver_gets_rows_in_bounded_memory_and_its_own_time_does_not_count() {
         Ok(true)
     };
     let limit = budget(Duration::from_secs(3));
-    let rows = connection.run(&statement(text, vec![]), Rows::Each(&mut receive), limit).unwrap();
+    let rows = stream(connection.as_mut(), text, limit, &mut receive).unwrap();
     assert_eq!((rows, sum), (100_000, 5_000_050_000));
     assert!(!connection.is_broken());
 }
@@ -315,7 +332,8 @@ fn a_slow_receiver_holds_the_thread_back() {
 fn a_receiver_may_stop_fail_or_panic() {
     let _turn = GAUGE.lock();
     let database = Sqlite::new();
-    let many = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 50000) SELECT n FROM c";
+    let many =
+        "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 1000000) SELECT n FROM c";
 
     let mut connection = database.connect();
     let mut seen = 0;
@@ -323,20 +341,20 @@ fn a_receiver_may_stop_fail_or_panic() {
         seen += 1;
         Ok(seen < 10)
     };
-    let count = connection.run(&statement(many, vec![]), Rows::Each(&mut stop), budget(LONG)).unwrap();
+    let count = stream(connection.as_mut(), many, budget(LONG), &mut stop).unwrap();
     assert_eq!((count, seen), (10, 10));
     assert!(connection.is_broken());
 
     let mut connection = database.connect();
     let mut fail = |_: Row| Err(Error::usage("enough"));
-    let error = connection.run(&statement(many, vec![]), Rows::Each(&mut fail), budget(LONG)).unwrap_err();
+    let error = stream(connection.as_mut(), many, budget(LONG), &mut fail).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(connection.is_broken());
 
     let mut connection = database.connect();
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let mut panic = |_: Row| panic!("on purpose");
-        connection.run(&statement(many, vec![]), Rows::Each(&mut panic), budget(LONG))
+        stream(connection.as_mut(), many, budget(LONG), &mut panic)
     }));
     assert!(caught.is_err());
     assert!(connection.is_broken());

@@ -43,33 +43,9 @@ impl AbortHandle {
         self.aborted.load(Ordering::Relaxed)
     }
 
-    /// Keeps the waker of a pending operation, unless the stream was cut in the meantime.
-    fn wait<T>(&self, side: Side, context: &Context<'_>) -> Poll<io::Result<T>> {
-        {
-            let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-            match &mut wakers[side as usize] {
-                Some(known) if known.will_wake(context.waker()) => (),
-                slot => *slot = Some(context.waker().clone()),
-            }
-        }
-        // Looked at after the waker was stored: an abort before that moment is seen here, one after it
-        // finds the waker.
-        if self.aborted.load(Ordering::SeqCst) { Poll::Ready(Err(cut())) } else { Poll::Pending }
-    }
-
-    fn guard<T>(
-        &self,
-        side: Side,
-        context: &mut Context<'_>,
-        operation: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if self.is_aborted() {
-            return Poll::Ready(Err(cut()));
-        }
-        match operation(context) {
-            Poll::Pending => self.wait(side, context),
-            ready => ready,
-        }
+    /// Keeps the waker of a pending operation.
+    fn keep(&self, side: Side, waker: &Waker) {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)[side as usize] = Some(waker.clone());
     }
 }
 
@@ -82,11 +58,40 @@ fn cut() -> io::Error {
 pub(super) struct AbortableStream<S> {
     stream: S,
     handle: Arc<AbortHandle>,
+    /// What the handle was given last. The driver waits with one waker for as long as it lives, so that the handle's
+    /// lock is taken twice in the life of a connection and not twice in each call.
+    kept: [Option<Waker>; 2],
 }
 
-impl<S> AbortableStream<S> {
+impl<S: Unpin> AbortableStream<S> {
     pub(super) fn new(stream: S, handle: Arc<AbortHandle>) -> AbortableStream<S> {
-        AbortableStream { stream, handle }
+        AbortableStream { stream, handle, kept: [None, None] }
+    }
+
+    fn guard<T>(
+        &mut self,
+        side: Side,
+        context: &mut Context<'_>,
+        operation: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if self.handle.is_aborted() {
+            return Poll::Ready(Err(cut()));
+        }
+        let outcome = operation(Pin::new(&mut self.stream), context);
+        if outcome.is_pending() {
+            let (kept, waker) = (&mut self.kept[side as usize], context.waker());
+            // Not `will_wake`: it also compares tables of functions, of which the compiler makes several for one waker.
+            if kept.as_ref().is_none_or(|kept| kept.data() != waker.data()) {
+                self.handle.keep(side, waker);
+                *kept = Some(waker.clone());
+            }
+            // Looked at after the waker was stored: an abort before that moment is seen here, one after it finds the
+            // waker.
+            if self.handle.aborted.load(Ordering::SeqCst) {
+                return Poll::Ready(Err(cut()));
+            }
+        }
+        outcome
     }
 }
 
@@ -96,25 +101,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for AbortableStream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let AbortableStream { stream, handle } = self.get_mut();
-        handle.guard(Side::Read, context, |context| Pin::new(stream).poll_read(context, buffer))
+        self.get_mut().guard(Side::Read, context, |stream, context| stream.poll_read(context, buffer))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for AbortableStream<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let AbortableStream { stream, handle } = self.get_mut();
-        handle.guard(Side::Write, context, |context| Pin::new(stream).poll_write(context, bytes))
+        self.get_mut().guard(Side::Write, context, |stream, context| stream.poll_write(context, bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let AbortableStream { stream, handle } = self.get_mut();
-        handle.guard(Side::Write, context, |context| Pin::new(stream).poll_flush(context))
+        self.get_mut().guard(Side::Write, context, |stream, context| stream.poll_flush(context))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let AbortableStream { stream, handle } = self.get_mut();
-        handle.guard(Side::Write, context, |context| Pin::new(stream).poll_shutdown(context))
+        self.get_mut().guard(Side::Write, context, |stream, context| stream.poll_shutdown(context))
     }
 }
 

@@ -4,7 +4,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, SimpleQueryMessage};
 
@@ -14,8 +13,7 @@ use super::failure::Failed;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
-use crate::backend::{self, Begin, CommitMark, LoadTarget, RowSource, Rows};
-use crate::context;
+use crate::backend::{self, Begin, CommitMark, Cursor, LoadTarget, RowSource, Rows};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
@@ -25,8 +23,12 @@ use crate::sql::Statement;
 const CLOSE_GRACE: Duration = Duration::from_millis(100);
 
 /// Everything that a session can keep, undone. `DISCARD ALL` would do, but the server refuses it in a text
-/// of several statements, and one text is one round trip.
-const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; \
+/// of several statements, and one text is one round trip. Nor is it `DEALLOCATE ALL`: the driver keeps statements of
+/// its own by which it looks up types, and would fail for ever after (`26000`) on each type that it does not know yet.
+const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; \
+     DO $$ DECLARE prepared pg_catalog.text; BEGIN \
+       FOR prepared IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP \
+         EXECUTE pg_catalog.format('DEALLOCATE %I', prepared); END LOOP; END $$; \
      SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES";
 
 /// Asks the server to refuse writes; `RESET ALL` forgets it, so it is said again after a reset.
@@ -37,7 +39,7 @@ pub(super) struct PgConnection {
     /// `None` only while it is dropped.
     pub(super) client: Option<Client>,
     pub(super) control: Watched,
-    statements: StatementCache,
+    pub(super) statements: StatementCache,
     pub(super) in_transaction: bool,
     /// The mark of the transaction that was begun last.
     mark: Option<CommitMark>,
@@ -78,10 +80,21 @@ impl PgConnection {
         writes: bool,
         work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
     ) -> Result<T> {
-        runtime::refuse_async()?;
         if deadline.at().is_some() {
             deadline.left_for(phase, Instant::now())?;
         }
+        self.call_in_time(deadline, phase, writes, work)
+    }
+
+    /// The same where the clock was looked at a moment ago.
+    fn call_in_time<T>(
+        &mut self,
+        deadline: Deadline,
+        phase: Phase,
+        writes: bool,
+        work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<T> {
+        runtime::refuse_async()?;
         let Some(client) = self.client.as_mut().filter(|_| !self.broken) else {
             return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
                 .with_effect(Effect::NotSent));
@@ -102,13 +115,18 @@ impl PgConnection {
 
 impl PgConnection {
     /// The statement, prepared; and whether it was prepared before.
-    fn prepare(&mut self, statement: &Statement, deadline: Deadline) -> Result<(Arc<Prepared>, bool)> {
+    pub(super) fn prepare(
+        &mut self,
+        statement: &Statement,
+        deadline: Deadline,
+    ) -> Result<(Arc<Prepared>, bool)> {
         if let Some(known) = self.statements.get(&statement.text) {
             return Ok((known, true));
         }
         let prepared = self.call(deadline, Phase::Query, false, |client| client.prepare(&statement.text))?;
         let prepared = Prepared::new(prepared);
         self.statements.put(&statement.text, &prepared);
+        deadline.left_for(Phase::Query, Instant::now())?;
         Ok((prepared, false))
     }
 
@@ -118,49 +136,36 @@ impl PgConnection {
         statement: &Statement,
         rows: &mut Rows<'_>,
         first: Deadline,
-        budget: Budget,
     ) -> Result<u64> {
         let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
         let params: Vec<&(dyn ToSql + Sync)> =
             params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
         let writes = statement.traits.acts;
         match rows {
-            Rows::Ignore => {
-                self.call(first, Phase::Query, writes, |client| client.execute(&prepared.statement, &params))
-            }
+            Rows::Ignore => self.call_in_time(first, Phase::Query, writes, |client| {
+                client.execute(&prepared.statement, &params)
+            }),
             Rows::Collect(kept) => {
                 prepared.shape.check()?;
-                let found = self
-                    .call(first, Phase::Query, writes, |client| client.query(&prepared.statement, &params))?;
+                let found = self.call_in_time(first, Phase::Query, writes, |client| {
+                    client.query(&prepared.statement, &params)
+                })?;
                 kept.reserve(found.len());
                 for row in found {
                     kept.push(prepared.shape.read(&row).map_err(|error| carried_out(error, writes))?);
                 }
                 Ok(kept.len() as u64)
             }
-            Rows::Each(receive) => {
-                prepared.shape.check()?;
-                let values = statement.args.iter().map(Param);
-                self.stream(*receive, first, budget, writes, Some(prepared.shape.clone()), |client| {
-                    client.query_raw(&prepared.statement, values)
-                })
-            }
         }
     }
 
     /// Without a statement cache nothing is prepared by name, which a pooler in transaction mode would lose:
     /// unnamed, with parameters as text of unknown type, in one round trip.
-    fn run_unnamed(
-        &mut self,
-        statement: &Statement,
-        rows: &mut Rows<'_>,
-        first: Deadline,
-        budget: Budget,
-    ) -> Result<u64> {
+    fn run_unnamed(&mut self, statement: &Statement, rows: &mut Rows<'_>, first: Deadline) -> Result<u64> {
         let text = &*statement.text;
-        let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
+        let params: Vec<(Param<'_>, Type)> = statement.args.iter().map(Param::told).collect();
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
-            params.iter().map(|param| (param as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
+            params.iter().map(|(param, ty)| (param as &(dyn ToSql + Sync), ty.clone())).collect();
         let writes = statement.traits.acts;
         match rows {
             Rows::Ignore => {
@@ -177,85 +182,7 @@ impl PgConnection {
                 }
                 Ok(kept.len() as u64)
             }
-            Rows::Each(receive) => {
-                let values = statement.args.iter().map(|value| (Param(value), Type::UNKNOWN));
-                self.stream(*receive, first, budget, writes, None, |client| {
-                    client.query_typed_raw(text, values)
-                })
-            }
         }
-    }
-
-    /// Hands rows over one by one, each fetch under a deadline of its own.
-    fn stream(
-        &mut self,
-        receive: &mut dyn FnMut(crate::row::Row) -> Result<bool>,
-        first: Deadline,
-        budget: Budget,
-        writes: bool,
-        mut shape: Option<Shape>,
-        start: impl FnOnce(&mut Client) -> Result<postgres::RowIter<'_>, postgres::Error>,
-    ) -> Result<u64> {
-        runtime::refuse_async()?;
-        first.left_for(Phase::Query, Instant::now())?;
-        let Some(client) = self.client.as_mut().filter(|_| !self.broken) else {
-            return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
-                .with_effect(Effect::NotSent));
-        };
-        // Whatever leaves this function early leaves unread rows behind, a panic of the receiver included:
-        // broken until the last row was read.
-        self.broken = true;
-        self.control.arm(first);
-        let started = start(client);
-        let in_time = self.control.disarm();
-        let mut iterator = match started {
-            Ok(iterator) => iterator,
-            Err(error) => {
-                // The server refused the statement; that is the end of it, and the session is intact.
-                self.broken = !in_time;
-                let failed = Failed {
-                    in_time,
-                    in_transaction: self.in_transaction,
-                    writes,
-                    phase: Phase::Query,
-                    deadline: first,
-                };
-                return Err(failed.explain(&error, &mut self.broken));
-            }
-        };
-        let mut count = 0_u64;
-        let (failure, in_time, deadline) = loop {
-            let deadline = budget.step(Instant::now());
-            self.control.arm(deadline);
-            let next = iterator.next();
-            let in_time = self.control.disarm();
-            match next {
-                Ok(Some(row)) if in_time => {
-                    let shape = shape.get_or_insert_with(|| {
-                        Shape::of(row.columns().iter().map(|column| (column.name(), column.type_())))
-                    });
-                    count += 1;
-                    let wanted = shape.read(&row).and_then(&mut *receive);
-                    if !matches!(wanted, Ok(true)) {
-                        drop(iterator);
-                        self.control.cancel();
-                        return wanted.map(|_| count);
-                    }
-                }
-                Ok(Some(_)) => return Err(context::in_force(deadline).passed(Phase::Fetch)),
-                Ok(None) => {
-                    self.broken = !in_time;
-                    return Ok(count);
-                }
-                Err(error) => break (error, in_time, deadline),
-            }
-        };
-        drop(iterator);
-        // An answer of the server ends the stream cleanly; `explain` says when it was not one.
-        self.broken = !in_time;
-        let failed =
-            Failed { in_time, in_transaction: self.in_transaction, writes, phase: Phase::Fetch, deadline };
-        Err(failed.explain(&failure, &mut self.broken))
     }
 }
 
@@ -285,36 +212,31 @@ impl backend::Connection for PgConnection {
     }
 
     fn run(&mut self, statement: &Statement, mut rows: Rows<'_>, budget: Budget) -> Result<u64> {
-        let first = budget.step(Instant::now());
+        let now = Instant::now();
+        let first = budget.step(now);
+        first.left_for(Phase::Query, now)?;
         if !self.statements.is_on() {
-            return self.run_unnamed(statement, &mut rows, first, budget);
+            return self.run_unnamed(statement, &mut rows, first);
         }
         let (prepared, known) = self.prepare(statement, first)?;
-        let mut handed_over = false;
-        let outcome = match &mut rows {
-            Rows::Each(receive) => {
-                let mut receive = |row| {
-                    handed_over = true;
-                    receive(row)
-                };
-                self.run_prepared(&prepared, statement, &mut Rows::Each(&mut receive), first, budget)
-            }
-            rows => self.run_prepared(&prepared, statement, rows, first, budget),
-        };
+        let outcome = self.run_prepared(&prepared, statement, &mut rows, first);
         match outcome {
             Err(error) if is_stale(&error) => {
                 self.statements.forget(&statement.text);
-                // A procedure may say the same after it has committed a part, and a function in the midst of the rows.
-                let began = statement.traits.divisible || handed_over;
-                if !known || began || self.in_transaction || self.broken {
+                // A procedure may say the same after it has committed a part.
+                if !known || statement.traits.divisible || self.in_transaction || self.broken {
                     return Err(error);
                 }
                 // The server refused it before anything ran, so it may be prepared anew and sent again.
                 let (prepared, _) = self.prepare(statement, first)?;
-                self.run_prepared(&prepared, statement, &mut rows, first, budget)
+                self.run_prepared(&prepared, statement, &mut rows, first)
             }
             outcome => outcome,
         }
+    }
+
+    fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>> {
+        Ok(Box::new(self.open(statement, budget)?))
     }
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {

@@ -9,8 +9,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use postgres::CopyInWriter;
+use postgres::types::Type;
 use postgres::types::private::BytesMut;
-use postgres::types::{IsNull, Type};
 
 use super::connection::PgConnection;
 use super::encode;
@@ -360,12 +360,10 @@ fn binary(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<bool> {
     if value.is_null() {
         return Ok(true);
     }
-    match encode::binary(value, ty, out) {
-        None => return Ok(false),
-        Some(Ok(IsNull::Yes)) => return Ok(true),
-        Some(Ok(IsNull::No)) => (),
-        Some(Err(error)) => return Err(ours(error)),
+    if !encode::has_binary(value, ty) {
+        return Ok(false);
     }
+    encode::binary(value, ty, out)?;
     let length = i32::try_from(out.len() - at - 4)
         .map_err(|_| Error::params("the value is longer than the 2 GiB that PostgreSQL's protocol takes"))?;
     out[at..at + 4].copy_from_slice(&length.to_be_bytes());
@@ -392,14 +390,6 @@ fn text(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<()> {
     }
     out.extend_from_slice(rest);
     Ok(())
-}
-
-/// The error of an encoder, which is mostly one of ours.
-fn ours(error: Box<dyn std::error::Error + Sync + Send>) -> Error {
-    match error.downcast::<Error>() {
-        Ok(ours) => *ours,
-        Err(_) => Error::params("the value cannot be sent in the type of its column"),
-    }
 }
 
 #[cfg(test)]

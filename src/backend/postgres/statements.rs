@@ -30,6 +30,11 @@ impl Shape {
         Shape { columns: Columns::new(names), decoders }
     }
 
+    /// The names of the columns.
+    pub(super) fn columns(&self) -> &Arc<Columns> {
+        &self.columns
+    }
+
     /// Whether the rows can be read at all; asked before the statement runs.
     pub(super) fn check(&self) -> Result<()> {
         self.decoders.as_ref().map(|_| ()).map_err(Clone::clone)

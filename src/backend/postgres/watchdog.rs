@@ -82,12 +82,13 @@ impl Control {
     }
 
     fn start(&self, deadline: Deadline, cut_at_once: bool) {
-        self.cut_at_once.store(cut_at_once, Ordering::SeqCst);
+        // Both are read after the deadline, whose store below makes them known; only that one orders anything.
+        self.cut_at_once.store(cut_at_once, Ordering::Relaxed);
         let shrinks = deadline.shrinks();
         if shrinks {
             *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = context::stop_of(deadline);
         }
-        self.shrinks.store(shrinks, Ordering::SeqCst);
+        self.shrinks.store(shrinks, Ordering::Relaxed);
         let at = match deadline.at() {
             Some(at) => nanos(at),
             None if shrinks => FAR,
@@ -100,7 +101,7 @@ impl Control {
 
     /// The point at which the present call must have ended: its deadline, or the end of the grace.
     fn due(&self, deadline: u64) -> u64 {
-        if !self.shrinks.load(Ordering::SeqCst) {
+        if !self.shrinks.load(Ordering::Relaxed) {
             return deadline;
         }
         let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,7 +140,7 @@ impl Control {
             return due.min(self.look_at_cut(now));
         }
         if self.deadline.compare_exchange(deadline, CLAIMED, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            if self.cancel.get().is_some() && !self.cut_at_once.load(Ordering::SeqCst) {
+            if self.cancel.get().is_some() && !self.cut_at_once.load(Ordering::Relaxed) {
                 self.cancel();
                 let grace = u64::try_from(CANCEL_GRACE.as_nanos()).unwrap_or(u64::MAX);
                 self.cut_at.store(now.saturating_add(grace), Ordering::SeqCst);

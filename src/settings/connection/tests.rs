@@ -27,6 +27,8 @@ fn show(parsed: &Parsed) -> String {
             target.connection_string.expose().to_owned()
         }
         Target::Postgres(target) => target.password.as_ref().map_or("-", Secret::expose).to_owned(),
+        #[cfg(feature = "testing")]
+        Target::Mock(_) => "-".to_owned(),
     };
     format!("{} | {secret}", parsed.target.describe())
 }

@@ -26,6 +26,7 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("migrate::plan", 6),
     ("backend::postgres", 7),
     ("backend::odbc", 7),
+    ("backend::scripted", 7),
     ("pool", 8),
     ("session", 9),
     ("transaction", 10),
@@ -43,6 +44,8 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("health", 13),
     ("guide", 14),
     ("testing", 14),
+    ("testing::embedded_postgres", 14),
+    ("testing::mock", 14),
     (ROOT, 14),
 ];
 
@@ -53,7 +56,24 @@ pub(super) const ROOT: &str = "lib";
 pub(super) const STRANGERS: &[(&str, &str)] = &[("backend::postgres", "backend::odbc")];
 
 /// Modules that stand high and may yet look at little.
-pub(super) const ONLY: &[(&str, &[&str])] = &[("testing", &["error", "manager"])];
+pub(super) const ONLY: &[(&str, &[&str])] = &[
+    ("testing::embedded_postgres", &["error", "manager"]),
+    (
+        "testing::mock",
+        &[
+            "backend::scripted",
+            "builder",
+            "dialect",
+            "error",
+            "manager",
+            "params",
+            "row",
+            "settings",
+            "sql",
+            "value",
+        ],
+    ),
+];
 
 /// Where a foreign crate may be named: modules as paths under `src`, without the `.rs`.
 pub(super) const ROOMS: &[(&str, &[&str])] = &[

@@ -1,0 +1,53 @@
+//! The text that the server's input function reads.
+
+use postgres::types::{Kind, Type};
+
+use super::{base, is_json};
+use crate::backend::postgres::spelling;
+use crate::error::Result;
+use crate::value::Value;
+
+/// The text of a value for a parameter of this type, which is no domain.
+pub(super) fn of(value: &Value, ty: &Type) -> Result<String> {
+    Ok(match value {
+        Value::List(_) if is_json(ty) => value.to_json().to_string(),
+        Value::List(items) => {
+            let element = if let Kind::Array(element) = ty.kind() { base(element) } else { ty };
+            // An empty list must not be taken for an empty object of JSON, which has no form feed before it.
+            if items.is_empty() && *ty == Type::UNKNOWN {
+                "\x0c{}".to_owned()
+            } else {
+                array(items, element)?
+            }
+        }
+        // What is read as a word should be one.
+        Value::Bool(flag) => flag.to_string(),
+        other => spelling::of(other),
+    })
+}
+
+/// An array literal: `{1,NULL,"a \"b\""}`. Elements are always quoted, which every element type reads.
+fn array(items: &[Value], element: &Type) -> Result<String> {
+    let mut literal = String::from("{");
+    for (place, item) in items.iter().enumerate() {
+        if place > 0 {
+            literal.push(',');
+        }
+        match item {
+            Value::Null => literal.push_str("NULL"),
+            Value::List(inner) => literal.push_str(&array(inner, element)?),
+            other => {
+                literal.push('"');
+                for character in of(other, element)?.chars() {
+                    if matches!(character, '"' | '\\') {
+                        literal.push('\\');
+                    }
+                    literal.push(character);
+                }
+                literal.push('"');
+            }
+        }
+    }
+    literal.push('}');
+    Ok(literal)
+}

@@ -1,0 +1,168 @@
+//! A result that is read row by row, on the driver's own iterator.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use postgres::RowIter;
+use postgres::fallible_iterator::FallibleIterator;
+
+use super::connection::PgConnection;
+use super::encode::Param;
+use super::failure::Failed;
+use super::runtime;
+use super::statements::Shape;
+use super::watchdog::Watched;
+use crate::backend::Cursor;
+use crate::context;
+use crate::deadline::{Budget, Deadline};
+use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::row::{Columns, Row};
+use crate::sql::Statement;
+
+/// How long the rest of a result that nobody wants is read, in the hope of its end: as long as opening a new
+/// connection would take.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// The rows of one statement. The connection counts as broken until the last of them was read, so that whatever
+/// leaves them early, a panic included, leaves a connection that nobody uses again.
+pub(super) struct PgRows<'c> {
+    /// `None` behind the end.
+    rows: Option<RowIter<'c>>,
+    /// `None` before the first row of a statement that was not prepared.
+    shape: Option<Shape>,
+    control: &'c Watched,
+    broken: &'c mut bool,
+    in_transaction: bool,
+    writes: bool,
+    budget: Budget,
+}
+
+impl PgConnection {
+    /// Runs a statement up to its first row.
+    ///
+    /// It is prepared anew although it may be known. A statement that has become stale could not be replaced here:
+    /// the rows that would come instead of the refusal have borrowed the connection by then. For a result that is
+    /// worth streaming one more round trip is nothing.
+    pub(super) fn open(&mut self, statement: &Statement, budget: Budget) -> Result<PgRows<'_>> {
+        let first = budget.step(Instant::now());
+        let prepared = if self.statements.is_on() {
+            self.statements.forget(&statement.text);
+            let (prepared, _) = self.prepare(statement, first)?;
+            prepared.shape.check()?;
+            Some(prepared)
+        } else {
+            None
+        };
+        runtime::refuse_async()?;
+        first.left_for(Phase::Query, Instant::now())?;
+        let PgConnection { client, control, broken, in_transaction, .. } = self;
+        let Some(client) = client.as_mut().filter(|_| !*broken) else {
+            return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
+                .with_effect(Effect::NotSent));
+        };
+        *broken = true;
+        control.arm(first);
+        let started = match &prepared {
+            Some(prepared) => client.query_raw(&prepared.statement, statement.args.iter().map(Param)),
+            None => {
+                let values = statement.args.iter().map(Param::told);
+                client.query_typed_raw(&statement.text, values)
+            }
+        };
+        let in_time = control.disarm();
+        let mut opened = PgRows {
+            rows: None,
+            shape: prepared.map(|prepared| prepared.shape.clone()),
+            control,
+            broken,
+            in_transaction: *in_transaction,
+            writes: statement.traits.acts,
+            budget,
+        };
+        match started {
+            Ok(rows) if in_time => opened.rows = Some(rows),
+            // The server sends its consent with the first rows, and here it was the cancel that made it send them.
+            // The cut of the stream follows.
+            Ok(_) => {
+                let unknown = opened.writes && !opened.in_transaction;
+                let effect = if unknown { Effect::Unknown } else { Effect::RolledBack };
+                return Err(context::in_force(first).passed(Phase::Query).with_effect(effect));
+            }
+            Err(error) => return Err(opened.failed(&error, Phase::Query, first, in_time)),
+        }
+        Ok(opened)
+    }
+}
+
+impl PgRows<'_> {
+    /// The end by an error. An answer of the server is a clean one; `explain` says when it was not an answer.
+    fn failed(&mut self, error: &postgres::Error, phase: Phase, deadline: Deadline, in_time: bool) -> Error {
+        self.rows = None;
+        *self.broken = !in_time;
+        let (in_transaction, writes) = (self.in_transaction, self.writes);
+        Failed { in_time, in_transaction, writes, phase, deadline }.explain(error, self.broken)
+    }
+}
+
+impl Cursor for PgRows<'_> {
+    fn columns(&self) -> Option<&Arc<Columns>> {
+        self.shape.as_ref().map(Shape::columns)
+    }
+
+    fn next(&mut self) -> Result<Option<Row>> {
+        let Some(rows) = &mut self.rows else { return Ok(None) };
+        runtime::refuse_async()?;
+        let deadline = self.budget.step(Instant::now()).earlier(context::deadline());
+        self.control.arm(deadline);
+        let next = rows.next();
+        let in_time = self.control.disarm();
+        match next {
+            Ok(Some(row)) if in_time => {
+                let shape = self.shape.get_or_insert_with(|| {
+                    Shape::of(row.columns().iter().map(|column| (column.name(), column.type_())))
+                });
+                shape.read(&row).map(Some)
+            }
+            Ok(Some(_)) => {
+                self.rows = None;
+                Err(context::in_force(deadline).passed(Phase::Fetch))
+            }
+            Ok(None) => {
+                self.rows = None;
+                // A cancel that came too late to stop it must not meet the next statement.
+                *self.broken = !in_time;
+                Ok(None)
+            }
+            Err(error) => Err(self.failed(&error, Phase::Fetch, deadline, in_time)),
+        }
+    }
+
+    fn close(&mut self) -> bool {
+        let Some(mut rows) = self.rows.take() else { return false };
+        let until = Instant::now() + PATIENCE;
+        if runtime::is_async() || std::thread::panicking() {
+            self.control.cancel();
+            return true;
+        }
+        self.control.arm(Deadline::after(Instant::now(), PATIENCE));
+        let ended = loop {
+            match rows.next() {
+                Ok(Some(_)) if Instant::now() < until => (),
+                Ok(Some(_)) | Err(_) => break false,
+                Ok(None) => break true,
+            }
+        };
+        let in_time = self.control.disarm();
+        if in_time && !ended {
+            self.control.cancel();
+        }
+        *self.broken = !(in_time && ended);
+        *self.broken
+    }
+}
+
+impl Drop for PgRows<'_> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,141 @@
+//! What becomes of each type, on the way here and on the way there.
+//!
+//! 1. [The rule](#the-rule)
+//! 2. [PostgreSQL](#postgresql)
+//! 3. [SQL Server, and ODBC](#sql-server-and-odbc)
+//! 4. [SQLite](#sqlite)
+//! 5. [Values to types of Rust](#values-to-types-of-rust)
+//! 6. [Parameters](#parameters)
+//! 7. [JSON](#json)
+//!
+//! # The rule
+//!
+//! Every database gives the same [`Value`](crate::Value) for the same kind of thing, exactly or not at all. What no variant
+//! holds (an infinite date, a range, an address) is the `Text` that the server itself prints, in ISO style, and the server
+//! takes that text back as a parameter. What cannot be carried exactly is an error that names the column.
+//!
+//! # PostgreSQL
+//!
+//! | PostgreSQL | `Value` | notes |
+//! | --- | --- | --- |
+//! | `smallint`, `integer`, `bigint`, `oid`, `xid`, `reg…` | `Int` | |
+//! | `xid8` | `Int` | `Decimal` from 2⁶³ on |
+//! | `numeric` | `Decimal` | every digit, and its scale: `1.50` stays `1.50`. `NaN` and the infinities are `Float`s |
+//! | `real`, `double precision` | `Float` | `NaN` and the infinities too; a `real` widens exactly |
+//! | `boolean` | `Bool` | |
+//! | `text`, `varchar`, `char(n)`, `name`, `"char"`, `citext`, `xml`, `refcursor` | `Text` | `char(n)` with its padding |
+//! | `bytea` | `Bytes` | |
+//! | `date` | `Date` | years before our era too. `Text`: `infinity`, `-infinity`, and years from 262143 on |
+//! | `timestamp` | `Timestamp` | as `date` |
+//! | `timestamptz` | `TimestampTz` | in UTC; else as `date` |
+//! | `time` | `Time` | `24:00:00` is `Text` |
+//! | `time with time zone` | `Text` | `08:00:37.5+02` |
+//! | `interval` | `Interval` | months, days and microseconds, kept apart. `infinity` (PostgreSQL 17) is `Text` |
+//! | `uuid` | `Uuid` | |
+//! | `json`, `jsonb` | `Json` | `Text`, where a number in it has more digits than a double keeps |
+//! | `inet`, `cidr`, `macaddr`, `macaddr8`, `bit`, `varbit`, `pg_lsn`, `tid`, `jsonpath` | `Text` | |
+//! | enums | `Text` | the label |
+//! | domains | | as the type that they are made of |
+//! | arrays of all these | `List` | NULLs are `Null`s, and further dimensions are lists in the list. Where the indices begin is not kept |
+//! | ranges, multiranges | `Text` | `[1,5)`, `{[1,2),[5,)}` |
+//! | rows and composite types | `Text` | `(1,"a b",)`; points in time in it are in UTC |
+//! | `void` | `Null` | |
+//! | all others: `money`, `point`, `tsvector`, types of extensions | error | cast them: `price::numeric`, `place::text` |
+//!
+//! With `STATEMENT_CACHE=0` the values are the same. There the driver looks up a type of the database's own (an enum, a
+//! composite type) while the rows come in: cast such a column to text, because in a long result it would wait for itself
+//! until the limit, and because its look-up prepares statements, which a pooler in transaction mode confuses.
+//!
+//! # SQL Server, and ODBC
+//!
+//! | SQL Server | `Value` | notes |
+//! | --- | --- | --- |
+//! | `bit` | `Bool` | |
+//! | `tinyint` (0 to 255), `smallint`, `int`, `bigint` | `Int` | |
+//! | `decimal`, `numeric`, `money`, `smallmoney` | `Decimal` | |
+//! | `real`, `float` | `Float` | a `real` widens exactly |
+//! | `char`, `varchar`, `nchar`, `nvarchar`, `…(max)`, `text`, `ntext` | `Text` | |
+//! | `binary`, `varbinary`, `varbinary(max)`, `image`, `rowversion` | `Bytes` | |
+//! | `date` | `Date` | |
+//! | `time` | `Time` | all seven digits |
+//! | `datetime`, `datetime2`, `smalldatetime` | `Timestamp` | all seven digits |
+//! | `datetimeoffset` | `TimestampTz` | with its offset |
+//! | `uniqueidentifier` | `Uuid` | |
+//! | `xml` | `Text` | |
+//! | `sql_variant` and all others | error | cast them in the SQL |
+//!
+//! Any other ODBC driver's columns are read by the standard's numbers for the same types. psqlODBC gives what PostgreSQL's
+//! own protocol gives, but for arrays, which it reports as text.
+//!
+//! # SQLite
+//!
+//! A column of SQLite has the kind of its declared type: `…int…` is `Int`, `…char…`, `…text…` and `clob` are `Text`, `real`,
+//! `float` and `double` are `Float`, `decimal` and `numeric` are `Decimal`, and `blob`, `boolean`, `date`, `time`,
+//! `timestamp`, `datetime`, `timestamptz`, `uuid` and `json` are what they say. Its driver gives floats with 15 digits, ends
+//! a text at its first NUL, and loses the rows of `RETURNING`, which is therefore refused.
+//!
+//! # Values to types of Rust
+//!
+//! [`Row::get`](crate::Row::get), [`Row::read`](crate::Row::read) and `TryFrom` are exact or an error, which names the
+//! column and the kinds and never the value:
+//!
+//! ```
+//! use batchdb::{Interval, Row, Value};
+//! use bigdecimal::BigDecimal;
+//!
+//! let row = Row::from_pairs([
+//!     ("id", Value::from(300)),
+//!     ("price", Value::from("4.20".parse::<BigDecimal>().unwrap())),
+//!     ("due", Value::from("infinity")), // a date that no calendar has
+//!     ("wait", Value::from(Interval { months: 1, days: 0, microseconds: 0 })),
+//!     ("tags", Value::from(vec![Some("a"), None])),
+//! ]);
+//! assert!(row.get::<u8>("id").unwrap_err().to_string().contains("column \"id\""));
+//! assert!(row.get::<f64>("price").is_err()); // a decimal is read as BigDecimal, or as an integer that it is
+//! assert!(row.get::<chrono::NaiveDate>("due").is_err());
+//! assert!(row.get::<chrono::TimeDelta>("wait").is_err()); // a month has no fixed length
+//! assert_eq!(row.get::<Vec<Option<String>>>("tags")?, [Some("a".to_owned()), None]);
+//! # Ok::<(), batchdb::Error>(())
+//! ```
+//!
+//! | type of Rust | is read from |
+//! | --- | --- |
+//! | integers, up to 128 bits | `Int` and `Decimal` without a fraction, in range |
+//! | `f64`, `f32` | `Float`, and `Int` that it holds exactly |
+//! | `bool` | `Bool`; `Int` 0 and 1, which SQLite has for it |
+//! | `String` | `Text` |
+//! | `Vec<u8>` | `Bytes` |
+//! | `BigDecimal` | `Decimal`, `Int`, text |
+//! | `NaiveDate`, `NaiveTime`, `NaiveDateTime`, `DateTime<…>`, `Uuid` | their kind, text |
+//! | [`Interval`](crate::Interval) | `Interval`, text; as `TimeDelta` only without months and days |
+//! | `serde_json::Value` | `Json`, text |
+//! | `Vec<T>`, `Vec<Option<T>>`, `Vec<Vec<T>>` | `List` |
+//! | `Option<T>` | `Null` is `None` |
+//!
+//! # Parameters
+//!
+//! On PostgreSQL a value takes the type that the server wants: text for a `date`, an integer for a `numeric`, a list for
+//! an array or for `json`, a `NULL` for all. The server's own input functions read texts. What would lose something is
+//! refused before it is sent:
+//!
+//! * a number out of range, a fraction for an integer, an integer or a decimal with more digits than a `real` or `double
+//!   precision` holds. A float and a decimal are the same number when the shortest digits of the float are those of the
+//!   decimal: `0.1` is `0.1`. That a column rounds to its own scale, or to a `real`, is the column's.
+//! * nanoseconds, and leap seconds;
+//! * a point in time for a column without a zone, a timestamp for a `time`, or for a `date` unless it is midnight. A timestamp
+//!   for a `timestamptz` is one in the session's zone, as it is in SQL;
+//! * bytes for a text, a list for a single value, lists of different lengths for an array.
+//!
+//! With `STATEMENT_CACHE=0` nobody asks the server first which types it wants. Points in time and bytes are told as what
+//! they are, all other values go as texts, and what becomes of them is the server's decision.
+//!
+//! On SQL Server a `NULL` is written into the text, because one that is sent as a `varchar` is refused by a `varbinary`
+//! column; texts go as `varchar` where they are ASCII, so that indexes are used, decimals with their exact precision,
+//! timestamps as `datetime2(7)`. What is finer than 100 ns is refused.
+//!
+//! # JSON
+//!
+//! [`Value::to_json`](crate::Value::to_json) and serde spell integers as numbers, also those beyond 2⁵³, and decimals as
+//! strings, because most readers would round them. `NaN` and the infinities are the strings `NaN`, `inf` and `-inf`, bytes are
+//! hexadecimal digits, dates, times and intervals ISO 8601. A serde struct as parameters ([`record`](crate::record)) becomes
+//! values by the same rules: a list in it is a `List`, which a `json` column takes as JSON, and a map is `Json`.

@@ -1,0 +1,279 @@
+//! Results read row by row: pulled by an iterator, or pushed to a closure, which is a loop over it.
+
+use std::fmt;
+use std::iter::FusedIterator;
+use std::sync::Arc;
+use std::time::Instant;
+
+use log::Level;
+
+use super::{Session, in_part};
+use crate::backend::Cursor;
+use crate::error::{Error, ErrorKind, Result};
+use crate::log_line;
+use crate::params::IntoParams;
+use crate::row::{Columns, Row};
+use crate::settings::Settings;
+
+/// The rows of a query, one after the other, in bounded memory. Made by [`Session::query_iter`].
+///
+/// An error comes out as `Err`, once, and is the last item; the end without one means that all rows have come. So
+/// read it with `row?`: `flatten` or `filter_map(Result::ok)` would take an error for the end.
+#[must_use = "an iterator that is dropped unread cancels its query"]
+pub struct RowIter<'r> {
+    /// `None` behind the end.
+    cursor: Option<Box<dyn Cursor + 'r>>,
+    columns: Option<Arc<Columns>>,
+    settings: &'r Settings,
+    operation: &'static str,
+    started: Instant,
+    handed: u64,
+    /// What stopped half way would leave nobody able to say what of it was kept.
+    acts: bool,
+    divisible: bool,
+    /// Inside a transaction: where an error that ends it is remembered.
+    doom: Option<&'r mut Option<Error>>,
+    /// Why the connection was given up.
+    given_up: &'r mut Option<Error>,
+}
+
+impl Session<'_> {
+    /// Runs a query and gives its rows one by one, as they are asked for.
+    ///
+    /// The memory is bounded: of a PostgreSQL result what the socket holds, of any other a few blocks. (Where an ODBC
+    /// driver reads results ahead, tell it not to: SQLite's by `StepAPI=1` in the connection string, psqlODBC by
+    /// `UseDeclareFetch=1`.) A reader that takes its time holds the server back. Each fetch is limited by `TIMEOUT`; the time between two fetches is not.
+    /// The session belongs to the rows until they are dropped. To write what was read, have a second session or
+    /// another database.
+    ///
+    /// **Dropped before the last row**, a query is cancelled on the server, and its connection is closed unless the
+    /// rest comes within a moment. The session is then at its end, and every later call in it says so; a transaction
+    /// is thereby rolled back, even when its closure returns `Ok`. A statement that writes (`INSERT … RETURNING`) is
+    /// carried out to its end all the same; [`RowIter::finish`] tells how that went.
+    ///
+    /// # Errors
+    ///
+    /// See [`DatabaseManager::execute_query`](crate::DatabaseManager::execute_query), here or from the rows.
+    ///
+    /// ```no_run
+    /// # use batchdb::{DatabaseManager, Error};
+    /// let db = DatabaseManager::new("rpa_db")?;
+    /// let largest = db.session(|session| {
+    ///     let mut largest = 0;
+    ///     for row in session.query_iter("SELECT amount FROM payment", ())? {
+    ///         largest = largest.max(row?.get::<i64>("amount")?);
+    ///     }
+    ///     Ok::<_, Error>(largest)
+    /// })?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn query_iter(&mut self, sql: &str, params: impl IntoParams) -> Result<RowIter<'_>> {
+        self.rows("query_iter", sql, params)
+    }
+
+    /// Runs a query and hands its rows to `receive` one by one: [`query_iter`](Session::query_iter) as a loop.
+    ///
+    /// Each fetch is limited by `TIMEOUT`; the time that `receive` takes is not. Return `Ok(false)` to stop early: the
+    /// query is then cancelled on the server and the connection closed. A statement that writes
+    /// (`INSERT … RETURNING`) is carried out to its end all the same. Returns the number of rows that were handed over.
+    ///
+    /// # Errors
+    ///
+    /// What `receive` returns, and whatever `execute_query` gives.
+    pub fn query_each<E: From<Error>>(
+        &mut self,
+        sql: &str,
+        params: impl IntoParams,
+        mut receive: impl FnMut(Row) -> Result<bool, E>,
+    ) -> Result<u64, E> {
+        let mut rows = self.rows("query_each", sql, params)?;
+        for row in rows.by_ref() {
+            if !receive(row?)? {
+                break;
+            }
+        }
+        Ok(rows.finish()?)
+    }
+
+    pub(crate) fn rows(
+        &mut self,
+        operation: &'static str,
+        sql: &str,
+        params: impl IntoParams,
+    ) -> Result<RowIter<'_>> {
+        let started = Instant::now();
+        self.lease.note(operation);
+        let admitted = self.admit(sql, params);
+        let divisible =
+            self.depth == 0 && admitted.as_ref().is_ok_and(|statement| statement.traits.divisible);
+        let budget = self.budget();
+        let settings: &Settings = self.settings;
+        let doom = (self.depth > 0).then_some(&mut self.doom);
+        let opened = admitted.and_then(|statement| {
+            let (connection, given_up) = self.lease.parts()?;
+            Ok((connection.stream(&statement, budget)?, given_up, statement.traits.acts))
+        });
+        match opened {
+            Ok((cursor, given_up, acts)) => Ok(RowIter {
+                columns: cursor.columns().cloned(),
+                cursor: Some(cursor),
+                settings,
+                operation,
+                started,
+                handed: 0,
+                acts,
+                divisible,
+                doom,
+                given_up,
+            }),
+            Err(error) => Err(told(settings, operation, started, in_part(error, divisible), doom)),
+        }
+    }
+}
+
+/// An error with the names of its database and its call; it is logged, and remembered where it ends a transaction.
+fn told(
+    settings: &Settings,
+    operation: &'static str,
+    started: Instant,
+    error: Error,
+    doom: Option<&mut Option<Error>>,
+) -> Error {
+    let error = error.during(operation).in_database(&settings.database);
+    if let Some(doom) = doom
+        && doom.is_none()
+        && error.is_transient()
+    {
+        *doom = Some(error.clone());
+    }
+    log_line::operation(Level::Debug, &settings.database, operation, started.elapsed(), Err(&error));
+    error
+}
+
+impl RowIter<'_> {
+    /// The names of the columns, in order. They are known before the first row, but for a PostgreSQL database with
+    /// `STATEMENT_CACHE=0`, where they come with it.
+    pub fn columns(&self) -> impl ExactSizeIterator<Item = &str> {
+        let names = self.columns.as_deref().map_or(&[][..], Columns::names);
+        names.iter().map(|name| &**name)
+    }
+
+    /// Ends the query where it is, which dropping does as well, and says how that went: how many rows were handed
+    /// over. A query that only reads is cancelled. One that writes is carried out to its end.
+    ///
+    /// # Errors
+    ///
+    /// Whatever reading the rest of a statement that writes gives.
+    pub fn finish(mut self) -> Result<u64> {
+        self.end().map(|()| self.handed)
+    }
+
+    /// Ends what has not ended.
+    fn end(&mut self) -> Result<()> {
+        let Some(mut cursor) = self.cursor.take() else { return Ok(()) };
+        let mut outcome = Ok(());
+        // In a panic nobody waits for the end of a statement, and the connection is thrown away in any case.
+        if self.acts && !std::thread::panicking() {
+            outcome = drain(&mut *cursor);
+        }
+        if cursor.close() {
+            *self.given_up = Some(ended_early());
+        }
+        match outcome {
+            Ok(()) => {
+                self.log();
+                Ok(())
+            }
+            Err(error) => Err(self.told(error)),
+        }
+    }
+
+    fn told(&mut self, error: Error) -> Error {
+        let error = in_part(error, self.divisible);
+        told(self.settings, self.operation, self.started, error, self.doom.as_deref_mut())
+    }
+
+    fn log(&self) {
+        let (database, took) = (&self.settings.database, self.started.elapsed());
+        log_line::operation(Level::Debug, database, self.operation, took, Ok(Some(self.handed)));
+    }
+
+    /// A row cannot be read, which is the end of the reading, and no word against the statement.
+    fn unreadable(&mut self, error: Error) -> Error {
+        match self.end() {
+            Err(worse) => worse,
+            Ok(()) if self.acts => {
+                self.told(error.at("the statement was carried out, but not all that it returned can be read"))
+            }
+            Ok(()) => self.told(error),
+        }
+    }
+}
+
+/// Reads a statement that writes to its end; rows that cannot be read are nobody's concern any more.
+fn drain(cursor: &mut dyn Cursor) -> Result<()> {
+    loop {
+        match cursor.next() {
+            Ok(Some(_)) => (),
+            Ok(None) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Decode => (),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn ended_early() -> Error {
+    Error::usage(
+        "a query of this session was ended before its last row, which closed the connection and undid what was not \
+         committed",
+    )
+    .with_hint("make it the last call of its session, read it to its end, or say LIMIT")
+}
+
+impl Iterator for RowIter<'_> {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Result<Row>> {
+        match self.cursor.as_mut()?.next() {
+            Ok(Some(row)) => {
+                self.handed += 1;
+                if self.columns.is_none() {
+                    self.columns = self.cursor.as_ref().and_then(|cursor| cursor.columns().cloned());
+                }
+                Some(Ok(row))
+            }
+            Ok(None) => {
+                self.cursor = None;
+                self.log();
+                None
+            }
+            Err(error) if error.kind() == ErrorKind::Decode => Some(Err(self.unreadable(error))),
+            Err(error) => {
+                self.cursor = None;
+                Some(Err(self.told(error)))
+            }
+        }
+    }
+}
+
+impl FusedIterator for RowIter<'_> {}
+
+impl Drop for RowIter<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            let fields = [("database", (&*self.settings.database).into())];
+            let message = format!("a statement whose rows were not read to the end has failed: {error}");
+            log_line::event(Level::Warn, &message, &fields);
+        }
+    }
+}
+
+impl fmt::Debug for RowIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowIter")
+            .field("database", &self.settings.database)
+            .field("handed", &self.handed)
+            .field("ended", &self.cursor.is_none())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,187 @@
+//! What a mock expects, and what it says to it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Book;
+use super::answer::MockAnswer;
+use super::call::MockCall;
+use super::matching::Matcher;
+use crate::backend::scripted::Reply;
+use crate::error::ErrorKind;
+use crate::params::{Name, Params};
+use crate::row::Row;
+use crate::value::Value;
+
+/// What a mock expects, on its way to an answer. It counts from the call that gives it one:
+/// [`returns`](Expectation::returns), [`changes`](Expectation::changes), [`fails`](Expectation::fails) or
+/// [`answers`](Expectation::answers).
+#[must_use = "an expectation counts once it has an answer"]
+pub struct Expectation<'m> {
+    book: &'m Book,
+    matcher: Matcher,
+    params: Option<Vec<(Name, Value)>>,
+    times: Times,
+    latency: Duration,
+}
+
+/// How often an expectation is met.
+#[derive(Debug, Clone, Copy)]
+enum Times {
+    AtLeastOnce,
+    AnyNumber,
+    Exactly(u64),
+}
+
+/// An expectation with its answer.
+pub(super) struct Expected {
+    pub(super) matcher: Matcher,
+    params: Option<Vec<(Name, Value)>>,
+    times: Times,
+    used: u64,
+    answer: Answer,
+}
+
+#[derive(Clone)]
+pub(super) enum Answer {
+    Always(MockAnswer),
+    By(Arc<dyn Fn(&MockCall) -> MockAnswer + Send + Sync>, Duration),
+}
+
+impl Answer {
+    pub(super) fn reply(&self, call: &MockCall) -> Reply {
+        match self {
+            Answer::Always(answer) => answer.clone().into_reply(),
+            Answer::By(answer, latency) => {
+                let mut reply = answer(call).into_reply();
+                reply.latency += *latency;
+                reply
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Expectation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expectation").field("of", &format_args!("{}", self.matcher)).finish_non_exhaustive()
+    }
+}
+
+impl<'m> Expectation<'m> {
+    pub(super) fn new(book: &'m Book, matcher: Matcher) -> Expectation<'m> {
+        Expectation { book, matcher, params: None, times: Times::AtLeastOnce, latency: Duration::ZERO }
+    }
+
+    /// Only with these values: each parameter that is named here must be equal. Values are compared in the form that
+    /// they have as [`Value`], so that `7_i32` and `7_i64` are one and `7` and `"7"` are two.
+    pub fn with(mut self, params: Params) -> Expectation<'m> {
+        self.params = Some(params.into_entries());
+        self
+    }
+
+    /// Is met exactly once, and leaves further calls to the expectations after it.
+    pub fn once(self) -> Expectation<'m> {
+        self.times(1)
+    }
+
+    /// Is met exactly so many times, and leaves further calls to the expectations after it. Default: any number, but
+    /// at least once.
+    pub fn times(mut self, times: u64) -> Expectation<'m> {
+        self.times = Times::Exactly(times);
+        self
+    }
+
+    /// May also not be met at all.
+    pub fn optional(mut self) -> Expectation<'m> {
+        self.times = Times::AnyNumber;
+        self
+    }
+
+    /// The server takes this time for it. A call that has less fails with a timeout.
+    pub fn after(mut self, latency: Duration) -> Expectation<'m> {
+        self.latency = latency;
+        self
+    }
+
+    /// Answers with these rows.
+    pub fn returns(self, rows: impl IntoIterator<Item = Row>) {
+        self.says(MockAnswer::rows(rows));
+    }
+
+    /// Answers that so many rows were changed.
+    pub fn changes(self, rows: u64) {
+        self.says(MockAnswer::changed(rows));
+    }
+
+    /// Answers with an error of this kind; see [`MockAnswer::error`].
+    pub fn fails(self, kind: ErrorKind) {
+        self.says(MockAnswer::error(kind));
+    }
+
+    /// Answers with what `answer` makes of the call.
+    pub fn answers(self, answer: impl Fn(&MockCall) -> MockAnswer + Send + Sync + 'static) {
+        let answer = Answer::By(Arc::new(answer), self.latency);
+        self.end(answer);
+    }
+
+    fn says(self, answer: MockAnswer) {
+        let answer = Answer::Always(answer.after(self.latency));
+        self.end(answer);
+    }
+
+    fn end(self, answer: Answer) {
+        let Expectation { book, matcher, params, times, .. } = self;
+        book.entries().expected.push(Expected { matcher, params, times, used: 0, answer });
+    }
+}
+
+impl Expected {
+    /// Whether it can still be met.
+    pub(super) fn is_left(&self) -> bool {
+        !matches!(self.times, Times::Exactly(times) if self.used >= times)
+    }
+
+    /// Whether it is about this call.
+    pub(super) fn takes(&self, call: &MockCall) -> bool {
+        self.matcher.fits(call) && self.different(call).is_none()
+    }
+
+    /// The first parameter that is another than expected.
+    fn different(&self, call: &MockCall) -> Option<&str> {
+        let wanted = self.params.iter().flatten();
+        wanted
+            .map(|(name, value)| (&**name, value))
+            .find(|(name, value)| call.param(name) != Some(*value))
+            .map(|(name, _)| name)
+    }
+
+    /// Counts one use and says what is answered.
+    pub(super) fn take(&mut self) -> Answer {
+        self.used += 1;
+        self.answer.clone()
+    }
+
+    /// Why a call with the right text was not answered by this.
+    pub(super) fn why_not(&self, call: &MockCall) -> Option<String> {
+        if !self.matcher.fits(call) {
+            return None;
+        }
+        Some(match self.different(call) {
+            Some(name) => format!("an expectation has this text, and its parameter `{name}` another value"),
+            None => format!("an expectation has this text, and was used up after {} times", self.used),
+        })
+    }
+
+    /// What is missing.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let wanted = match self.times {
+            Times::AnyNumber => return None,
+            Times::AtLeastOnce if self.used > 0 => return None,
+            Times::Exactly(times) if self.used == times => return None,
+            Times::AtLeastOnce => "at least once".to_owned(),
+            Times::Exactly(times) => format!("{times} times"),
+        };
+        Some(format!("{}: expected {wanted}, used {} times", self.matcher, self.used))
+    }
+}

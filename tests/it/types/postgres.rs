@@ -1,0 +1,168 @@
+//! PostgreSQL's types, case by case.
+
+use batchdb::{ErrorKind, Value, params};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use uuid::Uuid;
+
+use super::decimal;
+use crate::common::postgres;
+
+fn timestamp(text: &str) -> NaiveDateTime {
+    text.parse().unwrap()
+}
+
+fn instant(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+#[test]
+fn every_type_comes_back_as_it_went() {
+    let db = postgres("types");
+    let cases: Vec<(&str, Value)> = vec![
+        ("int2", Value::Int(i16::MIN.into())),
+        ("int4", Value::Int(i32::MAX.into())),
+        ("int8", Value::Int(i64::MIN)),
+        ("float4", Value::Float(f64::from(0.1_f32))),
+        ("float8", Value::Float(0.1)),
+        ("float8", Value::Float(f64::INFINITY)),
+        ("numeric", decimal("0")),
+        ("numeric", decimal("-0.00001")),
+        ("numeric", decimal("10000")),
+        ("numeric", decimal("123456789012345678901234567890.123456789012345678901234567890")),
+        ("numeric(10,2)", decimal("1.50")),
+        ("bool", Value::Bool(true)),
+        ("text", Value::from("é€😀 'quoted' :name $1 \\ \"")),
+        ("text", Value::from("")),
+        ("varchar(10)", Value::from("abc")),
+        ("char(3)", Value::from("ab ")),
+        ("name", Value::from("a_name")),
+        ("bytea", Value::Bytes(vec![0, 1, 255, 39, 92])),
+        ("bytea", Value::Bytes(vec![])),
+        ("date", Value::Date(NaiveDate::from_ymd_opt(1899, 12, 31).unwrap())),
+        ("time", Value::Time("23:59:59.999999".parse::<NaiveTime>().unwrap())),
+        ("timestamp", Value::Timestamp(timestamp("2026-01-05T08:00:37.123456"))),
+        ("timestamp", Value::Timestamp(timestamp("0044-03-15T12:00:00"))),
+        ("timestamptz", Value::from(instant("2026-01-05T08:00:37.123456Z"))),
+        ("uuid", Value::Uuid(Uuid::from_u128(0x6f2d_1f64_5717_4562_b3fc_2c96_3f66_afa6))),
+        ("json", Value::from(serde_json::json!({"b": [1, null, "x"], "a": 1.5}))),
+        ("jsonb", Value::from(serde_json::json!({"a": {"b": true}}))),
+        ("int4[]", Value::List(vec![Value::Int(1), Value::Null, Value::Int(-3)])),
+        (
+            "text[]",
+            Value::List(vec![Value::from("a\"b"), Value::from("{,}"), Value::from(""), Value::from("NULL")]),
+        ),
+        ("int8[]", Value::List(vec![])),
+        ("numeric[]", Value::List(vec![decimal("1.10"), Value::Null])),
+        (
+            "int4[]",
+            Value::List(vec![
+                Value::List(vec![Value::Int(1), Value::Int(2)]),
+                Value::List(vec![Value::Int(3), Value::Int(4)]),
+            ]),
+        ),
+    ];
+    for (ty, value) in cases {
+        for cache in ["prepared", "streamed"] {
+            let sql = format!("SELECT :v::{ty} AS v, NULL::{ty} AS missing");
+            let row = match cache {
+                "prepared" => db.query_one(&sql, params! { v: value.clone() }).unwrap(),
+                _ => {
+                    let mut found = None;
+                    db.query_each(&sql, params! { v: value.clone() }, |row| {
+                        found = Some(row);
+                        Ok::<_, batchdb::Error>(true)
+                    })
+                    .unwrap();
+                    found.unwrap()
+                }
+            };
+            assert!(row["v"] == value, "{ty}: {} became {}", value.to_json(), row["v"].to_json());
+            assert!(row["missing"].is_null(), "{ty}");
+        }
+    }
+}
+
+#[test]
+fn a_parameter_adapts_to_its_column() {
+    let db = postgres("types");
+    db.execute("CREATE TYPE mood AS ENUM ('sad', 'ok')", ()).unwrap();
+    db.execute("CREATE DOMAIN positive AS int CHECK (VALUE > 0)", ()).unwrap();
+    for (ty, given, expected) in [
+        (
+            "timestamptz",
+            Value::from("2026-01-05T08:00:37+02:00"),
+            Value::from(instant("2026-01-05T06:00:37Z")),
+        ),
+        ("timestamp", Value::from("2026-01-05 08:00:37"), Value::Timestamp(timestamp("2026-01-05T08:00:37"))),
+        ("date", Value::from("2026-01-05"), Value::Date("2026-01-05".parse().unwrap())),
+        ("numeric", Value::Int(5), decimal("5")),
+        ("numeric", Value::Float(1.25), decimal("1.25")),
+        ("numeric", Value::from("1.10"), decimal("1.10")),
+        ("int4", Value::from("42"), Value::Int(42)),
+        ("int4", Value::Decimal("42".parse().unwrap()), Value::Int(42)),
+        ("text", Value::Int(42), Value::from("42")),
+        ("text", Value::Bool(true), Value::from("true")),
+        ("bool", Value::Int(1), Value::Bool(true)),
+        ("float8", Value::Int(3), Value::Float(3.0)),
+        ("float4", Value::Float(0.5), Value::Float(0.5)),
+        (
+            "uuid",
+            Value::from("6f2d1f64-5717-4562-b3fc-2c963f66afa6"),
+            Value::Uuid("6f2d1f64-5717-4562-b3fc-2c963f66afa6".parse().unwrap()),
+        ),
+        ("jsonb", Value::from("[1]"), Value::from(serde_json::json!([1]))),
+        ("text", Value::from(serde_json::json!({"a": 1})), Value::from("{\"a\":1}")),
+        ("mood", Value::from("ok"), Value::from("ok")),
+        ("positive", Value::Int(3), Value::Int(3)),
+        ("uuid[]", Value::List(vec![Value::Uuid(Uuid::nil())]), Value::List(vec![Value::Uuid(Uuid::nil())])),
+    ] {
+        let row = db.query_one(&format!("SELECT :v::{ty} AS v"), params! { v: given.clone() }).unwrap();
+        assert!(row["v"] == expected, "{} as {ty} became {}", given.to_json(), row["v"].to_json());
+    }
+}
+
+#[test]
+fn what_cannot_be_carried_exactly_is_an_error() {
+    let db = postgres("types");
+    for (sql, word) in [
+        ("SELECT 12.5::money AS v", "::numeric"),
+        ("SELECT '(1,2)'::point AS v", "column \"v\""),
+        ("SELECT 'a b'::tsvector AS v", "tsvector"),
+    ] {
+        let error = db.query_one(sql, ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode, "{sql}");
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    let at = params! { v: instant("2026-01-05T08:00:37Z") };
+    assert_eq!(db.query_one("SELECT :v::timestamp AS v", at).unwrap_err().kind(), ErrorKind::Params);
+    assert_eq!(
+        db.query_one("SELECT :v::int2 AS v", params! { v: 40_000 }).unwrap_err().kind(),
+        ErrorKind::Params
+    );
+    // A type that cannot be read stands in nobody's way who does not read it, and costs no connection.
+    assert_eq!(db.execute("SELECT '(1,2)'::point", ()).unwrap(), 1);
+    assert_eq!(db.query_one("SELECT 'NaN'::numeric AS v", ()).unwrap()["v"].kind(), "float");
+    assert!(db.query_one("SELECT pg_sleep(0) AS v", ()).unwrap()["v"].is_null());
+    assert_eq!(db.pool_status().opened, 1);
+}
+
+#[test]
+fn types_of_the_databases_own_are_known_in_every_session() {
+    let builder = crate::common::fresh("types").timeout(std::time::Duration::from_secs(5));
+    let prepared = builder.clone().build().unwrap();
+    prepared.execute("CREATE TYPE mood AS ENUM ('sad')", ()).unwrap();
+    let unnamed = builder.statement_cache(0).build().unwrap();
+    // Where nothing is prepared, the driver looks up the type while the rows come, and waits for itself in a long
+    // result: the guide says to cast there.
+    for (db, rows) in [(&prepared, 20_000), (&unnamed, 5)] {
+        let sql = "SELECT 'sad'::mood AS v, repeat('x', 1000) AS x FROM generate_series(1, :n)";
+        let found = db.execute_query(sql, params! { n: rows }).unwrap();
+        assert!(found.len() == rows && found.iter().all(|row| row["v"] == Value::from("sad")));
+        // The session is cleaned, and what the driver needs to look up types is still there.
+        db.execute("SET application_name = 'x'", ()).unwrap();
+        db.execute("CREATE TYPE other AS ENUM ('x')", ()).unwrap();
+        assert_eq!(db.query_one("SELECT 'x'::other AS v", ()).unwrap()["v"], Value::from("x"));
+        db.execute("DROP TYPE other", ()).unwrap();
+        assert_eq!(db.pool_status().opened, 1);
+    }
+}
