@@ -250,6 +250,9 @@ impl Connection for Scripted {
         false
     }
 
+    /// It says nothing.
+    fn listen(&mut self, _name: Option<Arc<str>>) {}
+
     fn begin_load(&mut self, target: &LoadTarget, _: Budget) -> Result<()> {
         self.load = Some(target.clone());
         Ok(())
