@@ -37,7 +37,7 @@ pub(crate) use self::{
     overrides::Overrides,
     parse::{is_placeholder, limit},
     secret::Secret,
-    target::{OdbcTarget, PostgresTarget, SslMode, Target},
+    target::{Driver, OdbcTarget, PostgresTarget, SslMode, Target},
 };
 
 /// What a manager does about migrations when it connects for the first time: the key `MIGRATE_ON_START`.
