@@ -101,7 +101,7 @@ pub use crate::{
     retry::RetryPolicy,
     row::{ColumnIndex, Row},
     session::{RowIter, Session},
-    settings::{MigrateOnStart, Settings},
+    settings::{MigrateOnStart, SecretSource, Settings},
     tasks::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,
         TwoStages, map_stream, map_tasks, stage, try_map_stream,

@@ -29,6 +29,7 @@ fn abandoned_threads() -> usize {
 
 fn connector(dialect: Dialect, connection_string: &str, secrets: &[&str]) -> OdbcConnector {
     let target = OdbcTarget {
+        has_password: false,
         connection_string: Secret::new(connection_string),
         description: "the test's database".into(),
         dialect,
@@ -438,6 +439,7 @@ fn a_read_only_session_takes_no_writes() {
     let database = Sqlite::new();
     execute(database.connect().as_mut(), "CREATE TABLE t (a INTEGER)", vec![]);
     let target = OdbcTarget {
+        has_password: false,
         connection_string: Secret::new(format!("Driver=SQLite3;Database={}", database.file().display())),
         description: String::new(),
         dialect: Dialect::Sqlite,
