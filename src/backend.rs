@@ -31,6 +31,8 @@ pub(crate) enum Rows<'a> {
     Ignore,
     /// They are kept. The whole result is one step under one deadline.
     Collect(&'a mut Vec<Row>),
+    /// The rows of every result of the statement are kept, each result by itself, under one deadline.
+    Sets(&'a mut Vec<Vec<Row>>),
 }
 
 /// A result that is read row by row, in bounded memory. It has the connection to itself.

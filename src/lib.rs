@@ -100,7 +100,7 @@ pub use crate::{
     pool::PoolStatus,
     retry::RetryPolicy,
     row::{ColumnIndex, Row},
-    session::{RowIter, Session},
+    session::{Procedure, ProcedureResult, RowIter, Session},
     settings::{MigrateOnStart, SecretSource, Settings},
     tasks::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,

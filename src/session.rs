@@ -18,11 +18,13 @@ use crate::row::Row;
 use crate::settings::Settings;
 use crate::sql::{self, Statement};
 
-mod rows;
-
-pub use rows::RowIter;
-
 mod load;
+mod procedure;
+mod rows;
+mod sets;
+
+pub use procedure::{Procedure, ProcedureResult};
+pub use rows::RowIter;
 
 /// One connection, borrowed for several calls in a row.
 ///

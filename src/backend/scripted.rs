@@ -229,8 +229,11 @@ impl Connection for Scripted {
         }
         let reply = self.statement(statement, budget)?;
         let count = reply.changed.max(reply.rows.len() as u64);
-        if let Rows::Collect(kept) = rows {
-            kept.extend(reply.rows);
+        match rows {
+            Rows::Ignore => (),
+            Rows::Collect(kept) => kept.extend(reply.rows),
+            Rows::Sets(_) if reply.rows.is_empty() => (),
+            Rows::Sets(sets) => sets.push(reply.rows),
         }
         Ok(count)
     }

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::{self, Kind, Parsed};
+use super::connection::{self, Kind, Parsed, Wishes};
 use super::keys::{self, GLOBAL, Key, word};
 use super::outside::Outside;
 use super::overrides::Overrides;
@@ -112,7 +112,9 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self, database: &Arc<str>, overrides: &Overrides) -> Option<Settings> {
-        let parsed = self.connection(database, overrides);
+        // Read before the string, which is told of it.
+        let read_only = self.word(&keys::READ_ONLY, overrides.read_only, parse::boolean, "`true` or `false`");
+        let parsed = self.connection(database, overrides, read_only.unwrap_or_default());
         let in_string = parsed.as_ref().and_then(|parsed| parsed.connect_timeout);
         // The string's own limit is weaker than any key, so that one key changes it without the secret.
         let connect_timeout = match self.find(&keys::CONNECT_TIMEOUT) {
@@ -136,7 +138,6 @@ impl<'a> Reader<'a> {
         let retry_attempts = self.number(&keys::RETRY_ATTEMPTS, overrides.retry_attempts, 1..=MOST);
         let retry_budget = self.limit(&keys::RETRY_BUDGET, overrides.retry_budget);
         let statement_cache = self.number(&keys::STATEMENT_CACHE, overrides.statement_cache, 0..=MOST);
-        let read_only = self.word(&keys::READ_ONLY, overrides.read_only, parse::boolean, "`true` or `false`");
         let placeholders = self.placeholders(overrides);
         let migration_timeout = self.limit(&keys::MIGRATION_TIMEOUT, overrides.migration_timeout);
         let migrate_on_start = self.word(
@@ -206,7 +207,7 @@ impl<'a> Reader<'a> {
         all
     }
 
-    fn connection(&mut self, database: &str, overrides: &Overrides) -> Option<Parsed> {
+    fn connection(&mut self, database: &str, overrides: &Overrides, read_only: bool) -> Option<Parsed> {
         let kind = match (&overrides.database_type, &overrides.connection_string) {
             (Some(text), _) => Some((Place::Builder("database_type".to_owned()), text.clone())),
             // `TYPE` of the environment says what the environment's string is, not what the builder's is.
@@ -237,7 +238,9 @@ impl<'a> Reader<'a> {
             (None, None) => self.connection_string(overrides.fresh)?,
         };
         let mut expander = Expander::new(&self.sources.process);
-        let parsed = connection::read(&marked, kind, &mut expander);
+        let application = overrides.flow.as_ref().map_or("batchdb".into(), |flow| format!("batchdb/{flow}"));
+        let wishes = Wishes { application: &application, read_only };
+        let parsed = connection::read(&marked, kind, wishes, &mut expander);
         for problem in expander.problems {
             self.problem(&place, &problem);
         }
