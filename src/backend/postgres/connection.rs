@@ -8,7 +8,7 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, SimpleQueryMessage};
 
 use super::copy::Copy;
-use super::encode::Param;
+use super::encode::{Param, with_params};
 use super::failure::Failed;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
@@ -137,23 +137,19 @@ impl PgConnection {
         rows: &mut Rows<'_>,
         first: Deadline,
     ) -> Result<u64> {
-        let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
-        let params: Vec<&(dyn ToSql + Sync)> =
-            params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
-        let writes = statement.traits.acts;
+        let (text, args, writes) = (&prepared.statement, &statement.args, statement.traits.acts);
         match rows {
             Rows::Ignore => self.call_in_time(first, Phase::Query, writes, |client| {
-                client.execute(&prepared.statement, &params)
+                with_params(args, |params| client.execute(text, params))
             }),
             Rows::Collect(kept) => {
                 prepared.shape.check()?;
                 let found = self.call_in_time(first, Phase::Query, writes, |client| {
-                    client.query(&prepared.statement, &params)
+                    with_params(args, |params| client.query(text, params))
                 })?;
-                kept.reserve(found.len());
-                for row in found {
-                    kept.push(prepared.shape.read(&row).map_err(|error| carried_out(error, writes))?);
-                }
+                // Each row goes as it is read, so that the next one is written where it was.
+                let read = |row| prepared.shape.read(&row).map_err(|error| carried_out(error, writes));
+                **kept = found.into_iter().map(read).collect::<Result<_>>()?;
                 Ok(kept.len() as u64)
             }
         }
