@@ -54,6 +54,7 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("testing::mock", 14),
     ("testing::test_database", 14),
     ("testing::fixtures", 14),
+    ("testing::round_trip", 14),
     (ROOT, 14),
 ];
 
@@ -67,6 +68,7 @@ pub(super) const STRANGERS: &[(&str, &str)] = &[("backend::postgres", "backend::
 pub(super) const ONLY: &[(&str, &[&str])] = &[
     ("testing::embedded_postgres", &["error", "manager"]),
     ("testing::test_database", &["error", "lock", "manager", "migrate", "params", "settings"]),
+    ("testing::round_trip", &["dialect", "error", "manager"]),
     ("testing::fixtures", &["dialect", "error", "manager", "params", "value"]),
     (
         "testing::mock",
