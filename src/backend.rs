@@ -21,6 +21,7 @@ mod notices;
 mod odbc;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod rotating;
 #[cfg(feature = "testing")]
 pub(crate) mod scripted;
 
@@ -192,7 +193,10 @@ pub(crate) trait Connector: Send + Sync {
 ///
 /// `Config`, when the backend that the settings name was not compiled in, or refuses them.
 pub(crate) fn connector(settings: &Settings) -> Result<Arc<dyn Connector>> {
-    let connector = room(settings)?;
+    let mut connector = room(settings)?;
+    if settings.may_rotate() {
+        connector = Arc::new(rotating::Rotating::new(settings, connector));
+    }
     #[cfg(feature = "testing")]
     if let Some(faults) = &settings.faults {
         return Ok(Arc::new(faulty::FaultyConnector { inner: connector, faults: faults.clone() }));

@@ -20,6 +20,7 @@ mod odbc;
 mod pool;
 mod query;
 mod retry;
+mod secrets;
 mod shutdown;
 mod stream;
 mod test_database;

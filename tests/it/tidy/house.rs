@@ -34,6 +34,7 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("backend::odbc", 7),
     ("backend::scripted", 7),
     ("backend::faulty", 7),
+    ("backend::rotating", 7),
     ("pool", 8),
     ("session", 9),
     ("transaction", 10),
