@@ -29,16 +29,22 @@ pub(crate) fn errors_have_their_kinds_and_leave_the_connection_usable(target: &T
         cases.push(("SELECT 1 / 0 AS x".to_owned(), ErrorKind::Data));
         cases.push(("SELECT CAST('abc' AS int) AS x".to_owned(), ErrorKind::Data));
     }
-    let mut wrong = Vec::new();
+    let (mut wrong, mut numberless) = (Vec::new(), 0);
     for (sql, kind) in cases {
         match db.execute_query(&sql, ()) {
             Ok(_) => wrong.push(format!("{sql}: went through")),
+            Err(error) if target.has_no_number(&error) => numberless += 1,
             Err(error) if error.kind() != kind => wrong.push(format!("{sql}: {}", error.report())),
             Err(_) => (),
         }
         assert_eq!(db.query_one("SELECT 1 AS n", ()).unwrap().get::<i64>("n").unwrap(), 1);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    if numberless > 0 {
+        return Err(Left::NotSupported(
+            "one number, 33557097, for all errors that PostgreSQL has no class of its own for",
+        ));
+    }
     Ok(())
 }
 
@@ -97,15 +103,10 @@ pub(crate) fn a_wrong_password_is_refused_as_such(target: &Target) -> Told {
 
 pub(crate) fn a_slow_statement_ends_at_its_deadline(target: &Target) -> Told {
     let db = target.builder().pool_size(1).build().unwrap();
-    let slow = target.say(
-        "SELECT pg_sleep(30)",
-        "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c) SELECT count(*) FROM c",
-        "WAITFOR DELAY '00:00:30'",
-    );
     db.execute_query("SELECT 1", ()).unwrap();
     let limit = Duration::from_millis(400);
     let started = Instant::now();
-    let error = db.execute_query_with_timeout(slow, (), limit).unwrap_err();
+    let error = db.execute_query_with_timeout(target.slow(), (), limit).unwrap_err();
     let took = started.elapsed();
     assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Query), "{}", error.report());
     assert!(took >= limit && took < limit + GRACE, "{took:?}");
@@ -140,7 +141,8 @@ pub(crate) fn a_lock_is_not_waited_for_longer_than_asked(target: &Target) -> Tol
                 session.execute(&update, params! { id: 1 })
             })
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Conflict, "{}", error.report());
+        let is_conflict = error.kind() == ErrorKind::Conflict || target.has_no_number(&error);
+        assert!(is_conflict, "{}", error.report());
         assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
         let limit = Duration::from_millis(300);
         let started = Instant::now();
@@ -151,6 +153,13 @@ pub(crate) fn a_lock_is_not_waited_for_longer_than_asked(target: &Target) -> Tol
     })
     .unwrap();
     let n: i64 = db.query_one(&format!("SELECT n FROM {table}"), ()).unwrap().get("n").unwrap();
+    // An attention is not looked at there while a statement waits, so what was given up is carried out behind its back;
+    // its error has said that nobody knows.
+    if target.kind == Kind::Babelfish && n == 2 {
+        return Err(Left::NotSupported(
+            "a cancel (attention) is not served while a statement waits for a lock",
+        ));
+    }
     assert_eq!(n, 1, "neither of the two that gave up was carried out");
     Ok(())
 }

@@ -112,18 +112,19 @@ pub(crate) fn what_the_server_says_is_in_the_log(target: &Target) -> Told {
     let rows = db.with_deadline(Duration::from_secs(20));
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            rows.execute("RAISERROR('now', 0, 1) WITH NOWAIT; WAITFOR DELAY '00:00:02'; PRINT 'later'", ())
-                .unwrap();
+            let text = format!("RAISERROR('now', 0, 1) WITH NOWAIT; {}; PRINT 'later'", target.slow());
+            let text = text.replace("00:00:30", "00:00:02").replace("(30)", "(2)");
+            rows.execute(&text, ()).unwrap();
         });
         let started = Instant::now();
         while !log_lines::take().iter().any(|line| line.contains("message=now")) {
             assert!(started.elapsed() < Duration::from_secs(5), "it never came");
             std::thread::sleep(Duration::from_millis(10));
         }
-        println!(
-            "    a message with NOWAIT is in the log after {} ms of 2000",
-            started.elapsed().as_millis()
-        );
+        let took = started.elapsed();
+        println!("    a message with NOWAIT is in the log after {} ms of 2000", took.as_millis());
+        // Babelfish keeps it until the batch ends.
+        assert!(target.kind == Kind::Babelfish || took < Duration::from_millis(1500), "{took:?}");
     });
     Ok(())
 }
@@ -154,8 +155,10 @@ pub(crate) fn locks_and_claims(target: &Target) -> Told {
     if target.kind != Kind::Sqlite {
         let name = target.unique("lock");
         let held = db.with_lock(&name, Duration::from_secs(5), |_| {
-            let other = db.try_lock(&name, |_| Ok::<_, Error>(1))?;
-            assert_eq!(other, None, "somebody else has it");
+            if target.kind != Kind::Babelfish {
+                let other = db.try_lock(&name, |_| Ok::<_, Error>(1))?;
+                assert_eq!(other, None, "somebody else has it");
+            }
             Ok::<_, Error>(2)
         });
         assert_eq!(held.unwrap(), 2);
@@ -164,7 +167,9 @@ pub(crate) fn locks_and_claims(target: &Target) -> Told {
     let table = target.table(&db, "id int PRIMARY KEY, n int");
     db.execute_many(&format!("INSERT INTO {table} VALUES (:id, 0)"), (1..=50).map(|id| params! { id: id }))
         .unwrap();
-    target.not_on_babelfish("the hints UPDLOCK and READPAST do nothing there")?;
+    target.not_on_babelfish(
+        "sp_getapplock fails where another has the lock; UPDLOCK and READPAST do nothing",
+    )?;
     let queue = Claim::new(&table, "id").batch(7);
     let mut done = 0;
     let claimed = db
@@ -210,8 +215,9 @@ pub(crate) fn migrations_run_in_batches(target: &Target) -> Told {
     );
     assert!(db.run_migrations().is_err());
     let left = db.query_one(&format!("SELECT count(*) AS n FROM {three}"), ());
-    for what in [format!("TABLE {history}"), format!("TABLE {one}"), format!("VIEW {two}")] {
-        target.drop_later(&what);
+    // At once: another target may be the same database through another driver, and would find this history.
+    for what in [format!("VIEW {two}"), format!("TABLE {one}"), format!("TABLE {history}")] {
+        db.execute(&format!("DROP {what}"), ()).unwrap();
     }
     assert!(left.is_err(), "the table of a failed file must not be there");
     Ok(())

@@ -110,6 +110,24 @@ impl Target {
         if self.kind == Kind::Babelfish { Err(Left::NotSupported(what)) } else { Ok(()) }
     }
 
+    /// A statement that takes half a minute, and does nothing.
+    pub(crate) fn slow(&self) -> &'static str {
+        match self.kind {
+            Kind::Postgres | Kind::PsqlOdbc => "SELECT pg_sleep(30)",
+            Kind::Sqlite => {
+                "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c) SELECT count(*) FROM c"
+            }
+            Kind::SqlServer => "WAITFOR DELAY '00:00:30'",
+            // It has no WAITFOR, and PostgreSQL's own function in the place of it.
+            Kind::Babelfish => "SELECT count(*) AS n FROM (SELECT pg_sleep(30) AS x) q",
+        }
+    }
+
+    /// Whether an error is one that Babelfish has no number of SQL Server's for.
+    pub(crate) fn has_no_number(&self, error: &batchdb::Error) -> bool {
+        self.kind == Kind::Babelfish && error.native_code() == Some(33_557_097)
+    }
+
     /// The words for the database: PostgreSQL's, SQLite's or SQL Server's.
     pub(crate) fn say<T>(&self, postgres: T, sqlite: T, t_sql: T) -> T {
         match self.kind {
