@@ -144,7 +144,9 @@ impl PlainInsert {
             _ => token.is(","),
         });
         let ordered: Box<[usize]> = row.uses().map(|place| place.name).collect();
-        let fits = dialect == Dialect::Postgres && row_of_names && ordered.len() == columns.len();
+        // One parameter for two columns has one type, which the columns need not have.
+        let once = row.names.len() == ordered.len() && ordered.len() == columns.len();
+        let fits = dialect == Dialect::Postgres && row_of_names && once;
         let places = Places { table: own_name, columns: columns.into(), values: ordered };
         Some(PlainInsert {
             places: Some(places).filter(|_| fits && tail.is_empty()),
@@ -405,22 +407,23 @@ mod tests {
 
     #[test]
     fn a_row_of_parameters_is_one_of_columns() {
-        let sql = "INSERT INTO S.\"a\"\"T\" (Id, \"Name\", again) VALUES (:id, :name, :id)";
+        let sql = "INSERT INTO S.\"a\"\"T\" (Id, \"Name\") VALUES (:id, :name)";
         let template = insert(sql, Dialect::Postgres).unwrap();
         let insert_into = template.plain_insert().unwrap();
         let places = insert_into.places().unwrap();
         assert_eq!((&*places.table, &*insert_into.table), ("a\"T", "S.\"a\"\"T\""));
-        assert_eq!(places.columns.iter().map(|name| &**name).collect::<Vec<_>>(), ["id", "Name", "again"]);
-        let record = insert_into.bind(params! { id: 1, name: "x" }).unwrap();
+        assert_eq!(places.columns.iter().map(|name| &**name).collect::<Vec<_>>(), ["id", "Name"]);
+        let record = insert_into.bind(params! { name: "x", id: 1 }).unwrap();
         let mut row = Vec::new();
         places.fill(&record, &mut row);
-        assert!(row == [Value::Int(1), Value::from("x"), Value::Int(1)]);
+        assert!(row == [Value::Int(1), Value::from("x")]);
         for sql in [
             "INSERT INTO t (a, b) VALUES (:a, 1)",
             "INSERT INTO t VALUES (:a)",
             "INSERT INTO t (a) VALUES (:a::int)",
             "INSERT INTO t (a) VALUES (:a) ON CONFLICT DO NOTHING",
             "INSERT INTO t (a, b) VALUES (:a)",
+            "INSERT INTO t (a, b) VALUES (:a, :a)",
         ] {
             let template = insert(sql, Dialect::Postgres).unwrap();
             assert!(template.plain_insert().unwrap().places().is_none(), "{sql}");
