@@ -3,6 +3,7 @@
 //! `TYPES_SEED` says which random values; without it they are others each time, and the seed is printed.
 
 mod generator;
+mod odbc;
 mod postgres;
 mod random;
 

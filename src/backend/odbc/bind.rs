@@ -72,16 +72,17 @@ fn argument(value: &Value, flavor: Flavor) -> Result<Argument> {
             Flavor::SqlServer | Flavor::Other => {
                 Argument::fixed(Buffer::Date(day(*date)?), SqlDataType::DATE, 10, 0)
             }
-            _ => Argument::text(&date.to_string(), flavor),
+            _ => Argument::text(&calendar(*date, "", flavor), flavor),
         },
         // The struct that ODBC has for a time has no fraction.
         Value::Time(time) => Argument::text(&format!("{}", time.format("%H:%M:%S%.f")), flavor),
         Value::Timestamp(at) => match flavor {
             Flavor::SqlServer | Flavor::Other => timestamp(*at)?,
-            _ => Argument::text(&format!("{}", at.format("%Y-%m-%d %H:%M:%S%.f")), flavor),
+            _ => Argument::text(&calendar(at.date(), &at.format(" %H:%M:%S%.f").to_string(), flavor), flavor),
         },
         Value::TimestampTz(at) => {
-            Argument::text(&format!("{}", at.format("%Y-%m-%d %H:%M:%S%.f %:z")), flavor)
+            let clock = at.format(" %H:%M:%S%.f %:z").to_string();
+            Argument::text(&calendar(at.date_naive(), &clock, flavor), flavor)
         }
         Value::Interval(interval) => Argument::text(&interval.to_string(), flavor),
         Value::Uuid(id) => Argument::text(&id.to_string(), flavor),
@@ -117,6 +118,15 @@ fn decimal(number: &BigDecimal, flavor: Flavor) -> Argument {
             Argument { sql_type: SqlDataType::NUMERIC, size: digits, digits: scale, ..argument }
         }
         _ => argument,
+    }
+}
+
+/// A date and what follows it. PostgreSQL has its own form for years that have no four digits.
+fn calendar(date: NaiveDate, rest: &str, flavor: Flavor) -> String {
+    match (flavor, date.year()) {
+        (Flavor::Postgres, year @ ..=0) => format!("{:04}-{}{rest} BC", 1 - year, date.format("%m-%d")),
+        (Flavor::Postgres, year @ 10_000..) => format!("{year}-{}{rest}", date.format("%m-%d")),
+        _ => format!("{date}{rest}"),
     }
 }
 
