@@ -128,7 +128,8 @@ fn sqlite_carries_every_kind_in_a_column_of_its_name() {
     });
     many("interval", &|g| Value::Interval(g.interval()));
     many("uuid", &|g| Value::Uuid(g.uuid()));
-    many("json", &|g| Value::from(g.json(2)));
+    // SQLite makes a number of a text that is one, where the declared type is none of its own.
+    many("json", &|g| Value::from(serde_json::Value::from(vec![g.json(2)])));
     // A float has 15 digits here, and a decimal is a float.
     many("double", &|g| Value::Float(format!("{:.13e}", f64::from(g.0.i32(..)) * 1e-7).parse().unwrap()));
     many("decimal(10,2)", &|g| Value::Decimal(format!("{}.5", g.int(-99_999, 99_999)).parse().unwrap()));
