@@ -13,6 +13,10 @@ use crate::settings::{Settings, Target};
 use crate::sql::Statement;
 use crate::value::Value;
 
+#[cfg(feature = "testing")]
+mod faulty;
+#[cfg(any(feature = "postgres", feature = "odbc"))]
+mod notices;
 #[cfg(feature = "odbc")]
 mod odbc;
 #[cfg(feature = "postgres")]
@@ -125,6 +129,9 @@ pub(crate) trait Connection: Send {
     /// Runs one text without parameters that may hold several statements, and drops their rows.
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()>;
 
+    /// From now on what the server says besides results is logged under this name, as it comes; or no longer.
+    fn listen(&mut self, name: Option<Arc<str>>);
+
     /// Looks at the table that rows are to be loaded into, and remembers it for [`load`](Connection::load). To be
     /// called in the transaction of the loading, so that the table stays as it was found.
     fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()>;
@@ -178,6 +185,15 @@ pub(crate) trait Connector: Send + Sync {
 ///
 /// `Config`, when the backend that the settings name was not compiled in, or refuses them.
 pub(crate) fn connector(settings: &Settings) -> Result<Arc<dyn Connector>> {
+    let connector = room(settings)?;
+    #[cfg(feature = "testing")]
+    if let Some(faults) = &settings.faults {
+        return Ok(Arc::new(faulty::FaultyConnector { inner: connector, faults: faults.clone() }));
+    }
+    Ok(connector)
+}
+
+fn room(settings: &Settings) -> Result<Arc<dyn Connector>> {
     match settings.target() {
         #[cfg(feature = "postgres")]
         Target::Postgres(target) => Ok(Arc::new(postgres::PostgresConnector::new(target, settings)?)),

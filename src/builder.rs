@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::embedded::EmbeddedMigrations;
 use crate::error::Result;
+#[cfg(feature = "testing")]
+use crate::fault::FaultInjector;
 use crate::manager::DatabaseManager;
 use crate::migrate;
 use crate::settings::{MigrateOnStart, Overrides, Secret, Settings};
@@ -168,6 +171,18 @@ impl DatabaseManagerBuilder {
         self
     }
 
+    /// Migrations that are compiled into the program, in place of a folder. Default: the folder.
+    pub fn migrations(mut self, migrations: EmbeddedMigrations) -> Self {
+        self.overrides.migrations = Some(migrations);
+        self
+    }
+
+    /// What stands for `${name}` in migration files. Default: `MIGRATION_PLACEHOLDERS`, which this adds to.
+    pub fn placeholder(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.overrides.placeholders.insert(name.to_owned(), Secret::new(value));
+        self
+    }
+
     /// The limit on one migration file, and on waiting for the lock of the migrations. Default:
     /// `MIGRATION_TIMEOUT`, else 3600 s.
     pub fn migration_timeout(mut self, limit: Duration) -> Self {
@@ -179,6 +194,14 @@ impl DatabaseManagerBuilder {
     /// are logged.
     pub fn migrate_on_start(mut self, mode: MigrateOnStart) -> Self {
         self.overrides.migrate_on_start = Some(mode);
+        self
+    }
+
+    /// Lets ordered faults strike on the connections of the handle; see
+    /// [`FaultInjector`](crate::testing::FaultInjector). With the feature `testing`.
+    #[cfg(feature = "testing")]
+    pub fn faults(mut self, faults: &FaultInjector) -> Self {
+        self.overrides.faults = Some(faults.clone());
         self
     }
 

@@ -33,18 +33,86 @@ pub(crate) struct Context {
 pub(crate) struct Stop {
     pub(crate) token: CancelToken,
     pub(crate) grace: Duration,
+    /// Who else may, with a grace of its own.
+    pub(crate) or: Option<Arc<Stop>>,
 }
 
 impl Stop {
-    /// The end of the grace, once the token is cancelled.
+    pub(crate) fn new(token: CancelToken, grace: Duration) -> Stop {
+        Stop { token, grace, or: None }
+    }
+
+    /// One that has no grace, beside those that were there before.
+    pub(crate) fn at_once(token: &CancelToken, before: Option<Stop>) -> Stop {
+        Stop { token: token.clone(), grace: Duration::ZERO, or: before.map(Arc::new) }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Stop> {
+        std::iter::successors(Some(self), |stop| stop.or.as_deref())
+    }
+
+    /// Whether the work was told to stop.
+    pub(crate) fn is_told(&self) -> bool {
+        self.all().any(|stop| stop.token.is_cancelled())
+    }
+
+    /// The end of the grace, once the work was told.
     pub(crate) fn deadline(&self) -> Option<Deadline> {
-        self.token.cancelled_at().map(|at| Deadline::grace(at, self.grace))
+        let ends =
+            self.all().filter_map(|stop| Some(Deadline::grace(stop.token.cancelled_at()?, stop.grace)));
+        ends.reduce(Deadline::earlier)
     }
 
     /// Whether the grace is over.
     pub(crate) fn is_over(&self) -> bool {
         self.deadline().is_some_and(|deadline| deadline.left(Instant::now()).is_zero())
     }
+
+    /// Waits for `time` at most, and says whether the work was told to stop.
+    pub(crate) fn wait(&self, time: Duration) -> bool {
+        if self.or.is_none() {
+            return self.token.wait(time);
+        }
+        let untold = self.untold();
+        if !self.is_told() {
+            // What comes is the end of the time, or one of those who may tell.
+            let until = Deadline::after(Instant::now(), time);
+            let _ = select(&crossbeam_channel::never::<()>(), &untold, until);
+        }
+        self.is_told()
+    }
+
+    /// Those who have said nothing yet. To be asked before anything that depends on it: who speaks after that wakes
+    /// whoever waits for them.
+    fn untold(&self) -> Vec<&CancelToken> {
+        self.all().map(|stop| &stop.token).filter(|token| !token.is_cancelled()).collect()
+    }
+}
+
+/// Waits for a message, the deadline, or for somebody to say stop, which is `None`.
+fn select<T>(
+    inbox: &Receiver<T>,
+    untold: &[&CancelToken],
+    until: Deadline,
+) -> Option<Result<T, RecvTimeoutError>> {
+    let mut select = Select::new();
+    select.recv(inbox);
+    for token in untold {
+        select.recv(token.told());
+    }
+    let selected = match until.at() {
+        Some(at) => match select.select_deadline(at) {
+            Ok(selected) => selected,
+            Err(_) => return Some(Err(RecvTimeoutError::Timeout)),
+        },
+        None => select.select(),
+    };
+    let Some(token) = selected.index().checked_sub(1) else {
+        return Some(selected.recv(inbox).map_err(|_| RecvTimeoutError::Disconnected));
+    };
+    // It is disconnected; a selected operation must be completed all the same.
+    let _ = selected.recv(untold[token].told());
+    None
 }
 
 /// The fan-out that a thread is a worker of.
@@ -122,22 +190,16 @@ pub(crate) fn stop_of(deadline: Deadline) -> Option<Stop> {
 ///
 /// As those of `recv_timeout`.
 pub(crate) fn receive<T>(inbox: &Receiver<T>, deadline: Deadline) -> Result<T, RecvTimeoutError> {
-    if let Some(Stop { token, .. }) = stop_of(deadline)
-        && !token.is_cancelled()
-    {
-        let mut select = Select::new();
-        let message = select.recv(inbox);
-        let told = select.recv(token.told());
-        let selected = match deadline.at() {
-            Some(at) => select.select_deadline(at).map_err(|_| RecvTimeoutError::Timeout)?,
-            None => select.select(),
-        };
-        if selected.index() == message {
-            return selected.recv(inbox).map_err(|_| RecvTimeoutError::Disconnected);
+    if let Some(stop) = stop_of(deadline) {
+        loop {
+            let untold = stop.untold();
+            if untold.is_empty() {
+                break;
+            }
+            if let Some(outcome) = select(inbox, &untold, in_force(deadline)) {
+                return outcome;
+            }
         }
-        debug_assert_eq!(selected.index(), told);
-        // It is disconnected; a selected operation must be completed all the same.
-        let _ = selected.recv(token.told());
     }
     match in_force(deadline).at() {
         Some(at) => inbox.recv_deadline(at),
@@ -147,13 +209,13 @@ pub(crate) fn receive<T>(inbox: &Receiver<T>, deadline: Deadline) -> Result<T, R
 
 /// Whether the thread's work was told to stop.
 pub(crate) fn is_stopped() -> bool {
-    with(|context| context.stop.as_ref().is_some_and(|stop| stop.token.is_cancelled()))
+    with(|context| context.stop.as_ref().is_some_and(Stop::is_told))
 }
 
 /// Pauses the thread; false at once when its work was told to stop.
 pub(crate) fn pause(time: Duration) -> bool {
     match with(|context| context.stop.clone()) {
-        Some(stop) => !stop.token.wait(time),
+        Some(stop) => !stop.wait(time),
         None => {
             thread::sleep(time);
             true
@@ -214,7 +276,7 @@ pub fn with_flow<R>(flow: &str, work: impl FnOnce() -> R) -> R {
 /// });
 /// ```
 pub fn with_cancel<R>(token: &CancelToken, grace: Duration, work: impl FnOnce() -> R) -> R {
-    let stop = Some(Stop { token: token.clone(), grace });
+    let stop = Some(Stop::new(token.clone(), grace));
     let _entered = enter(Context { stop, ..current() });
     work()
 }
@@ -258,6 +320,26 @@ mod tests {
             drop(sender);
             assert_eq!(receive(&inbox, deadline()), Err(RecvTimeoutError::Disconnected));
         });
+    }
+
+    #[test]
+    fn of_several_who_may_say_stop_each_is_heard() {
+        let (_keep, inbox) = crossbeam_channel::bounded::<()>(0);
+        let (patient, hasty) = (CancelToken::new(), CancelToken::new());
+        let stop = Stop::at_once(&hasty, Some(Stop::new(patient.clone(), LONG)));
+        assert!(!stop.wait(Duration::from_millis(1)) && !stop.is_told() && stop.deadline().is_none());
+        let _entered = enter(Context { stop: Some(stop.clone()), ..current() });
+        patient.cancel();
+        assert!(stop.is_told() && stop.wait(LONG) && !stop.is_over());
+        // The grace of the one does not keep the other from being heard.
+        let told = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            hasty.cancel();
+        });
+        let began = Instant::now();
+        assert_eq!(receive(&inbox, deadline()), Err(RecvTimeoutError::Timeout));
+        assert!(began.elapsed() < LONG / 2 && stop.is_over());
+        told.join().unwrap();
     }
 
     #[test]

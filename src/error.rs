@@ -160,7 +160,19 @@ struct Inner {
     sqlstate: Option<Box<str>>,
     native_code: Option<i32>,
     object: Object,
+    position: Option<Position>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// Where in the text that it was sent a server found fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Position {
+    /// The character, counted from 1.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "ODBC drivers count no characters"))]
+    Character(u32),
+    /// The line, counted from 1.
+    #[cfg_attr(not(feature = "odbc"), allow(dead_code, reason = "PostgreSQL counts no lines"))]
+    Line(u32),
 }
 
 /// The names that a server gives with a refusal. Names, never values.
@@ -183,6 +195,7 @@ impl Error {
             sqlstate: None,
             native_code: None,
             object: Object::default(),
+            position: None,
             source: None,
         }))
     }
@@ -215,8 +228,11 @@ impl Error {
 
     /// The program was told to stop, and its grace has passed.
     pub(crate) fn stopped(phase: Phase, grace: Duration) -> Error {
-        let message =
-            format!("the program was told to stop, and its {grace:?} of grace passed in the phase `{phase}`");
+        let message = if grace.is_zero() {
+            format!("the work was told to stop at once, in the phase `{phase}`")
+        } else {
+            format!("the program was told to stop, and its {grace:?} of grace passed in the phase `{phase}`")
+        };
         Error::late(ErrorKind::Cancelled, phase, message)
     }
 
@@ -261,6 +277,15 @@ impl Error {
 
     pub(crate) fn with_object(self, object: Object) -> Error {
         self.edit(|inner| inner.object = object)
+    }
+
+    pub(crate) fn with_position(self, position: Option<Position>) -> Error {
+        self.edit(|inner| inner.position = position)
+    }
+
+    /// Where in the text that it was sent the server found fault, where it says so.
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.0.position
     }
 
     /// Puts words in front of the message: the place in the input at which it went wrong.

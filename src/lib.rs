@@ -49,8 +49,11 @@ mod claim;
 mod context;
 mod deadline;
 mod dialect;
+mod embedded;
 mod engine;
 mod error;
+#[cfg(feature = "testing")]
+mod fault;
 pub mod guide;
 mod health;
 mod lock;
@@ -79,6 +82,7 @@ pub use crate::{
     claim::Claim,
     context::{with_cancel, with_flow},
     dialect::Dialect,
+    embedded::EmbeddedMigrations,
     error::{Error, ErrorKind, Phase, Result},
     health::{
         DatabaseHealth, HealthReport, HealthStatus, MigrationHealth, Prerequisites, database_health_check,
@@ -87,7 +91,11 @@ pub use crate::{
     lock::Lock,
     logging::{init_logging, init_logging_json},
     manager::{DatabaseManager, TimedQuery},
-    migrate::{AppliedMigration, MigrationReport, MigrationStatus},
+    migrate::{
+        AppliedMigration, FindingKind, ForeignHistory, MigrationEvent, MigrationFinding, MigrationPlan,
+        MigrationProgress, MigrationRecord, MigrationReport, MigrationState, MigrationStatus,
+        MigrationValidation, Migrations, PlannedMigration, Repair, RepairReport, RepairedMigration,
+    },
     params::{IntoParams, Params, record},
     pool::PoolStatus,
     retry::RetryPolicy,
@@ -95,12 +103,15 @@ pub use crate::{
     session::{RowIter, Session},
     settings::{MigrateOnStart, Settings},
     tasks::{
-        MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, ThreeStages, TwoStages,
-        map_tasks, stage,
+        MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,
+        TwoStages, map_stream, map_tasks, stage, try_map_stream,
     },
     transaction::{Transaction, TransactionOptions},
     value::{FromValue, Interval, Value},
 };
+
+#[doc(hidden)]
+pub use batchdb_macros::files_of as __files_of;
 
 /// The README's program is compiled with the examples of this documentation.
 #[cfg(doctest)]

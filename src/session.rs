@@ -257,6 +257,14 @@ impl<'a> Session<'a> {
         self.end("run_script", started, outcome.map(|()| 0_u64)).map(|_| ())
     }
 
+    /// From now on what the server says besides results is logged under this name; or no longer.
+    pub(crate) fn listen(&mut self, name: Option<Arc<str>>) {
+        // A connection that is gone says nothing any more.
+        if let Ok(connection) = self.lease.connection() {
+            connection.listen(name);
+        }
+    }
+
     /// Runs a statement of ours, whatever the settings say of writes, with a limit of its own.
     pub(crate) fn run_own(&mut self, sql: &str, limit: Duration) -> Result<()> {
         let dialect = self.dialect()?;

@@ -1,14 +1,17 @@
 //! The fan-out: one task for each item, on threads of its own, with a record of every task.
 //!
 //! [`map_tasks`] runs one closure over many items. [`stage`] and [`then`](Stage::then) chain several, so
-//! that an item goes on to its next stage at once and does not wait for the others.
+//! that an item goes on to its next stage at once and does not wait for the others. [`map_stream`] is for inputs that
+//! do not fit into memory.
 
 mod field;
 mod name;
 mod options;
 mod outcome;
+mod pace;
 mod retry;
 mod stage;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod workers;
@@ -18,7 +21,9 @@ use std::fmt;
 
 pub use options::{MapOptions, Progress};
 pub use outcome::{TaskError, TaskRecord, TaskResults, TaskState};
+pub use stream::{TaskStream, map_stream, try_map_stream};
 
+use crate::cancel::CancelToken;
 use crate::context::{self, Stop};
 use crate::error::Error;
 use stage::{Running, Work};
@@ -110,7 +115,8 @@ impl<'w, T: Send + Sync, A: Send> Stage<'w, T, A> {
     pub fn map(self, items: impl IntoIterator<Item = T>) -> TaskResults<A> {
         let items: Vec<T> = items.into_iter().collect();
         let workers = workers::count(self.options.workers, items.len());
-        let only = self.open(items.len(), workers, outer());
+        let end = self.end();
+        let only = self.open(items.len(), workers, outer(), end.as_ref());
         let (records, refusal) =
             run(&items, workers, |index, item, refusal| only.start(index, item, refusal));
         only.finish(records, refusal)
@@ -118,9 +124,20 @@ impl<'w, T: Send + Sync, A: Send> Stage<'w, T, A> {
 }
 
 impl<'w, T, R> Stage<'w, T, R> {
-    /// `before` may tell the stage before this one to stop.
-    fn open(self, items: usize, workers: usize, before: Option<Stop>) -> Running<'w, T, R> {
-        Running::new(self.options, self.work, items, workers, before)
+    /// `before` may tell the stage before this one to stop, `end` all of them.
+    fn open(
+        self,
+        items: usize,
+        workers: usize,
+        before: Option<Stop>,
+        end: Option<&CancelToken>,
+    ) -> Running<'w, T, R> {
+        Running::new(self.options, self.work, items, workers, before, end)
+    }
+
+    /// What stops the fan-out at its first failure, where this stage asks for that.
+    fn end(&self) -> Option<CancelToken> {
+        self.options.fail_fast.then(CancelToken::new)
     }
 }
 
@@ -149,8 +166,9 @@ impl<'w, T: Send + Sync, A: Send, B: Send> TwoStages<'w, T, A, B> {
         let items: Vec<T> = items.into_iter().collect();
         let wanted = self.first.options.workers.max(self.second.options.workers);
         let workers = workers::count(wanted, items.len());
-        let first = self.first.open(items.len(), workers, outer());
-        let second = self.second.open(items.len(), workers, first.stop());
+        let end = self.first.end().or_else(|| self.second.end());
+        let first = self.first.open(items.len(), workers, outer(), end.as_ref());
+        let second = self.second.open(items.len(), workers, first.asked(), end.as_ref());
         let (records, refusal) = run(&items, workers, |index, item, refusal| {
             let one = first.start(index, item, refusal);
             let two = second.follow(&one, refusal);
@@ -175,9 +193,10 @@ impl<T: Send + Sync, A: Send, B: Send, C: Send> ThreeStages<'_, T, A, B, C> {
         let items: Vec<T> = items.into_iter().collect();
         let wanted = self.first.options.workers.max(self.second.options.workers);
         let workers = workers::count(wanted.max(self.third.options.workers), items.len());
-        let first = self.first.open(items.len(), workers, outer());
-        let second = self.second.open(items.len(), workers, first.stop());
-        let third = self.third.open(items.len(), workers, second.stop());
+        let end = self.first.end().or_else(|| self.second.end()).or_else(|| self.third.end());
+        let first = self.first.open(items.len(), workers, outer(), end.as_ref());
+        let second = self.second.open(items.len(), workers, first.asked(), end.as_ref());
+        let third = self.third.open(items.len(), workers, second.asked(), end.as_ref());
         let (records, refusal) = run(&items, workers, |index, item, refusal| {
             let one = first.start(index, item, refusal);
             let two = second.follow(&one, refusal);

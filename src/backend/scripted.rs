@@ -245,6 +245,9 @@ impl Connection for Scripted {
         self.ask_within(Asked::Script(text), deadline, Phase::Query).map(drop)
     }
 
+    /// It says nothing.
+    fn listen(&mut self, _name: Option<Arc<str>>) {}
+
     fn begin_load(&mut self, target: &LoadTarget, _: Budget) -> Result<()> {
         self.load = Some(target.clone());
         Ok(())

@@ -169,14 +169,12 @@ fn t_sql(batch: &[Token<'_>]) -> Traits {
         divisible: writes && !is_one_change(batch),
         leaves_traces: traces_inside(batch),
     };
+    if t_sql_control(batch).is_some() {
+        return CONTROL;
+    }
     for (index, token) in batch.iter().enumerate().filter(|(_, token)| token.kind == Kind::Word) {
         let following = &batch[index + 1..];
         let is_followed_by = |words: &[&str]| following.first().is_some_and(|next| next.is_one_of(words));
-        let begins = token.is_word("BEGIN") && is_followed_by(&["TRAN", "TRANSACTION", "DISTRIBUTED"]);
-        let saves = token.is_word("SAVE") && is_followed_by(&["TRAN", "TRANSACTION"]);
-        if begins || saves || token.is_one_of(&["COMMIT", "ROLLBACK"]) {
-            return CONTROL;
-        }
         if token.is_one_of(OTHER_VERBS) {
             all = UNKNOWN;
         }
@@ -186,6 +184,16 @@ fn t_sql(batch: &[Token<'_>]) -> Traits {
         all.leaves_traces |= switches || sets || token.is_word("CURSOR");
     }
     all
+}
+
+/// Where a T-SQL batch begins, divides or ends a transaction: the place of the token.
+pub(super) fn t_sql_control(batch: &[Token<'_>]) -> Option<usize> {
+    batch.iter().enumerate().position(|(index, token)| {
+        let is_followed_by = |words: &[&str]| batch.get(index + 1).is_some_and(|next| next.is_one_of(words));
+        token.is_one_of(&["COMMIT", "ROLLBACK"])
+            || (token.is_word("BEGIN") && is_followed_by(&["TRAN", "TRANSACTION", "DISTRIBUTED"]))
+            || (token.is_word("SAVE") && is_followed_by(&["TRAN", "TRANSACTION"]))
+    })
 }
 
 /// Whether a T-SQL batch has one statement that writes, and runs it once.
@@ -216,7 +224,7 @@ fn sets_option(following: &[Token<'_>]) -> bool {
 }
 
 /// Whether the batch is `CREATE PROCEDURE` or its like, whose body reaches to the end and does not run now.
-fn defines_module(batch: &[Token<'_>]) -> bool {
+pub(super) fn defines_module(batch: &[Token<'_>]) -> bool {
     batch.first().is_some_and(|first| first.is_one_of(&["CREATE", "ALTER"]))
         && batch
             .iter()

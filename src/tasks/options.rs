@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::name::Template;
 use super::outcome::{TaskError, TaskState};
+use super::pace::Pace;
 use super::retry::Retry;
 use crate::cancel::CancelToken;
 use crate::context::Stop;
@@ -37,6 +38,10 @@ pub struct MapOptions<T> {
     pub(super) timeout: Option<Duration>,
     pub(super) cancel: Option<CancelToken>,
     pub(super) grace: Duration,
+    pub(super) fail_fast: bool,
+    pub(super) pace: Option<Pace>,
+    pub(super) in_order: bool,
+    pub(super) in_flight: Option<usize>,
     pub(super) on_progress: Option<Callback>,
 }
 
@@ -64,6 +69,10 @@ impl<T> MapOptions<T> {
             timeout: None,
             cancel: None,
             grace: GRACE,
+            fail_fast: false,
+            pace: None,
+            in_order: false,
+            in_flight: None,
             on_progress: None,
         }
     }
@@ -135,6 +144,55 @@ impl<T> MapOptions<T> {
         self
     }
 
+    /// Stops the fan-out at the first task that does not complete. By default the others go on.
+    ///
+    /// No new item is started then, and every call of this crate that a running task makes ends at once with
+    /// [`Cancelled`](crate::ErrorKind::Cancelled), and is cancelled on the server. Of a chain of stages all are
+    /// stopped. [`into_values`](crate::TaskResults::into_values) gives the error of the task that failed, and not
+    /// of one that was stopped for its sake.
+    ///
+    /// ```
+    /// use batchdb::{MapOptions, TaskState, map_tasks};
+    ///
+    /// let options = MapOptions::default().workers(1).fail_fast();
+    /// let results = map_tasks(["1", "x", "3"], options, |text| text.parse::<i64>());
+    /// assert_eq!(results.iter().map(|task| task.state()).collect::<Vec<_>>(), [
+    ///     TaskState::Completed, TaskState::Failed, TaskState::NotStarted,
+    /// ]);
+    /// ```
+    pub fn fail_fast(mut self) -> Self {
+        self.fail_fast = true;
+        self
+    }
+
+    /// Starts at most so many tasks in a second, all workers together, repeated attempts included. By default as many
+    /// as the workers can.
+    ///
+    /// The starts are spread evenly, and time in which none was wanted is not made up for: what is behind this, such as
+    /// a service that counts its calls, never sees a burst. 0.1 is one in ten seconds. What is not above zero is no
+    /// limit.
+    pub fn per_second(mut self, starts: f64) -> Self {
+        self.pace = Pace::per_second(starts);
+        self
+    }
+
+    /// For [`map_stream`](crate::map_stream): hands the records over in the order of the items. By default each is
+    /// handed over as soon as its task is done.
+    ///
+    /// What is done before its turn is held back, and counts as in flight: one slow task stops the others for as long
+    /// as that takes.
+    pub fn in_order(mut self) -> Self {
+        self.in_order = true;
+        self
+    }
+
+    /// For [`map_stream`](crate::map_stream): how many items are at most read from the input and not yet handed over
+    /// as records, which bounds the memory. By default twice the workers; fewer than those leave some without work.
+    pub fn in_flight(mut self, items: usize) -> Self {
+        self.in_flight = Some(items.max(1));
+        self
+    }
+
     /// Is called after each item, on the worker's thread and never twice at a time, so keep it short.
     ///
     /// If it panics, the tasks go on and it is not called again.
@@ -154,7 +212,7 @@ impl<T> Default for MapOptions<T> {
 impl<T> MapOptions<T> {
     /// Who may tell the stage to stop, where it was said.
     pub(super) fn stop(&self) -> Option<Stop> {
-        self.cancel.as_ref().map(|token| Stop { token: token.clone(), grace: self.grace })
+        self.cancel.as_ref().map(|token| Stop::new(token.clone(), self.grace))
     }
 }
 
@@ -171,6 +229,10 @@ impl<T> fmt::Debug for MapOptions<T> {
             .field("timeout", &self.timeout)
             .field("cancel", &self.cancel)
             .field("grace", &self.grace)
+            .field("fail_fast", &self.fail_fast)
+            .field("pace", &self.pace)
+            .field("in_order", &self.in_order)
+            .field("in_flight", &self.in_flight)
             .finish_non_exhaustive()
     }
 }
@@ -181,7 +243,7 @@ impl<T> fmt::Debug for MapOptions<T> {
 pub struct Progress<'a> {
     /// The items that are done with, this one included, whatever became of them.
     pub done: usize,
-    /// All items.
+    /// All items; of [`map_stream`](crate::map_stream) those that were read so far.
     pub total: usize,
     /// The items of `done` that did not complete.
     pub failed: usize,

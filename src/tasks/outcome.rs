@@ -30,6 +30,13 @@ pub enum TaskState {
     NotStarted,
 }
 
+impl TaskState {
+    /// Whether it was kept from completing by what happened elsewhere.
+    fn is_stopped(self) -> bool {
+        matches!(self, TaskState::Cancelled | TaskState::NotStarted)
+    }
+}
+
 impl fmt::Display for TaskState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -199,8 +206,8 @@ impl<R> TaskResults<R> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Tasks`] when a task did not complete: it says how many, and has the first one's error
-    /// as its source. When the whole fan-out was refused, why: [`ErrorKind::Usage`] for one inside a task
+    /// [`ErrorKind::Tasks`] when a task did not complete: it says how many, and has the error of the first one that
+    /// failed by itself as its source. When the whole fan-out was refused, why: [`ErrorKind::Usage`] for one inside a task
     /// of another, [`ErrorKind::Io`] when no threads could be started.
     pub fn into_values(self) -> Result<Vec<R>> {
         if let Some(refusal) = self.refusal {
@@ -215,7 +222,13 @@ impl<R> TaskResults<R> {
                 Ok(value) => values.push(value),
                 Err(error) => {
                     failed += 1;
-                    first.get_or_insert((record.name, record.state, error));
+                    // What was stopped for another's sake says less than that one.
+                    if first
+                        .as_ref()
+                        .is_none_or(|(_, state, _)| state.is_stopped() && !record.state.is_stopped())
+                    {
+                        first = Some((record.name, record.state, error));
+                    }
                 }
             }
         }

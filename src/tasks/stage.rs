@@ -1,7 +1,9 @@
 //! One stage at work: a task for each item, with its name, its time, its attempts and its record.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ::log::Level;
@@ -9,7 +11,9 @@ use ::log::kv::Value;
 
 use super::options::{self, Callback, MapOptions, Namer, Progress};
 use super::outcome::{TaskError, TaskRecord, TaskResults, TaskState};
+use super::pace::Pace;
 use super::retry::{Next, Retry};
+use crate::cancel::CancelToken;
 use crate::context::{self, Context, FanOut, Stop};
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Result};
@@ -24,12 +28,18 @@ pub(super) struct Running<'w, T, R> {
     name: Namer<T>,
     retry: Retry,
     timeout: Option<Duration>,
+    /// Who may tell it to stop: as it was asked for, and as it was given to the stages that follow.
+    asked: Option<Stop>,
+    /// The same, and the fan-out itself.
     stop: Option<Stop>,
+    /// Cancelled by the first task of this stage that does not complete.
+    fail_fast: Option<CancelToken>,
+    pace: Option<Pace>,
     tally: Mutex<Tally>,
     /// How many of its tasks may run at a time, where that is fewer than the fan-out has workers.
     permits: Option<Permits>,
     workers: usize,
-    total: usize,
+    total: AtomicUsize,
     started: Instant,
 }
 
@@ -40,38 +50,53 @@ struct Tally {
 }
 
 impl<'w, T, R> Running<'w, T, R> {
-    /// `workers` are those of the whole fan-out; `before` may tell the stage before this one to stop.
+    /// `workers` are those of the whole fan-out; `before` may tell the stage before this one to stop, `end` all of them.
     pub(super) fn new(
         options: MapOptions<T>,
         work: Work<'w, T, R>,
         total: usize,
         workers: usize,
         before: Option<Stop>,
+        end: Option<&CancelToken>,
     ) -> Self {
         let own = options.workers.unwrap_or(workers).min(workers);
+        let asked = options.stop().or(before);
         Running {
             work,
-            stop: options.stop().or(before),
+            stop: end.map(|end| Stop::at_once(end, asked.clone())).or_else(|| asked.clone()),
+            asked,
+            fail_fast: end.filter(|_| options.fail_fast).cloned(),
+            pace: options.pace,
             name: options.name,
             retry: options.retry,
             timeout: options.timeout,
             tally: Mutex::new(Tally { done: 0, failed: 0, callback: options.on_progress }),
             permits: (own < workers).then(|| Permits::new(own)),
             workers: own,
-            total,
+            total: AtomicUsize::new(total),
             started: Instant::now(),
         }
     }
 
-    /// Who may tell the stage to stop.
-    pub(super) fn stop(&self) -> Option<Stop> {
-        self.stop.clone()
+    /// Who may tell the stage to stop, and with it those that follow.
+    pub(super) fn asked(&self) -> Option<Stop> {
+        self.asked.clone()
+    }
+
+    /// Whether it was told to stop.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(Stop::is_told)
+    }
+
+    /// One more item was read.
+    pub(super) fn count(&self) {
+        self.total.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The task of an item of the input, unless the fan-out was refused, or told to stop before its turn.
     pub(super) fn start(&self, index: usize, item: &T, refusal: Option<&Error>) -> TaskRecord<R> {
         match refusal {
-            None => self.run(index, item, |stop| stop.token.is_cancelled()),
+            None => self.run(index, item, Stop::is_told),
             Some(error) => {
                 TaskRecord::not_started(index, self.name_of(index, item), TaskError::new(error.clone()))
             }
@@ -99,32 +124,40 @@ impl<'w, T, R> Running<'w, T, R> {
     /// Ends the stage: one line in the log for all its tasks.
     pub(super) fn finish(self, records: Vec<TaskRecord<R>>, refusal: Option<Error>) -> TaskResults<R> {
         let results = TaskResults::new(records, refusal);
-        let counts = results.counts();
-        let completed = counts.get(&TaskState::Completed).copied().unwrap_or_default();
-        let level = if completed == results.len() { Level::Debug } else { Level::Warn };
+        let completed = results.counts().get(&TaskState::Completed).copied().unwrap_or_default();
         let message = if results.refusal().is_some() { "fan-out refused" } else { "fan-out finished" };
+        self.tell(message, results.len(), completed);
+        results
+    }
+
+    /// Ends a stage whose records were handed over one by one.
+    pub(super) fn finish_stream(&self) {
+        let (done, failed) = {
+            let tally = lock(&self.tally);
+            (tally.done, tally.failed)
+        };
+        self.tell("fan-out finished", done, done - failed);
+    }
+
+    fn tell(&self, message: &str, tasks: usize, completed: usize) {
+        let level = if completed == tasks { Level::Debug } else { Level::Warn };
         let fields: [Field<'_>; 4] = [
-            ("tasks", results.len().into()),
+            ("tasks", tasks.into()),
             ("completed", completed.into()),
             ("workers", self.workers.into()),
             ("duration_ms", milliseconds(self.started.elapsed()).into()),
         ];
         log_line::event(level, message, &fields);
-        results
     }
 
     /// Runs the task of an item, unless it is `too_late` for that.
     fn run(&self, index: usize, item: &T, too_late: impl FnOnce(&Stop) -> bool) -> TaskRecord<R> {
-        let name = self.name_of(index, item);
         let _permit = self.permits.as_ref().map(Permits::take);
+        self.await_turn(self.stop.as_ref());
         if self.stop.as_ref().is_some_and(too_late) {
-            let error =
-                Error::new(ErrorKind::Cancelled, "the fan-out was told to stop before this task began")
-                    .with_effect(Effect::NotSent);
-            let record = TaskRecord::not_started(index, name, TaskError::new(error));
-            self.report(&record);
-            return record;
+            return self.stopped(index, item, "the fan-out was told to stop before this task began");
         }
+        let name = self.name_of(index, item);
         let started = Instant::now();
         let context = context::current();
         let own = self.timeout.map_or(Deadline::NONE, |limit| Deadline::after(started, limit));
@@ -133,7 +166,7 @@ impl<'w, T, R> Running<'w, T, R> {
             task: Some(Arc::clone(&name)),
             deadline: own.earlier(context.deadline),
             fan_out: context.fan_out.map(|fan_out| FanOut { workers, ..fan_out }),
-            stop: self.stop(),
+            stop: self.stop.clone(),
             flow: context.flow,
         });
         let (attempts, state, outcome) = self.attempts(item);
@@ -146,6 +179,34 @@ impl<'w, T, R> Running<'w, T, R> {
         log_line::event(Level::Debug, "task finished", &fields);
         self.report(&record);
         record
+    }
+
+    /// The record of an item that came when the stage was stopped already.
+    pub(super) fn stopped(&self, index: usize, item: &T, message: &'static str) -> TaskRecord<R> {
+        let error = Error::new(ErrorKind::Cancelled, message).with_effect(Effect::NotSent);
+        let record = TaskRecord::not_started(index, self.name_of(index, item), TaskError::new(error));
+        self.report(&record);
+        record
+    }
+
+    /// The record in the place of an item that could not be read.
+    pub(super) fn unread(&self, index: usize, error: Error) -> TaskRecord<R> {
+        let name = options::default_name(index).into();
+        let record = TaskRecord::not_started(index, name, TaskError::new(error));
+        self.report(&record);
+        record
+    }
+
+    /// Waits for the turn of the next start, where there may be so many in a second only; less where `stop` is told.
+    fn await_turn(&self, stop: Option<&Stop>) {
+        let Some(pace) = &self.pace else { return };
+        let now = Instant::now();
+        let wait = pace.next(now).saturating_duration_since(now);
+        match stop {
+            _ if wait.is_zero() => (),
+            Some(stop) => drop(stop.wait(wait)),
+            None => thread::sleep(wait),
+        }
     }
 
     fn attempts(&self, item: &T) -> (u32, TaskState, Result<R, TaskError>) {
@@ -182,7 +243,9 @@ impl<'w, T, R> Running<'w, T, R> {
         // Only our own text is known to be free of values.
         fields.extend(error.as_batchdb().map(|error| ("error", Value::from_display(error))));
         log_line::event(Level::Warn, "a task failed and is run again", &fields);
-        context::pause(self.retry.delay)
+        let in_time = context::pause(self.retry.delay);
+        self.await_turn(self.stop.as_ref());
+        in_time && !self.is_stopped()
     }
 
     fn name_of(&self, index: usize, item: &T) -> Arc<str> {
@@ -192,12 +255,15 @@ impl<'w, T, R> Running<'w, T, R> {
     }
 
     fn report(&self, record: &TaskRecord<R>) {
+        if let Some(end) = self.fail_fast.as_ref().filter(|_| record.state != TaskState::Completed) {
+            end.cancel();
+        }
         let mut tally = lock(&self.tally);
         tally.done += 1;
         tally.failed += usize::from(record.state != TaskState::Completed);
         let progress = Progress {
             done: tally.done,
-            total: self.total,
+            total: self.total.load(Ordering::Relaxed),
             failed: tally.failed,
             name: &record.name,
             state: record.state,

@@ -1,15 +1,15 @@
 //! The threads of a fan-out: the one room of rayon.
 //!
-//! A pool is made for each fan-out and ended with it. A shared one would hand a waiting worker some other
+//! [`map_tasks`](super::map_tasks) has a pool of rayon's. A pool is made for each fan-out and ended with it. A shared one would hand a waiting worker some other
 //! task, which then waits for a connection that the first one holds.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, Scope};
 
 use ::rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::context::{self, Context, FanOut};
+use crate::context::{self, Context, Entered, FanOut, UnderWay};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The workers to start for so many items when so many were asked for.
@@ -31,17 +31,10 @@ pub(super) fn fan_out<T: Sync, P: Send>(
     workers: usize,
     work: impl Fn(usize, &T) -> P + Sync,
 ) -> Result<Vec<P>> {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    if context::with(|context| context.fan_out.is_some()) {
-        return Err(Error::usage("a fan-out was started inside a task of another")
-            .with_hint("chain the stages with `then`, or return the inner items and map them afterwards"));
-    }
+    let crew = Crew::of(workers)?;
     if items.is_empty() {
         return Ok(Vec::new());
     }
-    let _under_way = context::UnderWay::begin();
-    let fan_out = FanOut { id: LAST.fetch_add(1, Ordering::Relaxed) + 1, workers };
-    let context = Context { fan_out: Some(fan_out), ..context::current() };
     let next = AtomicUsize::new(0);
     let drain = || {
         let mut done = Vec::new();
@@ -52,24 +45,71 @@ pub(super) fn fan_out<T: Sync, P: Send>(
         }
     };
     let run = || {
-        ThreadPoolBuilder::new()
-            .num_threads(workers)
-            .thread_name(|worker| format!("batchdb-task-{worker}"))
-            .build_scoped(
-                |thread| {
-                    let _entered = context::enter(context.clone());
-                    thread.run();
-                },
-                |pool: &ThreadPool| pool.broadcast(|_| drain()),
-            )
+        ThreadPoolBuilder::new().num_threads(workers).thread_name(thread_name).build_scoped(
+            |thread| {
+                let _entered = crew.enter();
+                thread.run();
+            },
+            |pool: &ThreadPool| pool.broadcast(|_| drain()),
+        )
     };
-    let parts = apart_from_rayon(run).map_err(|error| {
-        Error::new(ErrorKind::Io, "the threads of a fan-out could not be started").with_source(error)
-    })?;
+    let parts = apart_from_rayon(run).map_err(no_threads)?;
     let mut done: Vec<(usize, P)> = parts.into_iter().flatten().collect();
     // Each worker's part is in order already, which is what this sort is quick at.
     done.sort_by_key(|(index, _)| *index);
     Ok(done.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
+fn thread_name(worker: usize) -> String {
+    format!("batchdb-task-{worker}")
+}
+
+fn no_threads(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Io, "the threads of a fan-out could not be started").with_source(error)
+}
+
+/// The workers of one fan-out: what they know of it, and that it is under way.
+pub(super) struct Crew {
+    context: Context,
+    _under_way: UnderWay,
+}
+
+impl Crew {
+    /// # Errors
+    ///
+    /// `Usage`, when the calling thread is itself a worker.
+    pub(super) fn of(workers: usize) -> Result<Crew> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        if context::with(|context| context.fan_out.is_some()) {
+            return Err(Error::usage("a fan-out was started inside a task of another").with_hint(
+                "chain the stages with `then`, or return the inner items and map them afterwards",
+            ));
+        }
+        let fan_out = FanOut { id: LAST.fetch_add(1, Ordering::Relaxed) + 1, workers };
+        let context = Context { fan_out: Some(fan_out), ..context::current() };
+        Ok(Crew { context, _under_way: UnderWay::begin() })
+    }
+
+    /// Makes the calling thread one of the workers until the guard is dropped.
+    fn enter(&self) -> Entered {
+        context::enter(self.context.clone())
+    }
+
+    /// Starts one of the workers on a plain thread. Rayon's would not do where workers wait for work: a job that is
+    /// for all of its threads, started by a task, would wait for those.
+    pub(super) fn spawn<'s>(
+        &'s self,
+        scope: &'s Scope<'s, '_>,
+        worker: usize,
+        work: impl FnOnce() + Send + 's,
+    ) -> Result<()> {
+        let run = || {
+            let _entered = self.enter();
+            work();
+        };
+        thread::Builder::new().name(thread_name(worker)).spawn_scoped(scope, run).map_err(no_threads)?;
+        Ok(())
+    }
 }
 
 /// Waits in a way that leaves the calling thread alone: a worker of somebody's own rayon pool would

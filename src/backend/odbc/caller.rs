@@ -330,6 +330,10 @@ impl Connection for OdbcConnection {
         self.text(text, Phase::Query, deadline, true)
     }
 
+    fn listen(&mut self, name: Option<Arc<str>>) {
+        self.link.notices.listen(name);
+    }
+
     fn begin_load(&mut self, target: &LoadTarget, _budget: Budget) -> Result<()> {
         self.load = Some(target.clone());
         Ok(())

@@ -16,9 +16,20 @@ pub(super) struct Record {
     pub(super) state: String,
     pub(super) native: i32,
     pub(super) text: String,
+    /// The line of the text that was sent, where the driver says it.
+    pub(super) line: Option<u32>,
 }
 
 impl Record {
+    /// What the server has to say, without the names that drivers put before it: `[Microsoft][ODBC Driver 18 …]`.
+    pub(super) fn message(&self) -> &str {
+        let mut text = self.text.as_str();
+        while let Some((_, rest)) = text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+            text = rest;
+        }
+        text.trim()
+    }
+
     /// Whether the record reports an error, whatever the call returned.
     ///
     /// FreeTDS returns a success with diagnostics for a block of rows that an error cut short, and
@@ -48,6 +59,7 @@ pub(super) fn records(handle: &impl Diagnostics) -> Vec<Record> {
             state: record.state.as_str().to_owned(),
             native: record.native_error,
             text: slice_to_cow_utf8(&record.message).trim_end_matches(['\0', '\n', ' ']).to_owned(),
+            line: None,
         });
     }
     records
@@ -103,7 +115,7 @@ mod tests {
     use super::*;
 
     fn record(state: &str, native: i32) -> Record {
-        Record { state: state.into(), native, text: String::new() }
+        Record { state: state.into(), native, text: String::new(), line: None }
     }
 
     #[test]
@@ -117,11 +129,19 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_read_without_the_names_before_it() {
+        let text = "[Microsoft][ODBC Driver 18 for SQL Server][SQL Server]halfway [of 3]".into();
+        assert_eq!(Record { text, ..record("01000", 0) }.message(), "halfway [of 3]");
+        assert_eq!(Record { text: "[open".into(), ..record("01000", 0) }.message(), "[open");
+    }
+
+    #[test]
     fn secrets_leave_no_trace_in_the_drivers_text() {
         let secrets = ["p}w", "p}w-long", ""].map(Secret::new);
         let records = [Record {
             state: "08001".into(),
             native: 0,
+            line: None,
             text: "PWD={p}}w-long}; raw p}w-long, raw p}w, braced p}}w, coded p%7Dw".into(),
         }];
         assert_eq!(

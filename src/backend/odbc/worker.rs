@@ -129,7 +129,13 @@ fn run(session: &Session<'_>, work: Work, replies: &Sender<Reply>) {
         });
     };
     match session.statement() {
-        Ok(mut statement) => last(results(&mut statement, work, replies)),
+        Ok(mut statement) => {
+            let is_script = work.arguments.is_empty() && !work.rows_wanted;
+            last(results(&mut statement, work, replies).map_err(|failure| match is_script {
+                true => statement.with_later_errors(failure),
+                false => failure,
+            }));
+        }
         Err(failure) => last(Err(failure)),
     }
 }

@@ -13,7 +13,7 @@ use super::failure::Failed;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
-use crate::backend::{self, Begin, CommitMark, Cursor, LoadTarget, RowSource, Rows};
+use crate::backend::{self, Begin, CommitMark, Cursor, LoadTarget, RowSource, Rows, notices::Notices};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
@@ -39,6 +39,7 @@ pub(super) struct PgConnection {
     /// `None` only while it is dropped.
     pub(super) client: Option<Client>,
     pub(super) control: Watched,
+    notices: Notices,
     pub(super) statements: StatementCache,
     pub(super) in_transaction: bool,
     /// The mark of the transaction that was begun last.
@@ -50,10 +51,17 @@ pub(super) struct PgConnection {
 }
 
 impl PgConnection {
-    pub(super) fn new(client: Client, control: Watched, cache: usize, read_only: bool) -> PgConnection {
+    pub(super) fn new(
+        client: Client,
+        control: Watched,
+        notices: Notices,
+        cache: usize,
+        read_only: bool,
+    ) -> PgConnection {
         PgConnection {
             client: Some(client),
             control,
+            notices,
             statements: StatementCache::new(cache),
             in_transaction: false,
             mark: None,
@@ -241,6 +249,10 @@ impl backend::Connection for PgConnection {
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
         self.call(deadline, Phase::Query, true, |client| client.batch_execute(text))
+    }
+
+    fn listen(&mut self, name: Option<Arc<str>>) {
+        self.notices.listen(name);
     }
 
     fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {

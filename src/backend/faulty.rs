@@ -1,0 +1,157 @@
+//! A connection that fails where a test has ordered it to. With the feature `testing`.
+//!
+//! It stands around a real connection and looks to all above as that one would look in trouble: what a lost
+//! connection means, for a read, a write, a transaction or a commit, is told by the rules of the real rooms.
+
+use std::sync::Arc;
+
+use super::{Begin, CommitMark, Connection, Connector, Cursor, LoadTarget, RowSource, Rows};
+use crate::deadline::{Budget, Deadline};
+use crate::dialect::Dialect;
+use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::fault::{FaultInjector, FaultPoint};
+use crate::sql::Statement;
+
+pub(super) struct FaultyConnector {
+    pub(super) inner: Arc<dyn Connector>,
+    pub(super) faults: FaultInjector,
+}
+
+impl Connector for FaultyConnector {
+    fn connect(&self, deadline: Deadline) -> Result<Box<dyn Connection>> {
+        if self.faults.strikes(FaultPoint::Connect) {
+            return Err(Error::new(ErrorKind::Connect, "the connection was refused by an ordered fault")
+                .with_effect(Effect::NotSent));
+        }
+        let inner = self.inner.connect(deadline)?;
+        Ok(Box::new(Faulty { inner, faults: self.faults.clone(), open: false, lost: false }))
+    }
+
+    fn abandoned(&self) -> usize {
+        self.inner.abandoned()
+    }
+}
+
+struct Faulty {
+    inner: Box<dyn Connection>,
+    faults: FaultInjector,
+    /// Whether a transaction is open.
+    open: bool,
+    lost: bool,
+}
+
+impl Faulty {
+    /// Loses the connection: it is closed, and the server undoes what was not committed.
+    fn lose(&mut self, acts: bool) -> Error {
+        self.lost = true;
+        let (kind, effect) = match (self.open, acts) {
+            (true, _) => (ErrorKind::Connect, Effect::RolledBack),
+            (false, false) => (ErrorKind::Connect, Effect::NotSent),
+            (false, true) => (ErrorKind::OutcomeUnknown, Effect::Unknown),
+        };
+        Error::new(kind, "the connection was lost by an ordered fault").with_effect(effect)
+    }
+
+    /// What strikes before a statement.
+    fn before(&mut self, acts: bool) -> Result<()> {
+        if self.faults.strikes(FaultPoint::BeforeStatement) {
+            return Err(self.lose(acts));
+        }
+        if self.faults.strikes(FaultPoint::Deadlock) {
+            // The transaction is over on the server, so the session must not go on in it here.
+            self.lost = true;
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                "an ordered fault: the server undid it for another transaction",
+            )
+            .with_codes(Some("40P01"), None)
+            .with_effect(Effect::RolledBack));
+        }
+        Ok(())
+    }
+
+    /// What strikes after a statement that has succeeded.
+    fn after<T>(&mut self, acts: bool, outcome: Result<T>) -> Result<T> {
+        if outcome.is_ok() && self.faults.strikes(FaultPoint::AfterStatement) {
+            return Err(self.lose(acts));
+        }
+        outcome
+    }
+}
+
+impl Connection for Faulty {
+    fn dialect(&self) -> Dialect {
+        self.inner.dialect()
+    }
+
+    fn run(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64> {
+        let acts = statement.traits.acts;
+        self.before(acts)?;
+        let outcome = self.inner.run(statement, rows, budget);
+        self.after(acts, outcome)
+    }
+
+    fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>> {
+        self.before(statement.traits.acts)?;
+        self.inner.stream(statement, budget)
+    }
+
+    fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
+        self.before(true)?;
+        let outcome = self.inner.run_script(text, deadline);
+        self.after(true, outcome)
+    }
+
+    fn listen(&mut self, name: Option<Arc<str>>) {
+        self.inner.listen(name);
+    }
+
+    fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {
+        self.inner.begin_load(target, budget)
+    }
+
+    fn load(&mut self, source: &mut dyn RowSource, budget: Budget) -> Result<u64> {
+        self.before(true)?;
+        let outcome = self.inner.load(source, budget);
+        self.after(true, outcome)
+    }
+
+    fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()> {
+        self.inner.begin(begin, deadline)?;
+        self.open = true;
+        Ok(())
+    }
+
+    fn commit(&mut self, deadline: Deadline) -> Result<()> {
+        self.open = false;
+        if self.faults.strikes(FaultPoint::BeforeCommit) {
+            return Err(self.lose(true));
+        }
+        self.inner.commit(deadline)?;
+        if self.faults.strikes(FaultPoint::AfterCommit) {
+            return Err(self.lose(true));
+        }
+        Ok(())
+    }
+
+    fn commit_mark(&self) -> Option<CommitMark> {
+        self.inner.commit_mark()
+    }
+
+    fn rollback(&mut self, deadline: Deadline) -> Result<()> {
+        self.open = false;
+        if self.lost { Ok(()) } else { self.inner.rollback(deadline) }
+    }
+
+    fn ping(&mut self, deadline: Deadline) -> Result<()> {
+        self.inner.ping(deadline)
+    }
+
+    fn reset(&mut self, deadline: Deadline) -> Result<()> {
+        self.inner.reset(deadline)
+    }
+
+    fn is_broken(&self) -> bool {
+        self.lost || self.inner.is_broken()
+    }
+}

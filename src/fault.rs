@@ -1,0 +1,179 @@
+//! Faults that a test orders: where they strike, and how often. With the feature `testing`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Where an ordered fault strikes, and what it looks like from there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultPoint {
+    /// A new connection is refused: [`Connect`](crate::ErrorKind::Connect), which may be tried again.
+    Connect,
+    /// The connection is lost when a statement is to be sent. The server never sees it, which the program cannot
+    /// know: a write outside of a transaction is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    BeforeStatement,
+    /// The connection is lost when the answer of a statement is to come. The server has carried it out; the program is
+    /// told the same as at [`BeforeStatement`](FaultPoint::BeforeStatement).
+    AfterStatement,
+    /// The server undoes the transaction for another one's sake: [`Conflict`](crate::ErrorKind::Conflict).
+    Deadlock,
+    /// The connection is lost when a commit is to be sent. The server undoes the transaction, and the program is told
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    BeforeCommit,
+    /// The connection is lost when the answer to a commit is to come. The transaction is committed, and the program is
+    /// told [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    AfterCommit,
+}
+
+const POINTS: usize = 6;
+
+impl FaultPoint {
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
+/// Faults by chance, at named points of every connection of a pool, on a real database or a mock: what a program makes
+/// of them, and whether its retries hold, is seen before production shows it.
+///
+/// The same seed strikes the same calls: whether the third commit fails does not depend on what happens between.
+/// Several threads may change who makes the third commit.
+///
+/// ```
+/// use batchdb::testing::{FaultInjector, FaultPoint, MockDatabase};
+/// use batchdb::{ErrorKind, RetryPolicy};
+/// use std::time::Duration;
+///
+/// let mock = MockDatabase::new("rpa_db");
+/// mock.on_like("UPDATE %").changes(1);
+/// let faults = FaultInjector::new(42).at(FaultPoint::Deadlock, 0.3);
+/// let db = mock.builder().faults(&faults).retry_attempts(20).build()?;
+/// let quick = RetryPolicy::default().attempts(20).conflict_waits(Duration::ZERO, Duration::from_millis(1));
+///
+/// for _ in 0..50 {
+///     db.with_retry(quick.clone()).transaction(|tx| tx.execute("UPDATE counter SET n = n + 1", ()))?;
+/// }
+/// assert!(faults.struck(FaultPoint::Deadlock) > 5);
+/// assert_eq!(mock.committed().len(), 50);
+/// # Ok::<(), batchdb::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct FaultInjector(Arc<Faults>);
+
+struct Faults {
+    id: u64,
+    seed: u64,
+    chances: [f64; POINTS],
+    asked: [AtomicU64; POINTS],
+    struck: [AtomicU64; POINTS],
+    /// Nothing strikes until this is zero again.
+    paused: AtomicU64,
+}
+
+impl FaultInjector {
+    /// An injector that strikes nowhere yet. Print the seed of a run by chance, so that it can be repeated.
+    #[must_use]
+    pub fn new(seed: u64) -> FaultInjector {
+        FaultInjector::with(seed, [0.0; POINTS])
+    }
+
+    fn with(seed: u64, chances: [f64; POINTS]) -> FaultInjector {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        FaultInjector(Arc::new(Faults {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            seed,
+            chances,
+            asked: Default::default(),
+            struck: Default::default(),
+            paused: AtomicU64::new(0),
+        }))
+    }
+
+    /// Strikes at `point` with this probability, from 0 to 1.
+    #[must_use]
+    pub fn at(self, point: FaultPoint, probability: f64) -> FaultInjector {
+        let mut chances = self.0.chances;
+        chances[point.place()] = probability;
+        FaultInjector::with(self.0.seed, chances)
+    }
+
+    /// Strikes nowhere while `work` runs, on any thread: for setting up and for looking at what has come of it.
+    pub fn paused<R>(&self, work: impl FnOnce() -> R) -> R {
+        struct Paused<'f>(&'f AtomicU64);
+        impl Drop for Paused<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        self.0.paused.fetch_add(1, Ordering::SeqCst);
+        let _paused = Paused(&self.0.paused);
+        work()
+    }
+
+    /// How many faults have struck at `point`. A test in which none did has shown nothing.
+    #[must_use]
+    pub fn struck(&self, point: FaultPoint) -> u64 {
+        self.0.struck[point.place()].load(Ordering::Relaxed)
+    }
+
+    /// Two pools share their connections only where they share their faults.
+    pub(crate) fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// Whether one strikes now.
+    pub(crate) fn strikes(&self, point: FaultPoint) -> bool {
+        let faults = &*self.0;
+        let place = point.place();
+        if faults.chances[place] <= 0.0 || faults.paused.load(Ordering::SeqCst) > 0 {
+            return false;
+        }
+        let number = faults.asked[place].fetch_add(1, Ordering::Relaxed);
+        let mut chance = fastrand::Rng::with_seed(faults.seed ^ ((place as u64) << 56) ^ number);
+        let strikes = chance.f64() < faults.chances[place];
+        faults.struck[place].fetch_add(u64::from(strikes), Ordering::Relaxed);
+        strikes
+    }
+}
+
+impl fmt::Debug for FaultInjector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultInjector").field("seed", &self.0.seed).field("chances", &self.0.chances).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_strikes_the_same_calls_and_as_often_as_it_says() {
+        let run = |seed| -> Vec<bool> {
+            let faults = FaultInjector::new(seed).at(FaultPoint::Deadlock, 0.25).at(FaultPoint::Connect, 0.5);
+            (0..4_000)
+                .map(|n| {
+                    // What happens at another point between does not matter.
+                    if n % 3 == 0 {
+                        let _ = faults.strikes(FaultPoint::Connect);
+                    }
+                    faults.strikes(FaultPoint::Deadlock)
+                })
+                .collect()
+        };
+        let plain = FaultInjector::new(7).at(FaultPoint::Deadlock, 0.25);
+        let alone: Vec<bool> = (0..4_000).map(|_| plain.strikes(FaultPoint::Deadlock)).collect();
+        assert_eq!(run(7), alone);
+        assert_ne!(run(7), run(8));
+        let struck = plain.struck(FaultPoint::Deadlock);
+        assert!((800..1_200).contains(&struck), "{struck} of 4000");
+        assert!(!plain.strikes(FaultPoint::AfterCommit));
+    }
+
+    #[test]
+    fn paused_faults_strike_nowhere() {
+        let faults = FaultInjector::new(1).at(FaultPoint::Connect, 1.0);
+        assert!(!faults.paused(|| faults.strikes(FaultPoint::Connect)));
+        assert!(faults.strikes(FaultPoint::Connect));
+    }
+}

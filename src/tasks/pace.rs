@@ -1,0 +1,52 @@
+//! At most so many starts in a second.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Hands out the points at which something may start, evenly spread.
+#[derive(Debug)]
+pub(super) struct Pace {
+    interval: Duration,
+    /// The earliest point of the next start.
+    next: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// `None` for what is no limit.
+    pub(super) fn per_second(starts: f64) -> Option<Pace> {
+        let interval = Duration::try_from_secs_f64(1.0 / starts).ok().filter(|_| starts > 0.0)?;
+        Some(Pace { interval, next: Mutex::new(None) })
+    }
+
+    /// When the start that is asked for at `now` may be. The point is taken: nobody else gets it.
+    pub(super) fn next(&self, now: Instant) -> Instant {
+        // A point is whole, so that a panic elsewhere leaves nothing half done here.
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = next.map_or(now, |next| next.max(now));
+        *next = start.checked_add(self.interval).or(Some(start));
+        start
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_are_spread_and_a_pause_is_not_made_up_for() {
+        let pace = Pace::per_second(100.0).unwrap();
+        let (now, step) = (Instant::now(), Duration::from_millis(10));
+        assert_eq!([pace.next(now), pace.next(now), pace.next(now)], [now, now + step, now + step * 2]);
+        let later = now + Duration::from_secs(1);
+        assert_eq!([pace.next(later), pace.next(later)], [later, later + step]);
+    }
+
+    #[test]
+    fn what_is_not_above_zero_is_no_limit() {
+        for rate in [0.0, -1.0, f64::NAN, f64::NEG_INFINITY, 1e-300] {
+            assert!(Pace::per_second(rate).is_none(), "{rate}");
+        }
+        assert!(Pace::per_second(f64::INFINITY).is_some_and(|pace| pace.interval.is_zero()));
+        assert!(Pace::per_second(0.1).is_some_and(|pace| pace.interval == Duration::from_secs(10)));
+    }
+}
