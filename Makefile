@@ -37,6 +37,9 @@ soak: setup ## All faults for a while, by chance: MINUTES=10, and SEED=42 to rep
 hostile: setup ## Send 100,000 hostile values through each backend; HOSTILE_SEED=number repeats a run
 	HOSTILE_VALUES=100000 $(CARGO) test --locked --all-features --test it hostile -- --nocapture
 
+types: setup ## Send many random values of every type through each backend; TYPES_SEED=number repeats a run
+	TYPES_ROUNDS=400 $(CARGO) test --locked --all-features --test it types:: -- --nocapture
+
 lint: ## Check the formatting, and clippy's opinion
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings

@@ -6,6 +6,8 @@ mod generator;
 mod odbc;
 mod postgres;
 mod random;
+mod sqlserver;
+mod tokens;
 
 use batchdb::Value;
 

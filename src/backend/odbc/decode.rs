@@ -148,8 +148,12 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
     pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
 }
 
-/// A point in time. A time without an offset is none.
+/// A point in time. A time without an offset is none. FreeTDS writes a year before 1000 without its zeros.
 fn instant(text: &str) -> Result<Value> {
+    let text = &match text.find('-') {
+        Some(digits @ 1..4) => format!("{}{text}", &"000"[digits - 1..]),
+        _ => text.to_owned(),
+    };
     let compact = match text.rsplit_once(' ') {
         Some((at, offset)) if offset.starts_with(['+', '-']) => format!("{at}{offset}"),
         _ => text.to_owned(),
