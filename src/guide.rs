@@ -105,6 +105,8 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! Many rows go into tables by [`bulk_insert` and its kin](mass).
+//!
 //! A stream that is ended early is cancelled on the server and costs its connection; inside a transaction it costs the
 //! transaction. Where that matters, say `LIMIT`. A write with `RETURNING` is carried out to its end
 //! all the same, whenever its reader stops.
@@ -285,13 +287,10 @@
 //! ```
 //!
 //! Each file runs in one transaction together with its row of the table `schema_version`: it is applied and recorded, or
-//! it leaves nothing behind. All files are checked before anything runs; one that was changed, is missing, misnamed, out of
-//! order or ends its own transaction is refused, with all others of the kind. Of several programs that start at once one
-//! works and the others wait. Versions are compared as numbers: `V2` comes before `V10`, `V1` is `V001`.
-//!
-//! `MIGRATE_ON_START` says what the first use of a pool does about pending ones: `check`, the default, logs them; `run`
-//! applies them; `off` does not look. Migrations are for PostgreSQL, SQL Server and SQLite; a statement that cannot run in a
-//! transaction, such as `CREATE INDEX CONCURRENTLY`, has no place in them yet.
+//! it leaves nothing behind. All files are checked before anything runs, and of several programs that start at once one
+//! works and the others wait. `MIGRATE_ON_START` says what the first use of a pool does about pending ones: `check`, the
+//! default, logs them; `run` applies them; `off` does not look. [`migrations`] has the rest: kinds of files, undoing,
+//! rehearsing, repairing, and taking over from Flyway and Pyway.
 //!
 //! # Fan-out
 //!
@@ -473,4 +472,6 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 
+pub mod mass;
+pub mod migrations;
 pub mod types;

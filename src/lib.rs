@@ -60,6 +60,7 @@ mod lock;
 mod log_line;
 mod logging;
 mod manager;
+mod many;
 mod migrate;
 mod params;
 mod pool;
@@ -100,8 +101,8 @@ pub use crate::{
     pool::PoolStatus,
     retry::RetryPolicy,
     row::{ColumnIndex, Row},
-    session::{RowIter, Session},
-    settings::{MigrateOnStart, Settings},
+    session::{Procedure, ProcedureResult, RowIter, Session},
+    settings::{MigrateOnStart, SecretSource, Settings},
     tasks::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,
         TwoStages, map_stream, map_tasks, stage, try_map_stream,

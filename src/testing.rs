@@ -4,6 +4,8 @@
 //! production will do.
 //! [`TestDatabase`] is a database of a test's own on a server that is there.
 //!
+//! [`assert_round_trip`] says whether migrations can be undone.
+//!
 //! [`MockDatabase`] is no server at all: it answers what the test has said, to handles that are real.
 //! [`FaultInjector`] makes the connections of either fail by chance, at named points.
 
@@ -11,6 +13,7 @@
 mod embedded_postgres;
 mod fixtures;
 mod mock;
+mod round_trip;
 mod test_database;
 
 pub use crate::fault::{FaultInjector, FaultPoint};
@@ -18,4 +21,5 @@ pub use crate::fault::{FaultInjector, FaultPoint};
 pub use embedded_postgres::{EmbeddedPostgres, EmbeddedPostgresBuilder};
 pub use fixtures::load_json;
 pub use mock::{Expectation, MockAnswer, MockCall, MockDatabase, MockEvent};
+pub use round_trip::assert_round_trip;
 pub use test_database::{TestDatabase, TestDatabaseBuilder};

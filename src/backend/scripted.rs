@@ -229,8 +229,11 @@ impl Connection for Scripted {
         }
         let reply = self.statement(statement, budget)?;
         let count = reply.changed.max(reply.rows.len() as u64);
-        if let Rows::Collect(kept) = rows {
-            kept.extend(reply.rows);
+        match rows {
+            Rows::Ignore => (),
+            Rows::Collect(kept) => kept.extend(reply.rows),
+            Rows::Sets(_) if reply.rows.is_empty() => (),
+            Rows::Sets(sets) => sets.push(reply.rows),
         }
         Ok(count)
     }
@@ -243,6 +246,11 @@ impl Connection for Scripted {
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
         self.ask_within(Asked::Script(text), deadline, Phase::Query).map(drop)
+    }
+
+    /// A script sees the statement that the program wrote, once for each record.
+    fn takes_many_rows(&self) -> bool {
+        false
     }
 
     /// It says nothing.

@@ -23,6 +23,10 @@ pub(super) struct Record {
 impl Record {
     /// What the server has to say, without the names that drivers put before it: `[Microsoft][ODBC Driver 18 …]`.
     pub(super) fn message(&self) -> &str {
+        // What the server says may begin with a bracket of its own.
+        if let Some((_, said)) = self.text.split_once("[SQL Server]") {
+            return said.trim();
+        }
         let mut text = self.text.as_str();
         while let Some((_, rest)) = text.strip_prefix('[').and_then(|text| text.split_once(']')) {
             text = rest;
@@ -40,6 +44,16 @@ impl Record {
             Some("01") => self.state == "01000" && lost_by_number(self.native),
             _ => true,
         }
+    }
+
+    /// What the server says besides results and errors: a `PRINT`, a `RAISERROR` of severity 10 or lower, a notice.
+    pub(super) fn said(&self) -> Option<&str> {
+        /// "Changed database context to", "Changed language setting to".
+        const CONTEXT: [i32; 2] = [5701, 5703];
+        // What is not of this class is the driver's own: a value that was cut, an option that it changed.
+        let is_word = matches!(self.state.as_str(), "01000" | "00000") && !self.is_error();
+        let is_said = is_word && !CONTEXT.contains(&self.native);
+        Some(self.message()).filter(|text| is_said && !text.is_empty())
     }
 }
 
@@ -118,6 +132,12 @@ mod tests {
         Record { state: state.into(), native, text: String::new(), line: None }
     }
 
+    impl Record {
+        fn with_text(self, text: &str) -> Record {
+            Record { text: text.into(), ..self }
+        }
+    }
+
     #[test]
     fn a_record_is_judged_by_its_class_and_by_the_numbers_of_a_lost_connection() {
         assert!(!record("01000", 0).is_error());
@@ -126,6 +146,19 @@ mod tests {
         assert!(record("01000", 20017).is_error());
         assert!(record("22012", 8134).is_error());
         assert!(record("", 0).is_error());
+    }
+
+    #[test]
+    fn a_message_is_what_the_server_says_without_an_error() {
+        let said =
+            |state, native, text: &str| record(state, native).with_text(text).said().map(str::to_owned);
+        assert_eq!(said("01000", 0, "[FreeTDS][SQL Server]100 rows").as_deref(), Some("100 rows"));
+        let long = "[Microsoft][ODBC Driver 18 for SQL Server][SQL Server][a] [SQL Server]";
+        assert_eq!(said("01000", 50000, long).as_deref(), Some("[a] [SQL Server]"));
+        assert_eq!(said("01000", 5701, "[FreeTDS][SQL Server]Changed database context to 'x'."), None);
+        assert_eq!(said("01000", 20017, "[FreeTDS][SQL Server]Unexpected EOF from the server"), None);
+        assert_eq!(said("23000", 2627, "[FreeTDS][SQL Server]Violation of"), None);
+        assert_eq!(said("01S02", 0, "[FreeTDS]Option value changed"), None);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) struct Statement<'c> {
     late: bool,
     /// What is bound to the handle.
     arguments: Vec<Argument>,
+    /// What the server has said and nobody has taken yet.
+    messages: Vec<String>,
 }
 
 /// What a driver says of one column of a result.
@@ -57,7 +59,7 @@ impl<'c> Statement<'c> {
         rereads: bool,
     ) -> Statement<'c> {
         let handle = ManuallyDrop::new(handle);
-        Statement { handle, link, flavor, rereads, late: false, arguments: Vec::new() }
+        Statement { handle, link, flavor, rereads, late: false, arguments: Vec::new(), messages: Vec::new() }
     }
 
     /// Whether a value of a fetched block can be had again by `position` and `get_part`.
@@ -90,6 +92,11 @@ impl<'c> Statement<'c> {
             }
         }
         Ok(())
+    }
+
+    /// What the server has said (`PRINT`, `RAISERROR` of a low severity) since the last time.
+    pub(super) fn take_messages(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.messages)
     }
 
     /// Sends the text and waits for its first result.
@@ -334,7 +341,7 @@ impl<'c> Statement<'c> {
                 if records.iter().any(Record::is_error) {
                     return Err(self.failed(records));
                 }
-                self.tell(&records);
+                self.hear(&records);
                 Ok(true)
             }
             SqlReturn::INVALID_HANDLE => Err(self.failed(Vec::new())),
@@ -384,13 +391,6 @@ impl<'c> Statement<'c> {
         (found && !in_procedure).then_some((line & 0xFFFF) as u32)
     }
 
-    /// What SQL Server's `PRINT` and PostgreSQL's notices say. That the session's database or language is set is no news.
-    fn tell(&self, records: &[Record]) {
-        for record in records.iter().filter(|record| !matches!(record.native, 5701 | 5703)) {
-            self.link.notices.tell(log::Level::Info, record.message());
-        }
-    }
-
     /// The failure with the errors behind it: SQL Server reports each error of a batch as a result of its own, and the
     /// last one often says no more than to look at those before it.
     pub(super) fn with_later_errors(&mut self, failure: Failure) -> Failure {
@@ -422,7 +422,13 @@ impl<'c> Statement<'c> {
         self.returned(code).map(|_| ())
     }
 
-    fn failed(&self, records: Vec<Record>) -> Failure {
+    /// Keeps what the server itself says among the records of a call.
+    fn hear(&mut self, records: &[Record]) {
+        self.messages.extend(records.iter().filter_map(Record::said).map(str::to_owned));
+    }
+
+    fn failed(&mut self, records: Vec<Record>) -> Failure {
+        self.hear(&records);
         Failure::Driver { records, late: self.late }
     }
 

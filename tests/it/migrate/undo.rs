@@ -1,6 +1,10 @@
 //! The way down.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
 use batchdb::ErrorKind;
+use batchdb::testing::assert_round_trip;
 
 use super::{Given, files};
 
@@ -77,6 +81,32 @@ fn an_undo_without_a_transaction_that_fails_asks_for_a_repair() {
     assert_eq!(db.undo_migrations("0").unwrap().undone.len(), 1);
 }
 
+#[test]
+fn the_sample_migrations_make_a_round_trip() {
+    for set in ["rpa_db", "example_db"] {
+        let given = Given::postgres(&[]);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(set);
+        assert_round_trip(&given.builder_for(&folder).build().unwrap());
+    }
+}
+
+#[test]
+fn what_an_undo_forgets_is_found() {
+    let given = Given::postgres(&[
+        ("V1__a.sql", "CREATE TABLE a (id int)"),
+        ("U1__a.sql", "DROP TABLE a"),
+        ("V2__b.sql", "ALTER TABLE a ADD COLUMN b int DEFAULT 7; CREATE INDEX i ON a (id)"),
+        ("U2__b.sql", "DROP INDEX i"),
+    ]);
+    let db = given.db();
+    let panic = catch_unwind(AssertUnwindSafe(|| assert_round_trip(&db))).unwrap_err();
+    let said = panic.downcast_ref::<String>().unwrap();
+    assert!(
+        said.contains("after undoing V2") && said.contains("column public.a.b integer default 7"),
+        "{said}"
+    );
+}
+
 #[cfg(feature = "odbc")]
 #[test]
 fn sqlite_goes_down_too() {
@@ -89,4 +119,12 @@ fn sqlite_goes_down_too() {
     assert_eq!(db.run_migrations().unwrap().applied.len(), 2);
     assert_eq!(db.undo_migrations("0").unwrap().undone.len(), 1);
     assert_eq!(db.run_migrations().unwrap().applied.len(), 2);
+
+    let given = Given::sqlite(&[
+        ("V1__a.sql", "CREATE TABLE a (id INTEGER); CREATE INDEX i ON a (id)"),
+        ("U1__a.sql", "DROP TABLE a;"),
+        ("V2__v.sql", "CREATE VIEW v AS SELECT id FROM a"),
+        ("U2__v.sql", "DROP VIEW v"),
+    ]);
+    assert_round_trip(&given.db());
 }

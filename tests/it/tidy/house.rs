@@ -34,6 +34,7 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("backend::odbc", 7),
     ("backend::scripted", 7),
     ("backend::faulty", 7),
+    ("backend::rotating", 7),
     ("pool", 8),
     ("session", 9),
     ("transaction", 10),
@@ -45,6 +46,7 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("lock", 12),
     ("claim", 12),
     ("bulk", 12),
+    ("many", 12),
     ("logging", 12),
     ("builder", 13),
     ("health", 13),
@@ -54,6 +56,7 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("testing::mock", 14),
     ("testing::test_database", 14),
     ("testing::fixtures", 14),
+    ("testing::round_trip", 14),
     (ROOT, 14),
 ];
 
@@ -67,6 +70,7 @@ pub(super) const STRANGERS: &[(&str, &str)] = &[("backend::postgres", "backend::
 pub(super) const ONLY: &[(&str, &[&str])] = &[
     ("testing::embedded_postgres", &["error", "manager"]),
     ("testing::test_database", &["error", "lock", "manager", "migrate", "params", "settings"]),
+    ("testing::round_trip", &["dialect", "error", "manager"]),
     ("testing::fixtures", &["dialect", "error", "manager", "params", "value"]),
     (
         "testing::mock",
