@@ -5,7 +5,7 @@
 CARGO ?= cargo
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test faults faults-red soak hostile lint doc features bench ci clean
+.PHONY: help setup demo test faults faults-red soak hostile types lint doc features bench ci clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
