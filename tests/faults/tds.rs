@@ -41,12 +41,67 @@ impl Answer {
         Answer { head: integers(count), count: u64::try_from(count).ok(), then }
     }
 
+    /// A result that was put into tokens elsewhere, of so many rows.
+    #[allow(dead_code, reason = "not every program that includes this file has results of its own")]
+    pub(crate) fn tokens(head: Vec<u8>, rows: u64) -> Answer {
+        Answer { head, count: Some(rows), then: Then::Done }
+    }
+
     /// So many rows were changed, and the batch goes on.
     pub(crate) fn changed(count: u64, then: Then) -> Answer {
         match then {
             Then::Done => Answer { head: Vec::new(), count: Some(count), then },
             _ => Answer { head: done(MORE | COUNT, count), count: None, then },
         }
+    }
+}
+
+/// What the server says besides results: an error, or with a severity of 10 and less a message, as of `PRINT`.
+#[allow(dead_code, reason = "not every program that includes this file has messages")]
+pub(crate) struct Message {
+    pub(crate) number: i32,
+    pub(crate) severity: u8,
+    pub(crate) text: &'static str,
+    /// The procedure that says it; empty for the batch.
+    pub(crate) procedure: &'static str,
+    pub(crate) line: u32,
+}
+
+impl Answer {
+    /// A result of one column and one row of text.
+    #[allow(dead_code, reason = "not every program that includes this file asks for text")]
+    pub(crate) fn text(column: &str, value: &str) -> Answer {
+        // One column, NVARCHAR(4000) in the collation of the standard.
+        let mut head =
+            vec![0x81, 1, 0, 0, 0, 0, 0, 8, 0, 0xe7, 0x40, 0x1f, 9, 4, 0xd0, 0, 0x34, column.len() as u8];
+        head.extend(words(column));
+        head.push(0xd1);
+        head.extend((2 * value.len() as u16).to_le_bytes());
+        head.extend(words(value));
+        Answer { head, count: Some(1), then: Then::Done }
+    }
+
+    /// Messages of one statement.
+    #[allow(dead_code, reason = "not every program that includes this file has messages")]
+    pub(crate) fn saying(messages: &[Message]) -> Answer {
+        let mut head = Vec::new();
+        for message in messages {
+            let is_error = message.severity > 10;
+            let mut body = message.number.to_le_bytes().to_vec();
+            body.extend([1, message.severity]);
+            body.extend((message.text.len() as u16).to_le_bytes());
+            body.extend(words(message.text));
+            body.extend([0, message.procedure.len() as u8]);
+            body.extend(words(message.procedure));
+            body.extend(message.line.to_le_bytes());
+            head.push(if is_error { 0xaa } else { 0xab });
+            head.extend((body.len() as u16).to_le_bytes());
+            head.extend(body);
+        }
+        if messages.iter().any(|message| message.severity > 10) {
+            head.extend(done(MORE | ERROR, 0));
+        }
+        Answer { head, count: None, then: Then::Done }
     }
 }
 
@@ -114,7 +169,8 @@ fn receive(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     }
 }
 
-type Script = Box<dyn Fn(&str) -> Answer + Send + Sync>;
+/// From a statement's text, and the whole request, to the answer.
+type Script = Box<dyn Fn(&str, &[u8]) -> Answer + Send + Sync>;
 
 struct Shared {
     script: Script,
@@ -136,13 +192,19 @@ pub(crate) struct Server {
 impl Server {
     /// A server that answers each statement as the script says.
     pub(crate) fn start(script: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Server {
+        Server::with(None, Box::new(move |text, _| script(text)))
+    }
+
+    /// A server that looks at the whole request, and so at the parameters.
+    #[allow(dead_code, reason = "not every program that includes this file looks at parameters")]
+    pub(crate) fn reading(script: impl Fn(&str, &[u8]) -> Answer + Send + Sync + 'static) -> Server {
         Server::with(None, Box::new(script))
     }
 
     /// A server that refuses every login, by an error of this number.
     #[allow(dead_code, reason = "not every program that includes this file refuses logins")]
     pub(crate) fn refusing(number: i32) -> Server {
-        Server::with(Some(number), Box::new(|_| Answer::nothing(Then::Done)))
+        Server::with(Some(number), Box::new(|_, _| Answer::nothing(Then::Done)))
     }
 
     fn with(refusal: Option<i32>, script: Script) -> Server {
@@ -235,7 +297,7 @@ impl Shared {
             _ => {
                 // The characters of the statement are UTF-16, and ASCII in all tests.
                 let text: Vec<u8> = content.iter().copied().filter(|byte| *byte != 0).collect();
-                let Answer { head, count, then } = (self.script)(&String::from_utf8_lossy(&text));
+                let Answer { head, count, then } = (self.script)(&String::from_utf8_lossy(&text), content);
                 match then {
                     Then::Done => {
                         let end = count.map_or_else(|| done(0, 0), |count| done(COUNT, count));
