@@ -61,7 +61,7 @@ impl Value {
             serde_json::Value::Bool(flag) => Value::Bool(flag),
             serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
                 (Some(number), _) => Value::Int(number),
-                (None, Some(number)) => Value::Decimal(BigDecimal::from(number)),
+                (None, Some(number)) => Value::from(BigDecimal::from(number)),
                 _ => match number.as_f64().filter(|float| float.is_finite()) {
                     Some(float) => Value::Float(float),
                     None => Value::Text(number.to_string()),
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn structs_are_read_exactly() {
-        let survey = read(Value::Int(7), Value::Decimal("4.20".parse().unwrap())).unwrap();
+        let survey = read(Value::Int(7), Value::from("4.20".parse::<BigDecimal>().unwrap())).unwrap();
         assert_eq!(survey, Survey { id: 7, score: Some("4.20".parse().unwrap()), note: "x".into() });
         assert_eq!(read(Value::Int(7), Value::Null).unwrap().score, None);
         let error = read(Value::Int(-7), Value::Null).unwrap_err().to_string();
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn json_keeps_digits() {
         let digits = "123456789012345678901234567890.123456789";
-        assert_eq!(Value::Decimal(digits.parse().unwrap()).to_json(), digits);
+        assert_eq!(Value::from(digits.parse::<BigDecimal>().unwrap()).to_json(), digits);
         assert_eq!(Value::Float(f64::INFINITY).to_json(), "inf");
         assert_eq!(
             Value::from_json(serde_json::json!([1, "a", null])).to_json(),

@@ -290,7 +290,7 @@ mod tests {
         for error in [
             refused(Value::Timestamp(fine), Flavor::SqlServer),
             refused(Value::from("a\0b"), Flavor::Sqlite),
-            refused(Value::List(vec![]), Flavor::Other),
+            refused(Value::List(Box::default()), Flavor::Other),
         ] {
             assert_eq!(error.kind(), ErrorKind::Params);
             assert!(error.to_string().starts_with("parameter 2: "), "{error}");

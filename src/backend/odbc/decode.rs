@@ -59,7 +59,7 @@ fn value(cells: &Cells, row: usize, kind: Kind, flavor: Flavor) -> Result<Value>
         Values::Single(values) => Ok(Value::Float(f64::from(values[row]))),
         Values::Date(values) => day(values[row].year, values[row].month, values[row].day).map(Value::Date),
         Values::Timestamp(values) => timestamp(&values[row]).map(Value::Timestamp),
-        Values::Bytes(values) => Ok(Value::Bytes(values.get(row).to_vec())),
+        Values::Bytes(values) => Ok(Value::Bytes(values.get(row).into())),
         Values::Utf8(values) => String::from_utf8(values.get(row).to_vec())
             .map_err(|_| Error::decode("the text is not valid UTF-8"))
             .and_then(|text| parsed(text, kind, flavor)),
@@ -105,13 +105,13 @@ fn parsed(text: String, kind: Kind, flavor: Flavor) -> Result<Value> {
         Kind::Text => Ok(Value::Text(text)),
         Kind::Int => integer(&text),
         Kind::Float => parse(text.trim(), "a number").map(Value::Float),
-        Kind::Decimal => parse::<BigDecimal>(text.trim(), "an exact decimal").map(Value::Decimal),
+        Kind::Decimal => parse::<BigDecimal>(text.trim(), "an exact decimal").map(Value::from),
         Kind::Bool => match text.to_ascii_lowercase().as_str() {
             "1" | "t" | "true" => Ok(Value::Bool(true)),
             "0" | "f" | "false" => Ok(Value::Bool(false)),
             _ => Err(misfit("a boolean")),
         },
-        Kind::Bytes => Ok(hexadecimal(&text).map_or(Value::Text(text), Value::Bytes)),
+        Kind::Bytes => Ok(hexadecimal(&text).map_or(Value::Text(text), Value::from)),
         Kind::Date => parse(&text, "a date").map(Value::Date),
         Kind::Time => parse::<NaiveTime>(&text, "a time of the day").map(Value::Time),
         Kind::Timestamp => parse(&text.replacen(' ', "T", 1), "a timestamp").map(Value::Timestamp),
@@ -181,13 +181,13 @@ mod tests {
         refused("twelve", Kind::Int);
         assert_eq!(
             parsed(".50".into(), Kind::Decimal, Flavor::SqlServer).unwrap(),
-            Value::Decimal("0.50".parse().unwrap())
+            Value::from("0.50".parse::<BigDecimal>().unwrap())
         );
         refused("NaN", Kind::Decimal);
         refused("$12.50", Kind::Decimal);
         assert_eq!(
             parsed("X'00fF'".into(), Kind::Bytes, Flavor::Sqlite).unwrap(),
-            Value::Bytes(vec![0, 255])
+            Value::Bytes(vec![0, 255].into())
         );
         assert_eq!(parsed("X'0'".into(), Kind::Bytes, Flavor::Sqlite).unwrap(), Value::from("X'0'"));
         refused("yesterday", Kind::Date);
