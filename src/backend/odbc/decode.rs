@@ -35,15 +35,12 @@ impl Decoder {
 
     /// One row of a chunk.
     pub(super) fn row(&self, chunk: &Chunk, row: usize) -> Result<Row> {
-        let values = self
-            .columns
-            .iter()
-            .zip(&chunk.columns)
-            .map(|(column, cells)| {
-                value(cells, row, column.kind, self.flavor)
-                    .map_err(|error| error.at(format_args!("column \"{}\"", column.name)))
-            })
-            .collect::<Result<Vec<Value>>>()?;
+        let mut values = Vec::with_capacity(self.columns.len());
+        for (column, cells) in self.columns.iter().zip(&chunk.columns) {
+            let value = value(cells, row, column.kind, self.flavor)
+                .map_err(|error| error.at(format_args!("column \"{}\"", column.name)))?;
+            values.push(value);
+        }
         Ok(Row::new(Arc::clone(&self.names), values))
     }
 }
@@ -69,15 +66,14 @@ fn value(cells: &Cells, row: usize, kind: Kind, flavor: Flavor) -> Result<Value>
 
 /// Most text is ASCII, and that goes much faster than UTF-16 in general.
 fn utf16(units: &[u16]) -> Result<String> {
-    let plain: Option<Vec<u8>> = if units.iter().all(|unit| *unit < 0x80) {
-        units.iter().map(|unit| u8::try_from(*unit).ok()).collect()
+    let text = if units.iter().fold(0, |all, unit| all | unit) < 0x80 {
+        let mut ascii = Vec::with_capacity(units.len());
+        ascii.extend(units.iter().map(|unit| unit.to_le_bytes()[0]));
+        String::from_utf8(ascii).ok()
     } else {
-        None
+        String::from_utf16(units).ok()
     };
-    plain
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .map_or_else(|| String::from_utf16(units), Ok)
-        .map_err(|_| Error::decode("the text is not valid UTF-16"))
+    text.ok_or_else(|| Error::decode("the text is not valid UTF-16"))
 }
 
 fn day(year: i16, month: u16, day: u16) -> Result<NaiveDate> {
