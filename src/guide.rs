@@ -105,6 +105,8 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! Many rows go into tables by [`bulk_insert` and its kin](mass).
+//!
 //! A stream that is ended early is cancelled on the server and costs its connection; inside a transaction it costs the
 //! transaction. Where that matters, say `LIMIT`. A write with `RETURNING` is carried out to its end
 //! all the same, whenever its reader stops.
@@ -470,5 +472,6 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 
+pub mod mass;
 pub mod migrations;
 pub mod types;
