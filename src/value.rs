@@ -9,7 +9,7 @@ mod lists;
 pub use convert::FromValue;
 pub(crate) use exact::{exact_json, to_double, to_integer, to_single};
 pub use interval::Interval;
-pub(crate) use json::from_pairs;
+pub(crate) use json::{from_pairs, whole_minutes};
 
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};

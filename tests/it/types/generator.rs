@@ -112,7 +112,7 @@ impl Generator {
         match self.0.u8(..6) {
             0 => first,
             1 => last,
-            2 | 3 => near,
+            2 | 3 if (first..=last).contains(&near) => near,
             _ => first + TimeDelta::days(self.0.i64(0..=days)),
         }
     }
