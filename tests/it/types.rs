@@ -27,5 +27,5 @@ fn same(one: &Value, other: &Value) -> bool {
 }
 
 fn decimal(text: &str) -> Value {
-    Value::Decimal(text.parse().unwrap())
+    Value::Decimal(Box::new(text.parse().unwrap()))
 }
