@@ -64,7 +64,10 @@ pub(crate) fn a_procedure_returns_all_that_it_has(target: &Target) -> Told {
             let result = db.call_procedure(name.as_str(), given).unwrap();
             assert_eq!(result.return_value, None);
             assert_eq!(result.outputs.get::<String>("note").unwrap(), "xé");
-            assert_eq!(result.outputs.value("total").unwrap(), &Value::Decimal("4.5".parse().unwrap()));
+            assert_eq!(
+                result.outputs.value("total").unwrap(),
+                &Value::Decimal(Box::new("4.5".parse().unwrap()))
+            );
             return Ok(());
         }
         Kind::SqlServer | Kind::Babelfish => (),
@@ -85,7 +88,10 @@ pub(crate) fn a_procedure_returns_all_that_it_has(target: &Target) -> Told {
     for procedure in procedures {
         let result = db.call_procedure(procedure, params! { a: 3, note: "x" }).unwrap();
         assert_eq!(result.return_value, Some(7));
-        assert_eq!(result.outputs.value("total").unwrap(), &Value::Decimal("4.50".parse().unwrap()));
+        assert_eq!(
+            result.outputs.value("total").unwrap(),
+            &Value::Decimal(Box::new("4.50".parse().unwrap()))
+        );
         assert_eq!(result.outputs.get::<String>("note").unwrap(), "xé");
         assert_eq!(result.sets.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2]);
     }

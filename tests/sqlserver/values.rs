@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::target::{Kind, Left, Target, Told};
 
 fn decimal(text: &str) -> Value {
-    Value::Decimal(text.parse().unwrap())
+    Value::Decimal(Box::new(text.parse().unwrap()))
 }
 
 pub(crate) fn values_come_back_as_they_went(target: &Target) -> Told {
@@ -36,9 +36,9 @@ pub(crate) fn values_come_back_as_they_went(target: &Target) -> Told {
         ("varchar(50)", "varchar(50)", Value::from("abc ")),
         ("varchar(50)", "nvarchar(50)", Value::from("")),
         ("text", "ntext", Value::from(text)),
-        ("bytea", "varbinary(50)", Value::Bytes(vec![0, 1, 255, 39, 92])),
-        ("bytea", "varbinary(max)", Value::Bytes(vec![0; 9000])),
-        ("bytea", "varbinary(max)", Value::Bytes(vec![])),
+        ("bytea", "varbinary(50)", Value::from(vec![0_u8, 1, 255, 39, 92])),
+        ("bytea", "varbinary(max)", Value::from(vec![0_u8; 9000])),
+        ("bytea", "varbinary(max)", Value::from(Vec::<u8>::new())),
         ("date", "date", Value::Date("1899-12-31".parse().unwrap())),
         ("time", "time(0)", Value::Time("23:59:59".parse().unwrap())),
         ("timestamp", "datetime2(6)", Value::Timestamp("2026-01-05T08:00:37.123456".parse().unwrap())),
@@ -152,7 +152,7 @@ pub(crate) fn long_values_come_back_whole_in_bounded_memory(target: &Target) -> 
         work();
         needed.push((what, peak().saturating_sub(before)));
     };
-    let (long_value, raw_value) = (Value::from(long.as_str()), Value::Bytes(raw.clone()));
+    let (long_value, raw_value) = (Value::from(long.as_str()), Value::from(raw.clone()));
     measured("text in", &mut || {
         db.execute(&insert, params! { id: 1, t: long_value.clone(), b: Value::Null }).unwrap();
     });
