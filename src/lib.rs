@@ -71,6 +71,7 @@ mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transaction;
+mod transfer;
 mod value;
 
 pub use crate::{
@@ -101,6 +102,7 @@ pub use crate::{
         TwoStages, map_stream, map_tasks, stage, try_map_stream,
     },
     transaction::{Transaction, TransactionOptions},
+    transfer::{CsvFormat, ExportOptions, ImportOptions, copy_query, copy_table},
     value::{FromValue, Interval, Value},
 };
 

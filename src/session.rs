@@ -242,7 +242,7 @@ impl<'a> Session<'a> {
             for (place, record) in records.into_iter().enumerate() {
                 changed += tx
                     .run("execute_many", sql, record, Rows::Ignore)
-                    .map_err(|error| error.at(format_args!("record {}", place + 1)))?;
+                    .map_err(|error| error.at_records(place as u64 + 1..=place as u64 + 1))?;
             }
             Ok(changed)
         })

@@ -7,6 +7,7 @@
 mod bulk;
 mod claim;
 mod common;
+mod copy;
 mod deadline;
 mod faulty;
 mod health;
@@ -24,4 +25,5 @@ mod stream;
 mod tidy;
 mod tls;
 mod transaction;
+mod transfer;
 mod types;
