@@ -15,6 +15,8 @@ use crate::value::Value;
 
 #[cfg(feature = "testing")]
 mod faulty;
+#[cfg(any(feature = "postgres", feature = "odbc"))]
+mod notices;
 #[cfg(feature = "odbc")]
 mod odbc;
 #[cfg(feature = "postgres")]
@@ -28,6 +30,8 @@ pub(crate) enum Rows<'a> {
     Ignore,
     /// They are kept. The whole result is one step under one deadline.
     Collect(&'a mut Vec<Row>),
+    /// The rows of every result of the statement are kept, each result by itself, under one deadline.
+    Sets(&'a mut Vec<Vec<Row>>),
 }
 
 /// A result that is read row by row, in bounded memory. It has the connection to itself.
@@ -126,6 +130,9 @@ pub(crate) trait Connection: Send {
 
     /// Runs one text without parameters that may hold several statements, and drops their rows.
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()>;
+
+    /// From now on what the server says besides results is logged under this name, as it comes; or no longer.
+    fn listen(&mut self, name: Option<Arc<str>>);
 
     /// Looks at the table that rows are to be loaded into, and remembers it for [`load`](Connection::load). To be
     /// called in the transaction of the loading, so that the table stays as it was found.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::embedded::EmbeddedMigrations;
 use crate::error::Result;
 #[cfg(feature = "testing")]
 use crate::fault::FaultInjector;
@@ -167,6 +168,18 @@ impl DatabaseManagerBuilder {
     /// The folder of the migration files. Default: `MIGRATIONS_DIR`, else `migrations/{name}`.
     pub fn migrations_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.overrides.migrations_dir = Some(folder.into());
+        self
+    }
+
+    /// Migrations that are compiled into the program, in place of a folder. Default: the folder.
+    pub fn migrations(mut self, migrations: EmbeddedMigrations) -> Self {
+        self.overrides.migrations = Some(migrations);
+        self
+    }
+
+    /// What stands for `${name}` in migration files. Default: `MIGRATION_PLACEHOLDERS`, which this adds to.
+    pub fn placeholder(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.overrides.placeholders.insert(name.to_owned(), Secret::new(value));
         self
     }
 

@@ -162,7 +162,19 @@ struct Inner {
     native_code: Option<i32>,
     object: Object,
     records: Option<(u64, u64)>,
+    position: Option<Position>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// Where in the text that it was sent a server found fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Position {
+    /// The character, counted from 1.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "ODBC drivers count no characters"))]
+    Character(u32),
+    /// The line, counted from 1.
+    #[cfg_attr(not(feature = "odbc"), allow(dead_code, reason = "PostgreSQL counts no lines"))]
+    Line(u32),
 }
 
 /// The names that a server gives with a refusal. Names, never values.
@@ -186,6 +198,7 @@ impl Error {
             native_code: None,
             object: Object::default(),
             records: None,
+            position: None,
             source: None,
         }))
     }
@@ -267,6 +280,15 @@ impl Error {
 
     pub(crate) fn with_object(self, object: Object) -> Error {
         self.edit(|inner| inner.object = object)
+    }
+
+    pub(crate) fn with_position(self, position: Option<Position>) -> Error {
+        self.edit(|inner| inner.position = position)
+    }
+
+    /// Where in the text that it was sent the server found fault, where it says so.
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.0.position
     }
 
     /// Puts words in front of the message: the place in the input at which it went wrong.

@@ -109,6 +109,9 @@
 //! transaction. Where that matters, say `LIMIT`. A write with `RETURNING` is carried out to its end
 //! all the same, whenever its reader stops.
 //!
+//! [Data that does not fit into memory](large_data) is pulled by an iterator, loaded by
+//! [`bulk_insert`](crate::DatabaseManager::bulk_insert), copied between databases, and written to files and read from them.
+//!
 //! Several calls that must share a session, for a temporary table or a `SET`, borrow one connection:
 //!
 //! ```no_run
@@ -285,13 +288,10 @@
 //! ```
 //!
 //! Each file runs in one transaction together with its row of the table `schema_version`: it is applied and recorded, or
-//! it leaves nothing behind. All files are checked before anything runs; one that was changed, is missing, misnamed, out of
-//! order or ends its own transaction is refused, with all others of the kind. Of several programs that start at once one
-//! works and the others wait. Versions are compared as numbers: `V2` comes before `V10`, `V1` is `V001`.
-//!
-//! `MIGRATE_ON_START` says what the first use of a pool does about pending ones: `check`, the default, logs them; `run`
-//! applies them; `off` does not look. Migrations are for PostgreSQL, SQL Server and SQLite; a statement that cannot run in a
-//! transaction, such as `CREATE INDEX CONCURRENTLY`, has no place in them yet.
+//! it leaves nothing behind. All files are checked before anything runs, and of several programs that start at once one
+//! works and the others wait. `MIGRATE_ON_START` says what the first use of a pool does about pending ones: `check`, the
+//! default, logs them; `run` applies them; `off` does not look. [`migrations`] has the rest: kinds of files, undoing,
+//! rehearsing, repairing, and taking over from Flyway and Pyway.
 //!
 //! # Fan-out
 //!
@@ -473,4 +473,6 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 
+pub mod large_data;
+pub mod migrations;
 pub mod types;

@@ -49,6 +49,7 @@ mod claim;
 mod context;
 mod deadline;
 mod dialect;
+mod embedded;
 mod engine;
 mod error;
 #[cfg(feature = "testing")]
@@ -82,6 +83,7 @@ pub use crate::{
     claim::Claim,
     context::{with_cancel, with_flow},
     dialect::Dialect,
+    embedded::EmbeddedMigrations,
     error::{Error, ErrorKind, Phase, Result},
     health::{
         DatabaseHealth, HealthReport, HealthStatus, MigrationHealth, Prerequisites, database_health_check,
@@ -90,12 +92,16 @@ pub use crate::{
     lock::Lock,
     logging::{init_logging, init_logging_json},
     manager::{DatabaseManager, TimedQuery},
-    migrate::{AppliedMigration, MigrationReport, MigrationStatus},
+    migrate::{
+        AppliedMigration, FindingKind, ForeignHistory, MigrationEvent, MigrationFinding, MigrationPlan,
+        MigrationProgress, MigrationRecord, MigrationReport, MigrationState, MigrationStatus,
+        MigrationValidation, Migrations, PlannedMigration, Repair, RepairReport, RepairedMigration,
+    },
     params::{IntoParams, Params, record},
     pool::PoolStatus,
     retry::RetryPolicy,
     row::{ColumnIndex, Row},
-    session::{RowIter, Session},
+    session::{Procedure, ProcedureResult, RowIter, Session},
     settings::{MigrateOnStart, Settings},
     tasks::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,
@@ -105,6 +111,9 @@ pub use crate::{
     transfer::{CsvFormat, ExportOptions, ImportOptions, copy_query, copy_table},
     value::{FromValue, Interval, Value},
 };
+
+#[doc(hidden)]
+pub use batchdb_macros::files_of as __files_of;
 
 /// The README's program is compiled with the examples of this documentation.
 #[cfg(doctest)]

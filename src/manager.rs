@@ -16,7 +16,7 @@ use crate::params::IntoParams;
 use crate::pool::{PoolHandle, PoolStatus, pool_for};
 use crate::retry::RetryPolicy;
 use crate::row::Row;
-use crate::session::Session;
+use crate::session::{Procedure, ProcedureResult, Session};
 use crate::settings::Settings;
 
 mod again;
@@ -321,6 +321,53 @@ impl DatabaseManager {
         receive: impl FnMut(Row) -> Result<bool, E>,
     ) -> Result<u64, E> {
         self.session(|session| session.query_each(sql, params, receive))
+    }
+
+    /// Runs a statement that has several results, and returns the rows of each, in order.
+    ///
+    /// A result without columns (the count of an `UPDATE`) is none. What the server says on the way (`PRINT`,
+    /// `RAISERROR` of a low severity) is written to the log at level `INFO` as it comes. On PostgreSQL a statement has
+    /// one result at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute_query`](DatabaseManager::execute_query); an error in any of the results is the error of the whole.
+    ///
+    /// ```no_run
+    /// # use batchdb::{DatabaseManager, params};
+    /// # let db = DatabaseManager::new("SurveyHub")?;
+    /// let sets = db.query_sets("SELECT 1 AS a; SELECT :b AS b", params! { b: 2 })?;
+    /// println!("{} results", sets.len());
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn query_sets(&self, sql: &str, params: impl IntoParams) -> Result<Vec<Vec<Row>>> {
+        self.session(|session| session.query_sets(sql, params))
+    }
+
+    /// Calls a stored procedure of SQL Server or PostgreSQL by its name, with its parameters by theirs (without `@`).
+    ///
+    /// On SQL Server an output parameter comes back whether it was given a value or not; asking the server for its
+    /// type takes a round trip, unless a [`Procedure`] says it. On PostgreSQL every output parameter must be given, as NULL where it takes none.
+    ///
+    /// # Errors
+    ///
+    /// As [`query_sets`](DatabaseManager::query_sets); [`Usage`](crate::ErrorKind::Usage) for another database.
+    ///
+    /// ```no_run
+    /// # use batchdb::{DatabaseManager, params};
+    /// # let db = DatabaseManager::new("SurveyHub")?;
+    /// let closed = db.call_procedure("dbo.close_day", params! { day: "2026-01-05" })?;
+    /// println!("{:?}, {} rows", closed.return_value, closed.outputs.get::<i64>("row_count")?);
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn call_procedure(
+        &self,
+        procedure: impl Into<Procedure>,
+        params: impl IntoParams,
+    ) -> Result<ProcedureResult> {
+        self.session(|session| session.call_procedure(procedure, params))
     }
 
     /// Runs one statement once for each record, in one transaction: all or nothing. Returns how many rows

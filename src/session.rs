@@ -18,11 +18,13 @@ use crate::row::Row;
 use crate::settings::Settings;
 use crate::sql::{self, Statement};
 
-mod rows;
-
-pub use rows::RowIter;
-
 mod load;
+mod procedure;
+mod rows;
+mod sets;
+
+pub use procedure::{Procedure, ProcedureResult};
+pub use rows::RowIter;
 
 /// One connection, borrowed for several calls in a row.
 ///
@@ -255,6 +257,14 @@ impl<'a> Session<'a> {
         let deadline = self.step();
         let outcome = self.lease.connection().and_then(|connection| connection.run_script(text, deadline));
         self.end("run_script", started, outcome.map(|()| 0_u64)).map(|_| ())
+    }
+
+    /// From now on what the server says besides results is logged under this name; or no longer.
+    pub(crate) fn listen(&mut self, name: Option<Arc<str>>) {
+        // A connection that is gone says nothing any more.
+        if let Ok(connection) = self.lease.connection() {
+            connection.listen(name);
+        }
     }
 
     /// Runs a statement of ours, whatever the settings say of writes, with a limit of its own.

@@ -16,6 +16,7 @@ mod sources;
 mod target;
 mod template;
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use self::resolve::NotConfigured;
 use self::sources::Sources;
 use crate::dialect::Dialect;
+use crate::embedded::EmbeddedMigrations;
 use crate::error::{Error, Result};
 #[cfg(feature = "testing")]
 use crate::fault::FaultInjector;
@@ -33,8 +35,9 @@ use crate::retry::RetryPolicy;
 pub(crate) use self::secret::scrub;
 pub(crate) use self::{
     overrides::Overrides,
+    parse::{is_placeholder, limit},
     secret::Secret,
-    target::{OdbcTarget, PostgresTarget, SslMode, Target},
+    target::{Driver, OdbcTarget, PostgresTarget, SslMode, Target},
 };
 
 /// What a manager does about migrations when it connects for the first time: the key `MIGRATE_ON_START`.
@@ -100,6 +103,10 @@ pub struct Settings {
     pub(crate) statement_cache: usize,
     pub(crate) read_only: bool,
     pub(crate) migrations_dir: PathBuf,
+    /// They take the place of the folder.
+    pub(crate) migrations: Option<EmbeddedMigrations>,
+    /// The values of `${name}` in migrations. They may hold passwords.
+    pub(crate) placeholders: BTreeMap<String, Secret>,
     pub(crate) migration_timeout: Duration,
     pub(crate) migrate_on_start: MigrateOnStart,
     #[cfg(feature = "testing")]
@@ -113,8 +120,18 @@ pub struct Settings {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint(Arc<FingerprintParts>);
 
-type FingerprintParts =
-    (Arc<str>, Target, [u32; 2], [Duration; 5], usize, bool, PathBuf, MigrateOnStart, Option<u64>);
+type FingerprintParts = (
+    Arc<str>,
+    Target,
+    [u32; 2],
+    [Duration; 5],
+    usize,
+    bool,
+    PathBuf,
+    Option<usize>,
+    MigrateOnStart,
+    Option<u64>,
+);
 
 impl std::fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -277,6 +294,8 @@ impl Settings {
             self.statement_cache,
             self.read_only,
             self.migrations_dir.clone(),
+            // They last as long as the program, so where they are says which they are.
+            self.migrations.map(|migrations| migrations.files().as_ptr().addr()),
             self.migrate_on_start,
             self.fault_id(),
         )))

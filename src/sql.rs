@@ -21,6 +21,7 @@ mod bind;
 mod cache;
 mod functions;
 mod lexer;
+mod obstacle;
 mod script;
 mod statements;
 mod template;
@@ -35,6 +36,7 @@ use crate::error::Result;
 use crate::params::Params;
 use crate::value::Value;
 
+pub(crate) use obstacle::{ObstacleKind, obstacles};
 pub(crate) use script::{Piece, split};
 pub(crate) use template::Template;
 
@@ -113,7 +115,8 @@ pub(crate) fn template(sql: &str, dialect: Dialect) -> Result<Arc<Template>> {
     cache::template(sql, dialect)
 }
 
-/// What can be told of a text that is not compiled, such as a script.
+/// What can be told of a text that is not compiled.
+#[cfg(test)]
 pub(crate) fn traits_of(text: &str, dialect: Dialect) -> Traits {
     let significant: Vec<_> = lexer::tokens(text, dialect).filter(lexer::Token::is_significant).collect();
     traits::read(&significant, dialect)

@@ -102,6 +102,10 @@ impl Connection for Faulty {
         self.after(true, outcome)
     }
 
+    fn listen(&mut self, name: Option<Arc<str>>) {
+        self.inner.listen(name);
+    }
+
     fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {
         self.inner.begin_load(target, budget)
     }

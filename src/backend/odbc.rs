@@ -26,6 +26,7 @@ mod classify;
 mod columns;
 mod decode;
 mod diagnostics;
+mod drivers;
 mod flavor;
 mod link;
 mod load;
@@ -66,7 +67,7 @@ impl OdbcConnector {
     /// `Config`, when the connection string cannot be handed to the driver manager.
     pub(super) fn new(target: &OdbcTarget, settings: &Settings) -> Result<OdbcConnector> {
         Ok(OdbcConnector {
-            address: Arc::new(address(target, settings.read_only)?),
+            address: Arc::new(address(target, &settings.database, settings.read_only)?),
             connect_timeout: settings.connect_timeout,
             abandoned: Arc::default(),
         })
@@ -85,15 +86,17 @@ impl Connector for OdbcConnector {
 }
 
 /// The target as the connection's thread needs it.
-fn address(target: &OdbcTarget, read_only: bool) -> Result<Address> {
+fn address(target: &OdbcTarget, database: &Arc<str>, read_only: bool) -> Result<Address> {
     let text = session::with_protocol(target.connection_string.expose());
     if text.len() > usize::from(i16::MAX.unsigned_abs()) || text.contains('\0') {
         return Err(Error::config("the ODBC connection string is too long, or has a NUL character in it"));
     }
     Ok(Address {
         connection_string: Secret::new(text),
+        driver: target.driver.clone(),
         description: target.description.clone(),
         dialect: target.dialect,
+        database: Arc::clone(database),
         secrets: target.secrets.iter().map(|secret| Secret::new(secret.expose())).collect(),
         read_only,
     })

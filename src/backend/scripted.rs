@@ -229,8 +229,11 @@ impl Connection for Scripted {
         }
         let reply = self.statement(statement, budget)?;
         let count = reply.changed.max(reply.rows.len() as u64);
-        if let Rows::Collect(kept) = rows {
-            kept.extend(reply.rows);
+        match rows {
+            Rows::Ignore => (),
+            Rows::Collect(kept) => kept.extend(reply.rows),
+            Rows::Sets(_) if reply.rows.is_empty() => (),
+            Rows::Sets(sets) => sets.push(reply.rows),
         }
         Ok(count)
     }
@@ -244,6 +247,9 @@ impl Connection for Scripted {
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
         self.ask_within(Asked::Script(text), deadline, Phase::Query).map(drop)
     }
+
+    /// It says nothing.
+    fn listen(&mut self, _name: Option<Arc<str>>) {}
 
     fn begin_load(&mut self, target: &LoadTarget, _: Budget) -> Result<()> {
         self.load = Some(target.clone());

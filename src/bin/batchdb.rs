@@ -8,8 +8,10 @@ use batchdb::{DatabaseManager, DatabaseManagerBuilder, Error, ErrorKind, Migrate
 use clap::Parser;
 use clap::error::ErrorKind as Usage;
 
-use self::options::{Command, Migrate, Options, Query};
+use self::options::{Command, Options, Query};
 
+#[path = "batchdb/migrate.rs"]
+mod migrate;
 #[path = "batchdb/options.rs"]
 mod options;
 #[path = "batchdb/params.rs"]
@@ -22,6 +24,9 @@ mod code {
     pub(crate) const DONE: u8 = 0;
     pub(crate) const FAILED: u8 = 1;
     pub(crate) const DEGRADED: u8 = 2;
+    /// Of `migrate` alone, which needs few codes for a gate in a pipeline.
+    pub(crate) const MIGRATE_USAGE: u8 = 2;
+    pub(crate) const PENDING: u8 = 3;
     // From here on as in `sysexits.h`.
     pub(crate) const USAGE: u8 = 64;
     pub(crate) const TRY_AGAIN: u8 = 75;
@@ -55,16 +60,38 @@ fn main() -> ExitCode {
             let _ = error.print();
             return match error.kind() {
                 Usage::DisplayHelp | Usage::DisplayVersion => ExitCode::from(code::DONE),
+                _ if is_migrate(std::env::args().skip(1)) => ExitCode::from(code::MIGRATE_USAGE),
                 // clap's own 2 would read as `degraded`.
                 _ => ExitCode::from(code::USAGE),
             };
         }
     };
+    let migrates = matches!(options.command, Command::Migrate(_));
     // What a command has to say it prints itself; the log is for those who ask for it.
     if std::env::var_os("RUST_LOG").is_some() {
         batchdb::init_logging();
+    } else if migrates {
+        migrate::tell_notices();
     }
-    ExitCode::from(run(&options, &mut io::stdout().lock()).unwrap_or_else(|failure| told(&failure)))
+    let code =
+        run(&options, &mut io::stdout().lock()).unwrap_or_else(|failure| match (told(&failure), migrates) {
+            (code::USAGE, true) => code::MIGRATE_USAGE,
+            (code::DONE, _) => code::DONE,
+            (_, true) => code::FAILED,
+            (code, false) => code,
+        });
+    ExitCode::from(code)
+}
+
+/// Whether the command is `migrate`, of a line that could not be read.
+fn is_migrate(arguments: impl Iterator<Item = String>) -> bool {
+    let mut takes_value = false;
+    let mut words = arguments.filter(|argument| {
+        let is_value =
+            std::mem::replace(&mut takes_value, matches!(argument.as_str(), "--environment" | "--home"));
+        !is_value && !argument.starts_with('-')
+    });
+    words.next().is_some_and(|command| command == "migrate")
 }
 
 /// Says on standard error what went wrong, the whole chain, and which exit code that is.
@@ -96,18 +123,9 @@ fn run(options: &Options, out: &mut dyn Write) -> Result<u8, Failure> {
     match &options.command {
         Command::Check { databases } => check(options, databases, out),
         Command::Health { databases, json } => health(options, databases, *json, out),
-        Command::Migrate(Migrate::Run { database }) => {
-            let report = builder(options, database).build()?.run_migrations()?;
-            show::migrated(out, database, &report)?;
-            Ok(code::DONE)
-        }
-        Command::Migrate(Migrate::Status { database, json }) => {
-            let status = builder(options, database).build()?.migration_status()?;
-            match json {
-                true => show::json(out, &status)?,
-                false => show::migrations(out, database, &status)?,
-            }
-            Ok(code::DONE)
+        Command::Migrate(options_of) => {
+            let database = builder(options, &options_of.database).build()?;
+            migrate::run(&database, &options_of.action, out)
         }
         Command::Query(query) => run_query(options, query, out),
     }

@@ -9,27 +9,42 @@ use std::collections::BTreeSet;
 use schemamama::{Adapter, Migration, Migrator, Version};
 
 use crate::error::{Error, Result};
-use crate::migrate::files::Script;
 use crate::migrate::plan::{Plan, Step};
 
-/// Applies what is pending, oldest first, and stops at the first failure.
+type Run<'a, 'f> = &'a mut dyn FnMut(Step<'f>) -> Result<()>;
+
+/// Runs what is pending, in its order, and stops at the first failure.
 ///
 /// # Errors
 ///
-/// The error of `apply` as it is.
-pub(crate) fn apply_pending<'f>(
-    plan: &Plan<'f>,
-    apply: &mut dyn FnMut(&'f Script) -> Result<()>,
-) -> Result<()> {
+/// The error of `run` as it is.
+pub(crate) fn up<'f>(plan: &Plan<'f>, run: Run<'_, 'f>) -> Result<()> {
+    migrator(plan, run).up(None).map_err(error)
+}
+
+/// Runs every step, the last one first, and stops at the first failure.
+///
+/// # Errors
+///
+/// The error of `run` as it is.
+pub(crate) fn down<'f>(plan: &Plan<'f>, run: Run<'_, 'f>) -> Result<()> {
+    migrator(plan, run).down(None).map_err(error)
+}
+
+fn migrator<'a, 'f>(plan: &Plan<'f>, run: Run<'a, 'f>) -> Migrator<Walk<'a, 'f>> {
     let numbered = || (1..).zip(&plan.steps);
     let applied = numbered().filter(|(_, step)| step.applied).map(|(place, _)| place).collect();
-    let mut migrator = Migrator::new(Walk { applied: RefCell::new(applied), apply: RefCell::new(apply) });
+    let mut migrator = Migrator::new(Walk { applied: RefCell::new(applied), run: RefCell::new(run) });
     for (place, &step) in numbered() {
         migrator.register(Box::new(Place { place, step }));
     }
-    migrator.up(None).map_err(|error| match error {
+    migrator
+}
+
+fn error(error: schemamama::Error<Error>) -> Error {
+    match error {
         schemamama::Error::Adapter(error) | schemamama::Error::Migration { error, .. } => error,
-    })
+    }
 }
 
 /// A step of the plan, under its place in the plan.
@@ -51,7 +66,7 @@ impl Migration for Place<'_> {
 /// What the migrator sees of the database. Its methods take `&self`, hence the cells.
 struct Walk<'a, 'f> {
     applied: RefCell<BTreeSet<Version>>,
-    apply: RefCell<&'a mut dyn FnMut(&'f Script) -> Result<()>>,
+    run: RefCell<Run<'a, 'f>>,
 }
 
 impl<'f> Adapter for Walk<'_, 'f> {
@@ -67,24 +82,26 @@ impl<'f> Adapter for Walk<'_, 'f> {
     }
 
     fn apply_migration(&self, migration: &Place<'f>) -> Result<()> {
-        (self.apply.borrow_mut())(migration.step.script)?;
+        (self.run.borrow_mut())(migration.step)?;
         self.applied.borrow_mut().insert(migration.place);
         Ok(())
     }
 
     fn revert_migration(&self, migration: &Place<'f>) -> Result<()> {
-        Err(Error::migration(format!("\"{}\" cannot be undone", migration.step.script.file)))
+        (self.run.borrow_mut())(migration.step)?;
+        self.applied.borrow_mut().remove(&migration.place);
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migrate::files::Script;
 
     fn plan(scripts: &[Script], applied: usize) -> Plan<'_> {
-        let steps =
-            scripts.iter().enumerate().map(|(place, script)| Step { script, applied: place < applied });
-        Plan { steps: steps.collect(), warnings: Vec::new() }
+        let step = |(place, script)| Step { script, applied: place < applied, again: false, late: false };
+        Plan { steps: scripts.iter().enumerate().map(step).collect(), warnings: Vec::new() }
     }
 
     fn scripts() -> Vec<Script> {
@@ -92,11 +109,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pending_is_applied_in_order() {
+    fn what_is_pending_is_run_in_order() {
         let scripts = scripts();
         let mut ran = Vec::new();
-        apply_pending(&plan(&scripts, 1), &mut |script| {
-            ran.push(script.version.to_string());
+        up(&plan(&scripts, 1), &mut |step| {
+            ran.push(step.script.id.to_string());
             Ok(())
         })
         .unwrap();
@@ -104,12 +121,24 @@ mod tests {
     }
 
     #[test]
+    fn the_way_down_begins_at_the_end() {
+        let scripts = scripts();
+        let mut ran = Vec::new();
+        down(&plan(&scripts, 3), &mut |step| {
+            ran.push(step.script.id.to_string());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(ran, ["V20260115103000", "V1.5", "V1"]);
+    }
+
+    #[test]
     fn the_first_failure_ends_the_walk_with_its_own_error() {
         let scripts = scripts();
         let mut ran = 0;
-        let error = apply_pending(&plan(&scripts, 0), &mut |script| {
+        let error = up(&plan(&scripts, 0), &mut |step| {
             ran += 1;
-            if ran == 2 { Err(Error::migration(script.file.clone())) } else { Ok(()) }
+            if ran == 2 { Err(Error::migration(step.script.file.clone())) } else { Ok(()) }
         })
         .unwrap_err();
         assert_eq!((ran, error.to_string().as_str()), (2, "V1.5__b.sql"));

@@ -1,180 +1,344 @@
-//! One migration: its statements and its row of the history, committed together or not at all.
+//! One file: its statements and what the history says of it, committed together or not at all; or, where the file has
+//! no transaction, noted before and after.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::deadline::Deadline;
 use crate::dialect::Dialect;
 use crate::engine::Engine;
-use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::migrate::check;
+use crate::migrate::failure::{Failed, Kept, failure};
 use crate::migrate::files::Script;
-use crate::migrate::history::History;
-use crate::migrate::problem::Problem;
+use crate::migrate::history::{Action, History};
+use crate::migrate::problem::refusal;
+use crate::migrate::text::Text;
 use crate::session::Session;
-use crate::sql;
+use crate::settings::Settings;
+use crate::sql::{self, Piece};
 
-/// Runs after each file's text, so that a file that changes the search path or the role neither hides
-/// the history from its own row nor changes what the next file does.
+/// Runs after each file, so that one that changes the search path or the role neither hides the history from its own
+/// row nor changes what the next file does.
 const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ALL";
 
-/// SQLSTATE of a statement that cannot run in a transaction.
-const NOT_IN_TRANSACTION: &str = "25001";
+/// Rows of data are sent together up to so many bytes: a round trip for each would be most of the time.
+const MOST_TOGETHER: usize = 64 * 1024;
+const TOGETHER: &str = "SAVEPOINT batchdb_together;";
+const TOGETHER_DONE: &str = ";RELEASE SAVEPOINT batchdb_together";
+const TOGETHER_UNDONE: &str = "ROLLBACK TO SAVEPOINT batchdb_together";
 
-/// Applies one migration, whose statements may take `limit` together. `None`: another runner has done so
-/// in the meantime.
-///
-/// # Errors
-///
-/// `Migration`, when nothing of it was kept; `OutcomeUnknown`, when the connection broke while it was
-/// being committed.
-pub(crate) fn apply(
+/// How long a failure may take to be written down.
+const NOTE_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a file is run for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Purpose {
+    Apply {
+        rank: i64,
+        /// It has a row already.
+        again: bool,
+    },
+    Undo,
+    /// The history has no rows of these.
+    Callback,
+}
+
+/// Runs the files of one database.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Runner<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) history: &'a History,
+}
+
+impl Runner<'_> {
+    /// Runs one file. `None`: another runner has done so in the meantime.
+    ///
+    /// # Errors
+    ///
+    /// `Migration`, which says what was kept; `OutcomeUnknown`, when the connection broke while it was
+    /// being committed.
+    pub(crate) fn run(
+        &self,
+        session: &mut Session<'_>,
+        script: &Script,
+        purpose: Purpose,
+    ) -> Result<Option<Duration>> {
+        let text = self.text_of(script)?;
+        session.listen(Some(Arc::from(format!("{}: {}", self.settings.database, script.file))));
+        let (outcome, kept) = if script.directives.no_transaction {
+            self.without_transaction(session, script, &text, purpose)
+        } else {
+            self.in_transaction(session, script, &text, purpose)
+        };
+        session.listen(None);
+        session.set_limit(self.settings.migration_timeout);
+        outcome.map_err(|failed| {
+            let told = failure(script, failed, kept, self.settings);
+            self.note_failure(session, script, purpose, &told);
+            told
+        })
+    }
+
+    /// Runs a file as a part of the transaction that is open, as a rehearsal does.
+    pub(crate) fn rehearse(
+        &self,
+        tx: &mut Session<'_>,
+        script: &Script,
+        purpose: Purpose,
+    ) -> Result<Duration> {
+        let (began, text) = (Instant::now(), self.text_of(script)?);
+        let outcome = self.statements(tx, script, &text, true).and_then(|()| {
+            self.write_down(tx, script, purpose, began.elapsed())?;
+            Ok(began.elapsed())
+        });
+        outcome.map_err(|failed| failure(script, failed, Kept::Nothing, self.settings))
+    }
+
+    fn text_of<'f>(&self, script: &'f Script) -> Result<Text<'f>> {
+        check::text_of(script, &self.settings.placeholders).map_err(|problems| refusal(&problems))
+    }
+
+    fn limit(&self, script: &Script) -> Duration {
+        script.directives.timeout.unwrap_or(self.settings.migration_timeout)
+    }
+
+    fn in_transaction(
+        &self,
+        session: &mut Session<'_>,
+        script: &Script,
+        text: &Text<'_>,
+        purpose: Purpose,
+    ) -> (Result<Option<Duration>, Failed>, Kept) {
+        let (began, mut kept) = (Instant::now(), Kept::Nothing);
+        let outcome = session.transaction(|tx| {
+            if !self.claim(tx, script, purpose)? {
+                return Ok(None);
+            }
+            self.statements(tx, script, text, true)?;
+            let took = began.elapsed();
+            tx.set_limit(self.settings.migration_timeout);
+            self.write_down(tx, script, purpose, took)?;
+            kept = Kept::All;
+            Ok(Some(took))
+        });
+        (outcome, kept)
+    }
+
+    /// The row says that the file has failed for as long as it runs: a program that is killed in the midst of it cannot
+    /// say so any more.
+    fn without_transaction(
+        &self,
+        session: &mut Session<'_>,
+        script: &Script,
+        text: &Text<'_>,
+        purpose: Purpose,
+    ) -> (Result<Option<Duration>, Failed>, Kept) {
+        let began = Instant::now();
+        let claimed = session.transaction(|tx| {
+            if !self.claim(tx, script, purpose)? {
+                return Ok(false);
+            }
+            match purpose {
+                Purpose::Apply { rank, again } => {
+                    if again {
+                        self.history.forget(tx, &script.id)?;
+                    }
+                    self.history.begin(tx, script, rank)?;
+                }
+                Purpose::Undo => self.history.set_success(tx, &script.id, false)?,
+                Purpose::Callback => (),
+            }
+            Ok(true)
+        });
+        match claimed {
+            Ok(true) => (),
+            Ok(false) => return (Ok(None), Kept::Nothing),
+            Err(error) => return (Err(error), Kept::Nothing),
+        }
+        let outcome = self.statements(session, script, text, false).and_then(|()| {
+            let took = began.elapsed();
+            session.set_limit(self.settings.migration_timeout);
+            session.transaction(|tx| match purpose {
+                Purpose::Apply { .. } => self.history.end(tx, script, took),
+                _ => self.write_down(tx, script, purpose, took),
+            })?;
+            Ok(Some(took))
+        });
+        (outcome, Kept::Before)
+    }
+
+    fn claim(&self, tx: &mut Session<'_>, script: &Script, purpose: Purpose) -> Result<bool> {
+        match purpose {
+            Purpose::Apply { .. } => self.history.claim(tx, script, false),
+            Purpose::Undo => self.history.claim(tx, script, true),
+            Purpose::Callback => Ok(true),
+        }
+    }
+
+    /// What the history says of a file that came to its end.
+    fn write_down(
+        &self,
+        tx: &mut Session<'_>,
+        script: &Script,
+        purpose: Purpose,
+        took: Duration,
+    ) -> Result<()> {
+        match purpose {
+            Purpose::Apply { rank, again } => {
+                if again {
+                    self.history.forget(tx, &script.id)?;
+                }
+                self.history.record(tx, script, rank, took)
+            }
+            Purpose::Undo => {
+                self.history.forget(tx, &script.id)?;
+                // A view may have gone with the table that was undone, and comes back with it.
+                self.history.forget_repeatable(tx)?;
+                self.history.note(tx, Action::Undone, script, Some(took), None)
+            }
+            Purpose::Callback => Ok(()),
+        }
+    }
+
+    /// Adds a failure to what was done. That it was not written down is not worth another error.
+    fn note_failure(&self, session: &mut Session<'_>, script: &Script, purpose: Purpose, told: &Error) {
+        if let Purpose::Callback = purpose {
+            return;
+        }
+        session.set_limit(NOTE_LIMIT);
+        let message = told.to_string();
+        let noted =
+            session.transaction(|tx| self.history.note(tx, Action::Failed, script, None, Some(&message)));
+        session.set_limit(self.settings.migration_timeout);
+        if let Err(error) = noted {
+            let database = &*self.settings.database;
+            log::debug!(database; "{database}: a failure could not be written down: {error}");
+        }
+    }
+
+    /// Runs the statements of a file, each by itself, so that an error has a place.
+    fn statements(
+        &self,
+        session: &mut Session<'_>,
+        script: &Script,
+        text: &Text<'_>,
+        in_transaction: bool,
+    ) -> Result<(), Failed> {
+        let engine = self.history.engine();
+        let deadline = Deadline::after(Instant::now(), self.limit(script));
+        // PostgreSQL's own protocol takes several statements as one text.
+        let native = session.dialect()? == Dialect::Postgres;
+        let limit =
+            script.directives.lock_timeout.and_then(|limit| lock_limit(engine, limit, in_transaction));
+        if let Some(limit) = &limit {
+            session.run_script(limit)?;
+        }
+        let pieces = sql::split(text.sent(), engine.dialect())?;
+        for range in chunks(&pieces, native && in_transaction) {
+            let resets = native && in_transaction && range.end == pieces.len();
+            for _ in 0..pieces[range.start].repeat {
+                session.set_limit(deadline.left_for(Phase::Query, Instant::now())?);
+                send(session, text, &pieces[range.clone()], resets)?;
+            }
+        }
+        match engine {
+            Engine::Postgres if !(native && in_transaction) => session.run_script(RESET)?,
+            Engine::SqlServer if limit.is_some() => session.run_script("SET LOCK_TIMEOUT -1")?,
+            _ => (),
+        }
+        Ok(())
+    }
+}
+
+/// Sends some statements at once. Where one of several fails and the server does not say which, they are undone and sent
+/// one by one.
+fn send(
     session: &mut Session<'_>,
-    history: &History,
-    script: &Script,
-    rank: i64,
-    limit: Duration,
-) -> Result<Option<Duration>> {
-    let began = Instant::now();
-    let deadline = Deadline::after(began, limit);
-    let mut complete = false;
-    let outcome = session.transaction(|tx| {
-        if !history.claim(tx, script)? {
-            return Ok(None);
-        }
-        run_text(tx, history.engine(), script, deadline)?;
-        let took = began.elapsed();
-        tx.set_limit(limit);
-        history.record(tx, script, rank, took)?;
-        complete = true;
-        Ok(Some(took))
-    });
-    session.set_limit(limit);
-    outcome.map_err(|error| failure(script, error, complete))
-}
-
-fn run_text(tx: &mut Session<'_>, engine: Engine, script: &Script, deadline: Deadline) -> Result<()> {
-    // PostgreSQL's own protocol takes the whole text at once. The line end closes a last comment.
-    if tx.dialect()? == Dialect::Postgres {
-        return tx.run_script(&format!("{}\n;{RESET}", script.text));
-    }
-    for piece in sql::split(&script.text, engine.dialect())? {
-        for _ in 0..piece.repeat {
-            tx.set_limit(deadline.left_for(Phase::Query, Instant::now())?);
-            tx.run_script(piece.text)
-                .map_err(|error| error.at(format_args!("what begins in line {}", piece.line)))?;
-        }
-    }
-    if engine == Engine::Postgres { tx.run_script(RESET) } else { Ok(()) }
-}
-
-/// What went wrong with `script`; `complete` tells whether only the commit was left to do.
-fn failure(script: &Script, error: Error, complete: bool) -> Error {
-    let file = &script.file;
-    let unknown = error.kind() == ErrorKind::OutcomeUnknown || error.effect() == Effect::Unknown;
-    if complete && unknown {
-        return Error::new(
-            ErrorKind::OutcomeUnknown,
-            format!("the connection broke while \"{file}\" was being committed"),
-        )
-        .with_effect(Effect::Unknown)
-        .with_hint("run the migrations again: its row in the history tells whether it was")
-        .with_source(error);
-    }
-    let failed = Error::migration(format!(
-        "\"{file}\" failed; nothing of it was kept, and the files after it were not run"
-    ))
-    .with_codes(error.sqlstate(), error.native_code());
-    let failed = match error.sqlstate() {
-        Some(NOT_IN_TRANSACTION) => {
-            failed.with_hint("every file runs in a transaction, and a statement of this one cannot")
-        }
-        _ => failed,
+    text: &Text<'_>,
+    pieces: &[Piece<'_>],
+    resets: bool,
+) -> Result<(), Failed> {
+    let Some((first, last)) = pieces.first().zip(pieces.last()) else { return Ok(()) };
+    let body = &text.sent()[first.at..last.at + last.text.len()];
+    let several = pieces.len() > 1;
+    let (before, after) = if several { (TOGETHER, TOGETHER_DONE) } else { ("", "") };
+    let reset = if resets { format!(";{RESET}") } else { String::new() };
+    let outcome = match several || resets {
+        true => session.run_script(&format!("{before}{body}{after}{reset}")),
+        false => session.run_script(body),
     };
-    failed.with_source(error)
+    let Err(error) = outcome else { return Ok(()) };
+    // Sent again, they would wait again.
+    let passes = error.is_transient() || matches!(error.kind(), ErrorKind::Timeout(_) | ErrorKind::Cancelled);
+    let is_told = error.position().is_some() || error.sqlstate().is_none();
+    if !several || passes || is_told || session.run_script(TOGETHER_UNDONE).is_err() {
+        return Err(Failed::of(error, text, pieces, before.len()));
+    }
+    for piece in pieces {
+        let one = std::slice::from_ref(piece);
+        session.run_script(piece.text).map_err(|error| Failed::of(error, text, one, 0))?;
+    }
+    if resets {
+        session.run_script(RESET)?;
+    }
+    Ok(())
 }
 
-/// What speaks against running the text: that it has no end, or that it begins or ends a transaction and so
-/// would tear its work apart from its row of the history.
-pub(crate) fn problem_of(engine: Engine, script: &Script) -> Option<Problem> {
-    let (dialect, file) = (engine.dialect(), || script.file.clone());
-    let pieces = match sql::split(&script.text, dialect) {
-        Ok(pieces) => pieces,
-        Err(error) => return Some(Problem::Unreadable { file: file(), reason: error.to_string() }),
+/// Which statements are sent together: rows of data, where they are many and the database takes several.
+fn chunks(pieces: &[Piece<'_>], together: bool) -> Vec<Range<usize>> {
+    const ROWS: [&str; 3] = ["INSERT", "UPDATE", "DELETE"];
+    let is_rows = |piece: &Piece<'_>| {
+        let word = piece.text.get(..6);
+        together && word.is_some_and(|word| ROWS.iter().any(|known| word.eq_ignore_ascii_case(known)))
     };
-    let control = pieces.iter().find(|piece| sql::traits_of(piece.text, dialect).transaction_control)?;
-    let line = control.line - 1 + line_of_control(engine, control.text).unwrap_or(1);
-    Some(Problem::TransactionControl { file: file(), line })
+    let mut chunks: Vec<Range<usize>> = Vec::new();
+    for (place, piece) in pieces.iter().enumerate() {
+        let end = piece.at + piece.text.len();
+        match chunks.last_mut() {
+            Some(chunk)
+                if is_rows(piece)
+                    && is_rows(&pieces[chunk.start])
+                    && end - pieces[chunk.start].at <= MOST_TOGETHER =>
+            {
+                chunk.end = place + 1;
+            }
+            _ => chunks.push(place..place + 1),
+        }
+    }
+    chunks
 }
 
-/// The line on which the statement in question begins, in a text that the server takes as a whole.
-fn line_of_control(engine: Engine, text: &str) -> Option<usize> {
-    // What is no dialect of its own is cut into statements; SQL Server's batches have no such cuts.
-    let dialect = if engine == Engine::Postgres { Dialect::Odbc } else { return None };
-    let statements = sql::split(text, dialect).ok()?;
-    let control = |piece: &&sql::Piece<'_>| sql::traits_of(piece.text, dialect).transaction_control;
-    statements.iter().find(control).map(|piece| piece.line)
+/// What limits each wait for a lock of the database; SQLite has none but that for its file.
+fn lock_limit(engine: Engine, limit: Duration, in_transaction: bool) -> Option<String> {
+    let millis = limit.as_millis().max(1);
+    match engine {
+        Engine::Postgres if in_transaction => Some(format!("SET LOCAL lock_timeout = '{millis}ms'")),
+        Engine::Postgres => Some(format!("SET lock_timeout = '{millis}ms'")),
+        Engine::SqlServer => Some(format!("SET LOCK_TIMEOUT {millis}")),
+        Engine::Sqlite => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn script() -> Script {
-        Script::fake("V001__a.sql", "SELECT 1")
+    fn lengths(text: &str, together: bool) -> Vec<usize> {
+        let pieces = sql::split(text, Dialect::Postgres).unwrap();
+        chunks(&pieces, together).iter().map(ExactSizeIterator::len).collect()
     }
 
     #[test]
-    fn a_failure_names_the_file_and_says_that_nothing_was_kept() {
-        let cause = Error::new(ErrorKind::Syntax, "no such table").with_codes(Some("42P01"), None);
-        let error = failure(&script(), cause, false);
-        assert_eq!((error.kind(), error.sqlstate()), (ErrorKind::Migration, Some("42P01")));
-        let text = error.to_string();
-        assert!(text.contains("V001__a.sql") && text.contains("nothing of it was kept"), "{text}");
-        assert!(error.report().contains("no such table"));
-    }
-
-    #[test]
-    fn only_a_commit_can_leave_the_outcome_unknown() {
-        let broken = || Error::new(ErrorKind::OutcomeUnknown, "cut").with_effect(Effect::Unknown);
-        assert_eq!(failure(&script(), broken(), false).kind(), ErrorKind::Migration);
-        let error = failure(&script(), broken(), true);
-        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-        assert!(!error.to_string().contains("nothing of it was kept"));
-        assert!(!error.is_transient());
-    }
-
-    #[test]
-    fn a_refused_commit_keeps_nothing() {
-        let deferred = Error::new(ErrorKind::Constraint, "refused").with_effect(Effect::RolledBack);
-        assert_eq!(failure(&script(), deferred, true).kind(), ErrorKind::Migration);
-    }
-
-    #[track_caller]
-    fn check_control(engine: Engine, text: &str, line: Option<usize>) {
-        let found = problem_of(engine, &Script::fake("V001__a.sql", text));
-        let wanted = line.map(|line| Problem::TransactionControl { file: "V001__a.sql".into(), line });
-        assert_eq!(found, wanted, "{text}");
-    }
-
-    #[test]
-    fn a_file_must_not_end_its_transaction() {
-        check_control(Engine::Postgres, "CREATE TABLE t (a int);\n\nCOMMIT;", Some(3));
-        check_control(Engine::Postgres, "-- x\nBEGIN;\nSELECT 1;\nCOMMIT;", Some(2));
-        check_control(Engine::Postgres, "SELECT 'COMMIT'; -- COMMIT\nDO $$ BEGIN NULL; END $$;", None);
-        check_control(Engine::SqlServer, "SELECT 1\nGO\nBEGIN TRAN\nSELECT 1", Some(3));
-        check_control(Engine::SqlServer, "BEGIN TRY SELECT 1 END TRY BEGIN CATCH THROW; END CATCH", None);
-        check_control(Engine::Sqlite, "SELECT 1;\nROLLBACK;", Some(2));
-    }
-
-    #[test]
-    fn a_text_that_cannot_be_read_is_told_with_its_file() {
-        let problem = problem_of(Engine::Postgres, &Script::fake("V001__a.sql", "\nSELECT 'a")).unwrap();
-        let text = problem.to_string();
-        assert!(text.contains("\"V001__a.sql\" cannot be read: line 2"), "{text}");
-    }
-
-    #[test]
-    fn a_statement_that_needs_no_transaction_is_explained() {
-        let cause = Error::new(ErrorKind::Database, "x").with_codes(Some("25001"), None);
-        assert!(failure(&script(), cause, false).to_string().contains("cannot"));
+    fn rows_of_data_go_together_and_nothing_else_does() {
+        let text =
+            "CREATE TABLE t (a int); INSERT INTO t VALUES (1); update t SET a = 2; SELECT 1; DELETE FROM t";
+        assert_eq!(lengths(text, true), [1, 2, 1, 1]);
+        assert_eq!(lengths(text, false), [1; 5]);
+        let many = "INSERT INTO t VALUES (1);\n".repeat(5_000);
+        let lengths = lengths(&many, true);
+        assert_eq!((lengths.iter().sum::<usize>(), lengths.len()), (5_000, 2));
+        assert!(super::tests::lengths("", true).is_empty());
     }
 }

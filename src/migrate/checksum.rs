@@ -39,6 +39,12 @@ fn crc32(text: &str) -> i32 {
     hasher.finalize().cast_signed()
 }
 
+/// Whether a CRC-32 is that of the bytes of a text with the line ends of either world, as Pyway makes it.
+pub(crate) fn is_of_bytes(crc32: u32, text: &str) -> bool {
+    crc32fast::hash(text.as_bytes()) == crc32
+        || crc32fast::hash(text.replace('\n', "\r\n").as_bytes()) == crc32
+}
+
 fn sha256(text: &str) -> String {
     Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {
         // Writing to a String cannot fail.

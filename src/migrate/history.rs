@@ -1,48 +1,64 @@
-//! The table `schema_version`: one row for each migration that was applied.
+//! The history of a database: which migrations are applied, and what was done to it.
 //!
-//! Its columns are the specification's, and `checksum_sha256`. Its name is always written with its
-//! schema, because a migration may change the search path.
+//! `schema_version` has the specification's columns and `checksum_sha256`; `schema_version_history` is only added to.
+
+mod tables;
 
 use std::env;
 use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::migrate::files::Script;
+use crate::migrate::name::Id;
 use crate::migrate::plan::Applied;
-use crate::migrate::version::Version;
+use crate::migrate::status::MigrationEvent;
 use crate::params;
+use crate::params::Params;
 use crate::row::Row;
 use crate::session::Session;
+use tables::{COLUMNS, EVENTS, SHA256, TABLE, Tables};
 
-pub(crate) const TABLE: &str = "schema_version";
-/// The column that the specification does not have.
-const SHA256: &str = "checksum_sha256";
-/// The columns of the specification.
-const COLUMNS: [&str; 11] = [
-    "version_rank",
-    "installed_rank",
-    "version",
-    "description",
-    "type",
-    "script",
-    "checksum",
-    "installed_by",
-    "installed_on",
-    "execution_time",
-    "success",
-];
+/// The type of a row that says from where on migrations are kept.
+const BASELINE: &str = "BASELINE";
+/// A message is cut to the width of its column, in characters.
+const MAX_MESSAGE: usize = 2000;
 
 /// The history of one database.
 #[derive(Debug, Clone)]
 pub(crate) struct History {
     engine: Engine,
-    /// The table with its schema, quoted.
-    table: String,
+    tables: Tables,
+}
+
+/// What was done, for `schema_version_history`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Action {
+    Applied,
+    Failed,
+    Undone,
+    Repaired,
+    Baselined,
+    Imported,
+}
+
+impl Action {
+    fn word(self) -> &'static str {
+        match self {
+            Action::Applied => "applied",
+            Action::Failed => "failed",
+            Action::Undone => "undone",
+            Action::Repaired => "repaired",
+            Action::Baselined => "baselined",
+            Action::Imported => "imported",
+        }
+    }
 }
 
 impl History {
-    /// Finds out where the table is, or would be.
+    /// Finds out where the tables are, or would be.
     ///
     /// # Errors
     ///
@@ -61,20 +77,33 @@ impl History {
             Error::migration("there is no schema to keep the history in")
                 .with_hint("create the first schema of the user's search_path, or set another search_path")
         })?;
-        Ok(History::new(engine, &schema))
+        Ok(History { engine, tables: Tables::new(engine, &schema) })
     }
 
-    pub(crate) fn new(engine: Engine, schema: &str) -> History {
-        let dialect = engine.dialect();
-        History { engine, table: format!("{}.{}", dialect.quote(schema), dialect.quote(TABLE)) }
+    #[cfg(test)]
+    pub(crate) fn fake(engine: Engine, schema: &str) -> History {
+        History { engine, tables: Tables::new(engine, schema) }
     }
 
     pub(crate) fn engine(&self) -> Engine {
         self.engine
     }
 
+    /// The table of the versions with its schema, quoted.
     pub(crate) fn table(&self) -> &str {
-        &self.table
+        &self.tables.versions
+    }
+
+    /// A table of the same schema, quoted.
+    pub(crate) fn beside(&self, table: &str) -> String {
+        let quoted = self.engine.dialect().quote(TABLE);
+        let schema = self.tables.versions.strip_suffix(&quoted).unwrap_or_default();
+        format!("{schema}{}", self.engine.dialect().quote(table))
+    }
+
+    /// A column that holds a point in time, as text in UTC.
+    pub(crate) fn utc(&self, column: &str) -> String {
+        self.tables.utc(column)
     }
 
     /// The rows, in the order in which they were made. A table that does not exist has none, and is not
@@ -86,43 +115,63 @@ impl History {
         }
         let has_sha256 = columns.iter().any(|column| column == SHA256);
         session
-            .execute_query(&self.select(has_sha256), ())?
+            .execute_query(&self.tables.select_versions(has_sha256), ())?
             .iter()
-            .map(|row| applied(row).map_err(|error| error.at(&self.table)))
+            .map(|row| applied(row).map_err(|error| error.at(self.table())))
             .collect()
     }
 
-    /// Makes the table, or adds the column that a table made elsewhere lacks.
-    pub(crate) fn prepare(&self, session: &mut Session<'_>) -> Result<()> {
-        let columns = self.columns(session)?;
-        let statement = if columns.is_empty() {
-            self.create()
-        } else if !columns.iter().any(|column| column == SHA256) {
-            self.add_sha256()
-        } else {
-            return Ok(());
-        };
-        session
-            .execute(&statement, ())
-            .map(drop)
-            .map_err(|error| error.at(format_args!("the table {} cannot be made", self.table)))
+    /// What was done, oldest first.
+    pub(crate) fn events(&self, session: &mut Session<'_>) -> Result<Vec<MigrationEvent>> {
+        if self.columns_of(session, &self.tables.events, EVENTS)?.is_empty() {
+            return Ok(Vec::new());
+        }
+        session.execute_query(&self.tables.select_events(), ())?.iter().map(event).collect()
     }
 
-    /// Makes sure, inside the transaction of a migration, that nobody else has applied or is applying it.
-    /// `false`: somebody has.
+    /// Makes the tables, or adds the column that a table made elsewhere lacks.
+    pub(crate) fn prepare(&self, session: &mut Session<'_>) -> Result<()> {
+        let columns = self.columns(session)?;
+        if columns.is_empty() {
+            self.make(session, &self.tables.create_versions())?;
+        } else if !columns.iter().any(|column| column == SHA256) {
+            self.make(session, &self.tables.add_sha256())?;
+        }
+        if self.columns_of(session, &self.tables.events, EVENTS)?.is_empty() {
+            self.make(session, &self.tables.create_events())?;
+        }
+        Ok(())
+    }
+
+    fn make(&self, session: &mut Session<'_>, statement: &str) -> Result<()> {
+        session.execute(statement, ()).map(drop).map_err(|error| {
+            error.at(format_args!("the tables of the history, {}, cannot be made", self.table()))
+        })
+    }
+
+    /// Makes sure, inside the transaction of a migration, that nobody else has applied or is applying it; or, for one
+    /// that undoes, has undone it. `false`: somebody has.
     ///
     /// SQLite has no lock that outlives a transaction. An update of no row makes this transaction the one
     /// writer of the file, and what it reads from then on is the truth.
-    pub(crate) fn claim(&self, tx: &mut Session<'_>, script: &Script) -> Result<bool> {
+    pub(crate) fn claim(&self, tx: &mut Session<'_>, script: &Script, undo: bool) -> Result<bool> {
         if self.engine != Engine::Sqlite {
             return Ok(true);
         }
-        tx.execute(&format!("UPDATE {} SET success = success WHERE 1 = 0", self.table), ())?;
-        let known = format!("SELECT version FROM {} WHERE version = :version", self.table);
-        Ok(tx.query_opt(&known, params! { version: script.version.stored() })?.is_none())
+        tx.execute(&format!("UPDATE {} SET success = success WHERE 1 = 0", self.table()), ())?;
+        let known = format!("SELECT {SHA256} AS sha256 FROM {} WHERE version = :version", self.table());
+        let row = tx.query_opt(&known, params! { version: script.id.stored() })?;
+        Ok(match row {
+            None => !undo,
+            Some(_) if undo => true,
+            Some(row) => {
+                script.id.version().is_none()
+                    && row.get::<Option<String>>("sha256")?.as_deref() != Some(&script.checksum.sha256)
+            }
+        })
     }
 
-    /// Adds the row of a migration that was applied.
+    /// Adds the row of a migration that was applied, and what was done.
     pub(crate) fn record(
         &self,
         tx: &mut Session<'_>,
@@ -130,150 +179,239 @@ impl History {
         rank: i64,
         took: Duration,
     ) -> Result<()> {
+        let params = self.of_script(script, took).set("rank", rank).set("type", "SQL");
+        match self.tables.insert_both() {
+            Some(both) => tx.execute(&both, params).map(drop),
+            None => {
+                tx.execute(&self.tables.insert_version(true), params)?;
+                self.note(tx, Action::Applied, script, Some(took), None)
+            }
+        }
+    }
+
+    /// Adds the row of a migration that is about to run without a transaction, as one that has failed: it has, until it
+    /// has not.
+    pub(crate) fn begin(&self, tx: &mut Session<'_>, script: &Script, rank: i64) -> Result<()> {
+        let params = self.of_script(script, Duration::ZERO).set("rank", rank).set("type", "SQL");
+        tx.execute(&self.tables.insert_version(false), params).map(drop)
+    }
+
+    /// The migration has come to its end after all.
+    pub(crate) fn end(&self, tx: &mut Session<'_>, script: &Script, took: Duration) -> Result<()> {
+        let params = params! { took: millis(took), version: script.id.stored() };
+        tx.execute(&self.tables.set_done(), params)?;
+        self.note(tx, Action::Applied, script, Some(took), None)
+    }
+
+    /// Sets whether the row counts as applied.
+    pub(crate) fn set_success(&self, tx: &mut Session<'_>, id: &Id, success: bool) -> Result<()> {
+        let params = params! { version: id.stored() };
+        tx.execute(&self.tables.set_success(success), params).map(drop)
+    }
+
+    /// Takes the row out.
+    pub(crate) fn forget(&self, tx: &mut Session<'_>, id: &Id) -> Result<()> {
+        tx.execute(&self.tables.delete_version(), params! { version: id.stored() }).map(drop)
+    }
+
+    /// Takes the rows of all repeatable migrations out, so that the next run applies them.
+    pub(crate) fn forget_repeatable(&self, tx: &mut Session<'_>) -> Result<()> {
+        tx.execute(&self.tables.delete_repeatable(), ()).map(drop)
+    }
+
+    /// Takes the text of the file as the one that was applied.
+    pub(crate) fn accept(&self, tx: &mut Session<'_>, id: &Id, script: &Script) -> Result<()> {
         let params = params! {
-            rank: rank,
-            version: script.version.stored(),
             description: script.description.as_str(),
             script: script.file.as_str(),
             checksum: script.checksum.crc32,
             sha256: script.checksum.sha256.as_str(),
-            took: i32::try_from(took.as_millis()).unwrap_or(i32::MAX),
+            version: id.stored(),
         };
-        // SQLite has no users: the operating system's is the best that is known.
-        let params = match self.engine {
-            Engine::Sqlite => params.set("user", system_user()),
-            Engine::Postgres | Engine::SqlServer => params,
-        };
-        tx.execute(&self.insert(), params).map(drop)
+        tx.execute(&self.tables.set_text(), params).map(drop)
     }
 
-    /// The names of the table's columns, none when there is no table.
-    fn columns(&self, session: &mut Session<'_>) -> Result<Vec<String>> {
-        let rows = match self.engine {
-            Engine::Postgres => session.execute_query(
-                "SELECT CAST(attname AS text) AS name FROM pg_catalog.pg_attribute \
-                 WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped",
-                params! { table: self.table.as_str() },
-            ),
-            Engine::SqlServer => session.execute_query(
-                "SELECT name FROM sys.columns WHERE object_id = OBJECT_ID(:table, N'U')",
-                params! { table: self.table.as_str() },
-            ),
-            Engine::Sqlite => {
-                session.execute_query("SELECT name FROM pragma_table_info(:table)", params! { table: TABLE })
-            }
+    /// Adds a row that another tool had, or that says where migrations begin, as the last one.
+    pub(crate) fn adopt(&self, tx: &mut Session<'_>, row: &Applied) -> Result<()> {
+        let params = params! {
+            rank: row.rank,
+            version: row.id.stored(),
+            description: row.description.as_str(),
+            script: row.file.as_str(),
+            checksum: row.crc32,
+            sha256: row.sha256.as_deref(),
+            installed_by: row.installed_by.as_str(),
+            installed_on: utc(row.installed_on),
+            took: row.execution_time,
         };
-        let columns = rows?.iter().map(|row| row.get(0)).collect::<Result<Vec<String>>>()?;
+        let params = params.set("type", if row.is_baseline { BASELINE } else { "SQL" });
+        tx.execute(&self.tables.insert_imported(), params).map(drop)
+    }
+
+    /// Adds what was done with a file.
+    pub(crate) fn note(
+        &self,
+        tx: &mut Session<'_>,
+        action: Action,
+        script: &Script,
+        took: Option<Duration>,
+        message: Option<&str>,
+    ) -> Result<()> {
+        let params = self.of_script(script, Duration::ZERO).set("took", took.map(millis));
+        self.add_event(tx, action, params, message)
+    }
+
+    /// Adds what was done with a row.
+    pub(crate) fn note_row(
+        &self,
+        tx: &mut Session<'_>,
+        action: Action,
+        row: &Applied,
+        message: Option<&str>,
+    ) -> Result<()> {
+        let params = params! {
+            version: row.id.stored(),
+            description: row.description.as_str(),
+            script: row.file.as_str(),
+            checksum: row.crc32,
+            sha256: row.sha256.as_deref(),
+            took: Option::<i64>::None,
+        };
+        self.add_event(tx, action, self.with_user(params), message)
+    }
+
+    fn add_event(
+        &self,
+        tx: &mut Session<'_>,
+        action: Action,
+        params: Params,
+        message: Option<&str>,
+    ) -> Result<()> {
+        let message = message.map(|text| text.chars().take(MAX_MESSAGE).collect::<String>());
+        let params = params.set("action", action.word()).set("message", message);
+        tx.execute(&self.tables.insert_event(), params).map(drop)
+    }
+
+    fn of_script(&self, script: &Script, took: Duration) -> Params {
+        self.with_user(params! {
+            version: script.id.stored(),
+            description: script.description.as_str(),
+            script: script.file.as_str(),
+            checksum: script.checksum.crc32,
+            sha256: script.checksum.sha256.as_str(),
+            took: millis(took),
+        })
+    }
+
+    fn with_user(&self, params: Params) -> Params {
+        match self.engine {
+            Engine::Sqlite => params.set("user", system_user()),
+            Engine::Postgres | Engine::SqlServer => params,
+        }
+    }
+
+    /// The names of the columns of `schema_version`, none when there is no table.
+    fn columns(&self, session: &mut Session<'_>) -> Result<Vec<String>> {
+        let columns = self.columns_of(session, self.table(), TABLE)?;
         self.check(&columns)?;
         Ok(columns)
     }
 
+    /// The names of a table's columns, none when there is no table.
+    pub(crate) fn columns_of(
+        &self,
+        session: &mut Session<'_>,
+        path: &str,
+        name: &str,
+    ) -> Result<Vec<String>> {
+        let rows = match self.engine {
+            Engine::Postgres => session.execute_query(
+                "SELECT CAST(attname AS text) AS name FROM pg_catalog.pg_attribute \
+                 WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped",
+                params! { table: path },
+            ),
+            Engine::SqlServer => session.execute_query(
+                "SELECT name FROM sys.columns WHERE object_id = OBJECT_ID(:table, N'U')",
+                params! { table: path },
+            ),
+            Engine::Sqlite => {
+                session.execute_query("SELECT name FROM pragma_table_info(:table)", params! { table: name })
+            }
+        };
+        rows?.iter().map(|row| row.get(0)).collect()
+    }
+
     /// A table of another tool may have the name. It is not ours to change.
     fn check(&self, columns: &[String]) -> Result<()> {
-        match COLUMNS.iter().find(|column| !columns.iter().any(|found| found == *column)) {
-            Some(missing) if !columns.is_empty() => Err(Error::migration(format!(
-                "the table {} is not a history of these migrations: it has no column \"{missing}\"",
-                self.table
-            ))
-            .with_hint("it belongs to another tool; rename it, or use another schema")),
+        let has = |column: &str| columns.iter().any(|found| found == column);
+        match COLUMNS.iter().find(|column| !has(column)) {
+            Some(missing) if !columns.is_empty() => {
+                let hint = if is_pyway(columns) {
+                    "it is Pyway's; take it over by `baseline --from pyway`"
+                } else {
+                    "it belongs to another tool; rename it, or use another schema"
+                };
+                Err(Error::migration(format!(
+                    "the table {} is not a history of these migrations: it has no column \"{missing}\"",
+                    self.table()
+                ))
+                .with_hint(hint))
+            }
             _ => Ok(()),
         }
     }
+}
 
-    fn create(&self) -> String {
-        let (text, integer, point_in_time, now, flag, guard) = match self.engine {
-            Engine::Postgres => {
-                ("VARCHAR", "INTEGER", "TIMESTAMPTZ", "clock_timestamp()", "BOOLEAN", "IF NOT EXISTS ")
-            }
-            Engine::SqlServer => ("NVARCHAR", "INT", "DATETIME2", "SYSUTCDATETIME()", "BIT", ""),
-            Engine::Sqlite => (
-                "VARCHAR",
-                "INTEGER",
-                "VARCHAR(30)",
-                "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))",
-                "INTEGER",
-                "IF NOT EXISTS ",
-            ),
-        };
-        format!(
-            "CREATE TABLE {guard}{table} (
-                version_rank {integer} NOT NULL,
-                installed_rank {integer} NOT NULL,
-                version {text}(50) NOT NULL PRIMARY KEY,
-                description {text}(200) NOT NULL,
-                type {text}(20) NOT NULL,
-                script {text}(1000) NOT NULL,
-                checksum {integer} NULL,
-                {SHA256} {text}(64) NULL,
-                installed_by {text}(100) NOT NULL,
-                installed_on {point_in_time} NOT NULL DEFAULT {now},
-                execution_time {integer} NOT NULL,
-                success {flag} NOT NULL
-            )",
-            table = self.table,
-        )
-    }
-
-    fn add_sha256(&self) -> String {
-        match self.engine {
-            Engine::SqlServer => format!("ALTER TABLE {} ADD {SHA256} NVARCHAR(64) NULL", self.table),
-            _ => format!("ALTER TABLE {} ADD COLUMN {SHA256} VARCHAR(64) NULL", self.table),
-        }
-    }
-
-    /// Reads the time as text in UTC, whatever zone the session has and whatever the driver makes of it;
-    /// a column without zone was filled by the server's clock in the session's zone.
-    fn select(&self, has_sha256: bool) -> String {
-        let (installed_on, success) = match self.engine {
-            Engine::Postgres => (
-                "to_char(CAST(installed_on AS timestamptz) AT TIME ZONE 'UTC', \
-                 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
-                "CASE WHEN success THEN 1 ELSE 0 END",
-            ),
-            Engine::SqlServer => ("CONVERT(varchar(33), installed_on, 126) + 'Z'", "success"),
-            Engine::Sqlite => ("installed_on", "success"),
-        };
-        let sha256 = if has_sha256 { SHA256 } else { "NULL" };
-        format!(
-            "SELECT installed_rank, version, script, checksum, {sha256} AS sha256, \
-             {installed_on} AS installed_on, {success} AS success FROM {} ORDER BY installed_rank",
-            self.table
-        )
-    }
-
-    /// Files are applied in the order of their versions, so that the two ranks are one number.
-    fn insert(&self) -> String {
-        let (user, success) = match self.engine {
-            Engine::Postgres => ("session_user", "TRUE"),
-            Engine::SqlServer => ("ORIGINAL_LOGIN()", "1"),
-            Engine::Sqlite => (":user", "1"),
-        };
-        format!(
-            "INSERT INTO {} (version_rank, installed_rank, version, description, type, script, checksum, \
-             {SHA256}, installed_by, execution_time, success) VALUES (:rank, :rank, :version, \
-             :description, 'SQL', :script, :checksum, :sha256, {user}, :took, {success})",
-            self.table
-        )
-    }
+/// Whether these are the columns of Pyway's table, which may have any name.
+pub(crate) fn is_pyway(columns: &[String]) -> bool {
+    ["extension", "name", "apply_timestamp"].iter().all(|column| columns.iter().any(|found| found == column))
 }
 
 fn applied(row: &Row) -> Result<Applied> {
     let version: String = row.get("version")?;
     let file: String = row.get("script")?;
     Ok(Applied {
-        version: Version::parse(&version).ok_or_else(|| {
+        id: Id::parse(&version).ok_or_else(|| {
             Error::migration(format!("the row of \"{file}\" has a version that is not made of numbers"))
         })?,
+        is_baseline: row.get::<String>("type")? == BASELINE,
+        description: row.get("description")?,
         file,
         crc32: row.get("checksum")?,
         sha256: row.get("sha256")?,
         rank: row.get("installed_rank")?,
+        installed_by: row.get("installed_by")?,
         installed_on: row.get("installed_on")?,
+        execution_time: row.get("execution_time")?,
         success: row.get("success")?,
     })
 }
 
-fn system_user() -> String {
+fn event(row: &Row) -> Result<MigrationEvent> {
+    Ok(MigrationEvent {
+        action: row.get("action")?,
+        version: row.get("version")?,
+        file: row.get("script")?,
+        done_by: row.get("done_by")?,
+        done_at: row.get("done_at")?,
+        duration: row
+            .get::<Option<i64>>("execution_time")?
+            .map(|took| Duration::from_millis(u64::try_from(took).unwrap_or(0))),
+        message: row.get("message")?,
+    })
+}
+
+/// A point in time as the history's text of SQLite has it.
+pub(crate) fn utc(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn millis(took: Duration) -> i32 {
+    i32::try_from(took.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// The user of the operating system, for databases that have none.
+pub(crate) fn system_user() -> String {
     env::var("USER").or_else(|_| env::var("USERNAME")).unwrap_or_else(|_| "unknown".to_owned())
 }
 
@@ -282,47 +420,27 @@ mod tests {
     use super::*;
     use crate::value::Value;
 
-    const ENGINES: [Engine; 3] = [Engine::Postgres, Engine::SqlServer, Engine::Sqlite];
-
-    #[test]
-    fn every_statement_names_the_table_with_its_schema() {
-        for engine in ENGINES {
-            let history = History::new(engine, "odd schema");
-            let table = match engine {
-                Engine::SqlServer => "[odd schema].[schema_version]",
-                _ => "\"odd schema\".\"schema_version\"",
-            };
-            for statement in [history.create(), history.add_sha256(), history.select(true), history.insert()]
-            {
-                assert!(statement.contains(table), "{statement}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_table_has_the_columns_of_the_specification() {
-        for engine in ENGINES {
-            let create = History::new(engine, "s").create();
-            for column in COLUMNS.iter().chain([&SHA256]) {
-                assert!(create.contains(&format!(" {column} ")), "{engine:?} {column}");
-            }
-        }
+    fn history(engine: Engine) -> History {
+        History::fake(engine, "public")
     }
 
     #[test]
     fn a_table_of_another_tool_is_told_by_its_columns() {
-        let history = History::new(Engine::Postgres, "public");
+        let history = history(Engine::Postgres);
         assert!(history.check(&[]).is_ok());
         assert!(history.check(&COLUMNS.map(str::to_owned)).is_ok());
-        let error = history.check(&["installed_rank".to_owned(), "version".to_owned()]).unwrap_err();
-        assert!(error.to_string().contains("version_rank"), "{error}");
+        let other = ["installed_rank", "version"].map(str::to_owned);
+        let error = history.check(&other).unwrap_err().to_string();
+        assert!(error.contains("version_rank") && error.contains("another tool"), "{error}");
+        let pyway = ["installed_rank", "version", "extension", "name", "checksum", "apply_timestamp"];
+        let error = history.check(&pyway.map(str::to_owned)).unwrap_err().to_string();
+        assert!(error.contains("--from pyway"), "{error}");
     }
 
     #[test]
-    fn a_table_of_another_maker_is_read_without_our_column() {
-        let history = History::new(Engine::Postgres, "s");
-        assert!(history.select(true).contains("checksum_sha256 AS sha256"));
-        assert!(history.select(false).contains("NULL AS sha256"));
+    fn tables_of_others_are_looked_for_beside_our_own() {
+        assert_eq!(history(Engine::SqlServer).beside("x"), "[public].[x]");
+        assert_eq!(history(Engine::Postgres).beside("x"), "\"public\".\"x\"");
     }
 
     #[test]
@@ -331,10 +449,14 @@ mod tests {
             Row::from_pairs([
                 ("installed_rank", Value::Int(1)),
                 ("version", Value::from(version)),
+                ("description", Value::from("a")),
+                ("type", Value::from("SQL")),
                 ("script", Value::from("V001__a.sql")),
                 ("checksum", Value::Null),
                 ("sha256", Value::Null),
+                ("installed_by", Value::from("me")),
                 ("installed_on", Value::from("2026-01-15T10:30:00.1234567Z")),
+                ("execution_time", Value::Int(7)),
                 ("success", success),
             ])
         };
@@ -342,6 +464,7 @@ mod tests {
         let read = applied(&row("001", Value::Int(0))).unwrap();
         assert!(!read.success);
         assert_eq!(read.installed_on.to_rfc3339(), "2026-01-15T10:30:00.123456700+00:00");
-        assert!(applied(&row("R__x", Value::Int(1))).unwrap_err().to_string().contains("V001__a.sql"));
+        assert!(applied(&row("R__x", Value::Int(1))).unwrap().id.version().is_none());
+        assert!(applied(&row("x", Value::Int(1))).unwrap_err().to_string().contains("V001__a.sql"));
     }
 }

@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn each_schema_has_a_lock_of_its_own() {
-        let lock = |schema| lock_of(&History::new(Engine::Postgres, schema));
+        let lock = |schema| lock_of(&History::fake(Engine::Postgres, schema));
         assert!(lock("public").is_some());
         assert_eq!(lock("public"), lock("public"));
         assert_ne!(lock("public"), lock("other"));

@@ -4,34 +4,41 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use crate::migrate::files::Script;
+use crate::migrate::files::{Files, Script};
+use crate::migrate::name::Id;
 use crate::migrate::problem::Problem;
 use crate::migrate::version::Version;
 
 /// One row of the history.
 #[derive(Debug, Clone)]
 pub(crate) struct Applied {
-    pub(crate) version: Version,
+    pub(crate) id: Id,
+    /// The row says from where on migrations are kept; what is older was made without them.
+    pub(crate) is_baseline: bool,
+    pub(crate) description: String,
     /// The file's name when it was applied.
     pub(crate) file: String,
     pub(crate) crc32: Option<i32>,
     pub(crate) sha256: Option<String>,
     pub(crate) rank: i64,
+    pub(crate) installed_by: String,
     pub(crate) installed_on: DateTime<Utc>,
+    /// In milliseconds.
+    pub(crate) execution_time: i64,
     pub(crate) success: bool,
 }
 
 impl Applied {
     /// The version as the file's name spelled it.
     pub(crate) fn name(&self) -> String {
-        match self.file.split_once("__") {
-            Some((name, _)) => name.to_owned(),
-            None => self.version.to_string(),
+        match (&self.id, self.file.split_once("__")) {
+            (Id::Version(_), Some((name, _))) => name.to_owned(),
+            (id, _) => id.to_string(),
         }
     }
 
     /// Whether `script` has the text that was applied. A row without checksums says nothing against it.
-    fn is_of(&self, script: &Script) -> bool {
+    pub(crate) fn is_of(&self, script: &Script) -> bool {
         match (&self.sha256, self.crc32) {
             (Some(sha256), _) => *sha256 == script.checksum.sha256,
             (None, Some(crc32)) => crc32 == script.checksum.crc32,
@@ -40,7 +47,7 @@ impl Applied {
     }
 }
 
-/// All migrations of the folder in their order, with what has become of each.
+/// Migrations in their order, with what has become of each.
 #[derive(Debug)]
 pub(crate) struct Plan<'f> {
     pub(crate) steps: Vec<Step<'f>>,
@@ -51,79 +58,183 @@ pub(crate) struct Plan<'f> {
 /// One migration of a plan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step<'f> {
+    /// What is run: on the way down, the file that undoes.
     pub(crate) script: &'f Script,
     pub(crate) applied: bool,
+    /// The history has a row already: a repeatable migration that has changed.
+    pub(crate) again: bool,
+    /// A newer version was applied before it.
+    pub(crate) late: bool,
 }
 
 impl<'f> Plan<'f> {
-    /// The migrations to run, oldest first.
-    pub(crate) fn pending(&self) -> impl Iterator<Item = &'f Script> {
-        self.steps.iter().filter(|step| !step.applied).map(|step| step.script)
+    /// What is to be run on the way up, in its order.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = Step<'f>> {
+        self.steps.iter().filter(|step| !step.applied).copied()
     }
 }
 
-/// Compares the files, oldest first, with the history.
+/// The way up: everything that has not been applied, versions above `to` left out. Repeatable migrations come after the
+/// last version, and so not before a version that is left out.
 ///
 /// # Errors
 ///
 /// Every problem there is, not only the first.
-pub(crate) fn plan<'f>(scripts: &'f [Script], history: &[Applied]) -> Result<Plan<'f>, Vec<Problem>> {
-    let mut problems = duplicates(scripts);
-    for row in history {
-        if !row.success {
-            problems.push(Problem::Failed { file: row.file.clone() });
+pub(crate) fn up<'f>(
+    files: &'f Files,
+    history: &[Applied],
+    to: Option<&Version>,
+) -> Result<Plan<'f>, Vec<Problem>> {
+    let mut problems = files.problems.clone();
+    problems.extend(of_rows(files, history));
+    let (newest, state) = (newest(history), State::of(history));
+    let (mut steps, mut warnings, mut complete) = (Vec::new(), Vec::new(), true);
+    for script in &files.versioned {
+        let applied = state.has(script);
+        if !applied && script.id.version().is_some_and(|version| to.is_some_and(|to| version > to)) {
+            complete = false;
+            continue;
         }
-        match scripts.binary_search_by(|script| script.version.cmp(&row.version)) {
-            Err(_) => problems.push(Problem::Missing { file: row.file.clone() }),
-            Ok(place) if row.success && !row.is_of(&scripts[place]) => {
-                problems.push(Problem::Changed { file: scripts[place].file.clone() });
+        let newer = newest.filter(|newest| !applied && script.id < newest.id);
+        match newer {
+            Some(newer) if script.directives.out_of_order => {
+                warnings.push(format!("\"{}\" is run although {} was before it", script.file, newer.name()));
             }
-            Ok(_) => (),
+            Some(newer) => {
+                problems.push(Problem::OutOfOrder { file: script.file.clone(), newest: newer.name() })
+            }
+            None => (),
+        }
+        steps.push(Step { script, applied, again: false, late: newer.is_some() });
+    }
+    if complete {
+        for script in &files.repeatable {
+            let row = history.iter().find(|row| row.id == script.id);
+            let applied = row.is_some_and(|row| row.is_of(script));
+            steps.push(Step { script, applied, again: row.is_some(), late: false });
         }
     }
-    let newest = newest(history);
-    let recorded = recorded(history);
-    let steps: Vec<Step<'f>> =
-        scripts.iter().map(|script| Step { script, applied: recorded.contains(&script.version) }).collect();
-    for step in steps.iter().filter(|step| !step.applied) {
-        if let Some(newest) = newest.filter(|newest| step.script.version < newest.version) {
-            problems.push(Problem::OutOfOrder { file: step.script.file.clone(), newest: newest.name() });
+    warnings.extend(gaps(files).iter().map(Problem::to_string));
+    if problems.is_empty() { Ok(Plan { steps, warnings }) } else { Err(problems) }
+}
+
+/// The way down: what undoes the versions above `to`, oldest first; all of them without `to`.
+///
+/// # Errors
+///
+/// Every problem there is: files that are wrong, versions without a file that undoes them, rows that did not end well.
+pub(crate) fn down<'f>(
+    files: &'f Files,
+    history: &[Applied],
+    to: Option<&Version>,
+) -> Result<Plan<'f>, Vec<Problem>> {
+    let mut problems = files.problems.clone();
+    let failed = history.iter().filter(|row| !row.success);
+    problems.extend(failed.map(|row| Problem::Failed { file: row.file.clone() }));
+    let mut above: Vec<(&Version, &Applied)> = history
+        .iter()
+        .filter(|row| row.success && !row.is_baseline)
+        .filter_map(|row| Some((row.id.version()?, row)))
+        .filter(|(version, _)| to.is_none_or(|to| *version > to))
+        .collect();
+    above.sort_by_key(|(version, _)| *version);
+    let mut steps = Vec::new();
+    for (version, row) in above {
+        match files.undo_of(version) {
+            Some(script) => steps.push(Step { script, applied: true, again: false, late: false }),
+            None => problems.push(Problem::UndoMissing { file: row.file.clone() }),
         }
     }
-    if problems.is_empty() { Ok(Plan { steps, warnings: gaps(scripts) }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Plan { steps, warnings: Vec::new() }) } else { Err(problems) }
 }
 
-/// The files, oldest first, that share a version with the one before them.
-pub(crate) fn duplicates(scripts: &[Script]) -> Vec<Problem> {
-    scripts
-        .windows(2)
-        .filter(|pair| pair[0].version == pair[1].version)
-        .map(|pair| Problem::Duplicate { first: pair[0].file.clone(), second: pair[1].file.clone() })
-        .collect()
+/// All that can be said of files and history, problem or not.
+pub(crate) fn findings(files: &Files, history: &[Applied]) -> Vec<Problem> {
+    let mut found = match up(files, history, None) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems,
+    };
+    found.extend(pending(files, history).map(|script| Problem::Pending { file: script.file.clone() }));
+    let alone = files
+        .versioned
+        .iter()
+        .filter(|script| script.id.version().is_some_and(|version| files.undo_of(version).is_none()));
+    found.extend(alone.map(|script| Problem::UndoMissing { file: script.file.clone() }));
+    found.extend(gaps(files));
+    found
 }
 
-/// The versions of which the history has a row, a failed one included.
-pub(crate) fn recorded(history: &[Applied]) -> BTreeSet<&Version> {
-    history.iter().map(|row| &row.version).collect()
+/// The files that a run without a limit would run, if nothing spoke against it.
+pub(crate) fn pending<'f>(files: &'f Files, history: &[Applied]) -> impl Iterator<Item = &'f Script> {
+    let state = State::of(history);
+    let versioned: Vec<&Script> = files.versioned.iter().filter(|script| !state.has(script)).collect();
+    let changed = |script: &&Script| !history.iter().any(|row| row.id == script.id && row.is_of(script));
+    let repeatable: Vec<&Script> = files.repeatable.iter().filter(changed).collect();
+    versioned.into_iter().chain(repeatable)
 }
 
 /// The row with the highest version that was applied.
 pub(crate) fn newest(history: &[Applied]) -> Option<&Applied> {
-    history.iter().filter(|row| row.success).max_by(|a, b| a.version.cmp(&b.version))
+    let versions = history.iter().filter(|row| row.success && row.id.version().is_some());
+    versions.max_by(|a, b| a.id.cmp(&b.id))
+}
+
+/// What the history says of versions.
+struct State<'h> {
+    recorded: BTreeSet<&'h Id>,
+    baseline: Option<&'h Id>,
+}
+
+impl<'h> State<'h> {
+    fn of(history: &'h [Applied]) -> State<'h> {
+        State {
+            recorded: history.iter().map(|row| &row.id).collect(),
+            baseline: history.iter().filter(|row| row.is_baseline).map(|row| &row.id).max(),
+        }
+    }
+
+    /// Whether there is a row of the version, a failed one included, or it is below where migrations begin.
+    fn has(&self, script: &Script) -> bool {
+        self.recorded.contains(&script.id) || self.baseline.is_some_and(|baseline| script.id <= *baseline)
+    }
+}
+
+/// What speaks against the rows of the history.
+fn of_rows(files: &Files, history: &[Applied]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for row in history {
+        let script = match row.id {
+            Id::Version(_) => files
+                .versioned
+                .binary_search_by(|script| script.id.cmp(&row.id))
+                .ok()
+                .map(|at| &files.versioned[at]),
+            Id::Repeatable(_) => files.repeatable.iter().find(|script| script.id == row.id),
+        };
+        if !row.success {
+            problems.push(Problem::Failed { file: row.file.clone() });
+        }
+        match script {
+            _ if row.is_baseline => (),
+            None if row.id.version().is_some() => problems.push(Problem::Missing { file: row.file.clone() }),
+            Some(script) if row.success && row.id.version().is_some() && !row.is_of(script) => {
+                problems.push(Problem::Changed { file: script.file.clone() });
+            }
+            _ => (),
+        }
+    }
+    problems
 }
 
 /// Numbers that are left out between two counted versions. Dates and dotted versions are not counted.
-fn gaps(scripts: &[Script]) -> Vec<String> {
-    scripts
-        .windows(2)
-        .filter_map(|pair| {
-            let (before, after) = (&pair[0].version, &pair[1].version);
-            let skipped = after.counting_number()?.checked_sub(before.counting_number()?)? > 1;
-            skipped.then(|| {
-                format!("the versions between {before} and {after} are left out; check that no file was lost")
-            })
-        })
-        .collect()
+fn gaps(files: &Files) -> Vec<Problem> {
+    let versions: Vec<&Version> = files.versioned.iter().filter_map(|script| script.id.version()).collect();
+    let skips = |pair: &[&Version]| {
+        let [before, after] = [pair[0].counting_number()?, pair[1].counting_number()?];
+        (after.checked_sub(before)? > 1)
+            .then(|| Problem::Gap { before: pair[0].to_string(), after: pair[1].to_string() })
+    };
+    versions.windows(2).filter_map(skips).collect()
 }
 
 #[cfg(test)]

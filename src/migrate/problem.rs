@@ -1,10 +1,12 @@
-//! What can be wrong with migrations before any of them is run: one sentence each, with what to do.
+//! What can be found of migrations without running any: one sentence each, with what to do.
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::error::Error;
 
-/// One thing that keeps the migrations from being run.
+/// One thing that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
     /// The name of a `.sql` file cannot be understood.
@@ -13,18 +15,122 @@ pub(crate) enum Problem {
     NotText { file: String },
     /// Two files have one version.
     Duplicate { first: String, second: String },
+    /// A file undoes a version that no file makes.
+    OrphanUndo { file: String },
     /// The file is not the one that was applied.
     Changed { file: String },
     /// A version was applied, and its file is gone.
     Missing { file: String },
     /// A file is waiting whose version is below one that was applied.
     OutOfOrder { file: String, newest: String },
-    /// The history says that the migration failed.
+    /// The history says that the migration did not come to its end.
     Failed { file: String },
     /// The text cannot be cut into statements.
     Unreadable { file: String, reason: String },
     /// The file begins or ends a transaction itself.
     TransactionControl { file: String, line: usize },
+    /// The statement cannot run in a transaction, and the file does not say so.
+    OutsideOnly { file: String, line: usize, words: String },
+    /// The statement wants rows from its client.
+    FromClient { file: String, line: usize },
+    /// A directive at the head of the file is wrong.
+    Directive { file: String, line: usize, reason: String },
+    /// The settings have no value for a placeholder.
+    Placeholder { file: String, name: String },
+    /// A file has not been applied yet.
+    Pending { file: String },
+    /// A version has no file that undoes it.
+    UndoMissing { file: String },
+    /// Versions are left out between two.
+    Gap { before: String, after: String },
+}
+
+/// What kind of thing a [`MigrationFinding`](crate::MigrationFinding) is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// The name of a `.sql` file cannot be understood.
+    Misnamed,
+    /// The file is not UTF-8.
+    NotText,
+    /// Two files have one version.
+    Duplicate,
+    /// A file undoes a version that no file makes.
+    OrphanUndo,
+    /// The file is not the one that was applied.
+    Changed,
+    /// A version was applied, and its file is gone.
+    Missing,
+    /// A file is waiting whose version is below one that was applied.
+    OutOfOrder,
+    /// A migration did not come to its end, and was not repaired.
+    Failed,
+    /// The file cannot be run as it is: its text has no end, or a statement that has no place in it.
+    Unfit,
+    /// The settings have no value for a placeholder.
+    Placeholder,
+    /// A file has not been applied yet. No problem.
+    Pending,
+    /// A version has no file that undoes it. No problem unless it is to be undone.
+    UndoMissing,
+    /// Versions are left out between two. A warning.
+    Gap,
+}
+
+impl FindingKind {
+    /// Whether it keeps migrations from being run.
+    #[must_use]
+    pub fn is_problem(self) -> bool {
+        !matches!(self, FindingKind::Pending | FindingKind::UndoMissing | FindingKind::Gap)
+    }
+}
+
+impl Problem {
+    pub(crate) fn kind(&self) -> FindingKind {
+        match self {
+            Problem::Misnamed { .. } => FindingKind::Misnamed,
+            Problem::NotText { .. } => FindingKind::NotText,
+            Problem::Duplicate { .. } => FindingKind::Duplicate,
+            Problem::OrphanUndo { .. } => FindingKind::OrphanUndo,
+            Problem::Changed { .. } => FindingKind::Changed,
+            Problem::Missing { .. } => FindingKind::Missing,
+            Problem::OutOfOrder { .. } => FindingKind::OutOfOrder,
+            Problem::Failed { .. } => FindingKind::Failed,
+            Problem::Unreadable { .. }
+            | Problem::TransactionControl { .. }
+            | Problem::OutsideOnly { .. }
+            | Problem::FromClient { .. }
+            | Problem::Directive { .. } => FindingKind::Unfit,
+            Problem::Placeholder { .. } => FindingKind::Placeholder,
+            Problem::Pending { .. } => FindingKind::Pending,
+            Problem::UndoMissing { .. } => FindingKind::UndoMissing,
+            Problem::Gap { .. } => FindingKind::Gap,
+        }
+    }
+
+    /// The file that it is about.
+    pub(crate) fn file(&self) -> &str {
+        match self {
+            Problem::Misnamed { file, .. }
+            | Problem::NotText { file }
+            | Problem::Duplicate { second: file, .. }
+            | Problem::OrphanUndo { file }
+            | Problem::Changed { file }
+            | Problem::Missing { file }
+            | Problem::OutOfOrder { file, .. }
+            | Problem::Failed { file }
+            | Problem::Unreadable { file, .. }
+            | Problem::TransactionControl { file, .. }
+            | Problem::OutsideOnly { file, .. }
+            | Problem::FromClient { file, .. }
+            | Problem::Directive { file, .. }
+            | Problem::Placeholder { file, .. }
+            | Problem::Pending { file }
+            | Problem::UndoMissing { file }
+            | Problem::Gap { after: file, .. } => file,
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -33,7 +139,7 @@ impl fmt::Display for Problem {
             Problem::Misnamed { file, reason } => write!(
                 f,
                 "\"{file}\" is misnamed: {reason}; the form is V<version>__<description>.sql, such as \
-                 V003__Add_index.sql"
+                 V003__Add_index.sql, with U in place of V for what undoes it, or R__<description>.sql"
             ),
             Problem::NotText { file } => write!(f, "\"{file}\" is not UTF-8; save it as UTF-8"),
             Problem::Duplicate { first, second } => write!(
@@ -41,31 +147,59 @@ impl fmt::Display for Problem {
                 "\"{first}\" and \"{second}\" have the same version; give the one that was not applied \
                  anywhere a new one"
             ),
+            Problem::OrphanUndo { file } => write!(
+                f,
+                "\"{file}\" undoes a version that no file has; give it the version of the file that it belongs to"
+            ),
             Problem::Changed { file } => write!(
                 f,
                 "\"{file}\" was changed after it was applied; put the applied text back, and make the \
-                 change in a new file"
+                 change in a new file; or accept the new text by `repair`"
             ),
             Problem::Missing { file } => write!(
                 f,
-                "\"{file}\" was applied, but the folder has no file of its version; put it back, or \
-                 correct the folder"
+                "\"{file}\" was applied, but the folder has no file of its version; put it back, correct the \
+                 folder, or have it forgotten by `repair`"
             ),
             Problem::OutOfOrder { file, newest } => write!(
                 f,
                 "\"{file}\" has not been applied, but the newer {newest} has; give it a version above \
-                 {newest}"
+                 {newest}, or write `-- batchdb: out-of-order` at its head"
             ),
             Problem::Failed { file } => write!(
                 f,
-                "the history says that \"{file}\" failed; repair what it left behind and delete its row \
-                 from schema_version"
+                "\"{file}\" did not come to its end: it failed, its program was killed, or another one runs it now; \
+                 look at what it has done, then `repair`: accept it as done, or have it forgotten and run again"
             ),
             Problem::Unreadable { file, reason } => write!(f, "\"{file}\" cannot be read: {reason}"),
             Problem::TransactionControl { file, line } => write!(
                 f,
-                "\"{file}\" line {line} begins or ends a transaction; take the statement out, because \
-                 each file runs in a transaction of its own, together with its row of the history"
+                "\"{file}\" line {line} begins or ends a transaction; take the statement out: each file runs in a \
+                 transaction of its own, or, with `-- batchdb: no-transaction` at its head, in none"
+            ),
+            Problem::OutsideOnly { file, line, words } => write!(
+                f,
+                "\"{file}\" line {line}: {words} cannot run in a transaction; put it into a file of its own with the \
+                 line `-- batchdb: no-transaction` at its head"
+            ),
+            Problem::FromClient { file, line } => write!(
+                f,
+                "\"{file}\" line {line}: COPY wants rows from a client, and a migration has none; use INSERT, or COPY \
+                 from a file of the server"
+            ),
+            Problem::Directive { file, line, reason } => {
+                write!(f, "\"{file}\" line {line}, after `batchdb:`: {reason}")
+            }
+            Problem::Placeholder { file, name } => write!(
+                f,
+                "\"{file}\" has ${{{name}}}, for which there is no value; set it by MIGRATION_PLACEHOLDERS, or write \
+                 `-- batchdb: no-placeholders` at its head"
+            ),
+            Problem::Pending { file } => write!(f, "\"{file}\" has not been applied yet"),
+            Problem::UndoMissing { file } => write!(f, "\"{file}\" has no file that undoes it"),
+            Problem::Gap { before, after } => write!(
+                f,
+                "the versions between {before} and {after} are left out; check that no file was lost"
             ),
         }
     }

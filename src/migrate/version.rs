@@ -28,6 +28,27 @@ impl Version {
         self.spelled.replace('_', ".")
     }
 
+    /// The version behind this one, spelled alike: its last number and one, with as many digits.
+    pub(crate) fn next(&self) -> String {
+        let last = self.spelled.rfind(['.', '_']).map_or(0, |place| place + 1);
+        let (before, digits) = self.spelled.split_at(last);
+        let mut next: Vec<u8> = digits.bytes().collect();
+        for digit in next.iter_mut().rev() {
+            *digit = if *digit == b'9' { b'0' } else { *digit + 1 };
+            if *digit != b'0' {
+                break;
+            }
+        }
+        let carried = next.iter().all(|digit| *digit == b'0');
+        let next = String::from_utf8_lossy(&next);
+        format!("{before}{}{next}", if carried { "1" } else { "" })
+    }
+
+    /// Reads what a person writes: with or without the `V` of the file's name.
+    pub(crate) fn parse_spoken(text: &str) -> Option<Version> {
+        Version::parse(text.strip_prefix(['V', 'v']).unwrap_or(text))
+    }
+
     /// The version as one small counting number: none for `1.2`, and none for a date such as `20260115`,
     /// whose neighbour is not one day further.
     pub(crate) fn counting_number(&self) -> Option<u32> {
@@ -125,6 +146,18 @@ mod tests {
         assert_eq!(version("001").to_string(), "V001");
         assert_eq!(version("1_02").to_string(), "V1_02");
         assert_eq!(version("1_02").stored(), "1.02");
+    }
+
+    #[test]
+    fn the_next_version_is_spelled_like_the_last() {
+        for (last, next) in
+            [("001", "002"), ("099", "100"), ("9", "10"), ("1.9", "1.10"), ("2_07", "2_08"), ("000", "001")]
+        {
+            assert_eq!(version(last).next(), next);
+            assert!(version(last) < version(next));
+        }
+        assert_eq!(Version::parse_spoken("V003"), Version::parse("3"));
+        assert!(Version::parse_spoken("X3").is_none());
     }
 
     #[test]

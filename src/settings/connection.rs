@@ -2,6 +2,7 @@
 //!
 //! No problem that is noted here quotes anything of the string but names of keywords.
 
+mod freetds;
 mod odbc;
 mod postgres;
 mod sqlserver;
@@ -51,22 +52,45 @@ pub(super) struct Parsed {
     pub(super) secrets: Vec<Secret>,
 }
 
+/// What the settings add to a string that does not say it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wishes<'a> {
+    /// The name by which the server's lists of sessions show the program.
+    pub(super) application: &'a str,
+    pub(super) read_only: bool,
+}
+
 /// Reads a marked connection string. `None`, with a problem noted, when it cannot be read; a problem may be
 /// noted all the same when it can.
-pub(super) fn read(marked: &str, kind: Option<Kind>, expander: &mut Expander<'_>) -> Option<Parsed> {
+pub(super) fn read(
+    marked: &str,
+    kind: Option<Kind>,
+    wishes: Wishes<'_>,
+    expander: &mut Expander<'_>,
+) -> Option<Parsed> {
     if let Some(name) = template::only_variable(marked) {
         // The variable is the whole string, so its text is what must be split.
         let text = expander.variable(name);
         if text.is_empty() {
             return None;
         }
-        return read_text(&template::literal(&text), kind, expander);
+        return read_text(&template::literal(&text), kind, wishes, expander);
     }
-    read_text(marked, kind, expander)
+    read_text(marked, kind, wishes, expander)
 }
 
-fn read_text(marked: &str, kind: Option<Kind>, expander: &mut Expander<'_>) -> Option<Parsed> {
+fn read_text(
+    marked: &str,
+    kind: Option<Kind>,
+    wishes: Wishes<'_>,
+    expander: &mut Expander<'_>,
+) -> Option<Parsed> {
     let marked = marked.trim();
+    // A URL of JDBC's has its own scheme before that of the database.
+    let (marked, jdbc) = match marked.get(..5) {
+        Some(prefix) if prefix.eq_ignore_ascii_case("jdbc:") => (&marked[5..], true),
+        _ => (marked, false),
+    };
     if let Some((scheme, rest)) = marked.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) {
         let scheme = scheme.to_ascii_lowercase();
         // `postgresql+psycopg2` names a driver of another language. The database is what stands before it.
@@ -77,11 +101,14 @@ fn read_text(marked: &str, kind: Option<Kind>, expander: &mut Expander<'_>) -> O
             }
             "mssql" | "sqlserver" => {
                 agree(kind, &[Kind::SqlServer, Kind::Odbc], "a SQL Server URL", expander)?;
-                sqlserver::from_url(rest, kind, expander)
+                if jdbc {
+                    return sqlserver::from_properties(rest, kind, wishes, expander);
+                }
+                sqlserver::from_url(rest, kind, wishes, expander)
             }
             "sqlite" => {
                 agree(kind, &[Kind::Odbc], "a SQLite URL", expander)?;
-                odbc::from_sqlite_url(rest, expander)
+                odbc::from_sqlite_url(rest, wishes, expander)
             }
             #[cfg(feature = "testing")]
             "mock" => {
@@ -108,11 +135,11 @@ fn read_text(marked: &str, kind: Option<Kind>, expander: &mut Expander<'_>) -> O
     if pairs.iter().any(|pair| pair.is_one_of(&["driver", "dsn", "filedsn"])) {
         agree(kind, &[Kind::SqlServer, Kind::Odbc], "an ODBC string", expander)?;
         let dialect = odbc::dialect(&pairs, kind, expander)?;
-        return Some(odbc::finish(pairs, dialect));
+        return Some(odbc::finish(pairs, dialect, wishes));
     }
     if pairs.iter().any(|pair| pair.is_one_of(sqlserver::SERVER)) {
         agree(kind, &[Kind::SqlServer, Kind::Odbc], "a SQL Server string", expander)?;
-        return sqlserver::from_keywords(pairs, kind, expander);
+        return sqlserver::from_keywords(pairs, kind, wishes, expander);
     }
     expander.problem(
         "which database it is for cannot be told: it is neither a URL, nor an ODBC string with `Driver=` or \

@@ -71,6 +71,11 @@ pub(super) static STATEMENT_CACHE: Key = key(
 pub(super) static READ_ONLY: Key = key("READ_ONLY", Some("false"), "Whether every write is refused.");
 pub(super) static MIGRATIONS_DIR: Key =
     key("MIGRATIONS_DIR", None, "The folder of the migrations. Else `migrations/` and the database's name.");
+pub(super) static MIGRATION_PLACEHOLDERS: Key = key(
+    "MIGRATION_PLACEHOLDERS",
+    None,
+    "What stands for `${name}` in migration files: `name=value`, with commas between several.",
+);
 pub(super) static MIGRATION_TIMEOUT: Key = key(
     "MIGRATION_TIMEOUT",
     Some("3600"),
@@ -83,7 +88,7 @@ pub(super) static MIGRATE_ON_START: Key = key(
 );
 
 /// All keys, in the order in which the reference shows them.
-pub(super) static KEYS: [&Key; 17] = [
+pub(super) static KEYS: [&Key; 18] = [
     &TYPE,
     &CONNECTION_STRING,
     &POOL_SIZE,
@@ -99,6 +104,7 @@ pub(super) static KEYS: [&Key; 17] = [
     &STATEMENT_CACHE,
     &READ_ONLY,
     &MIGRATIONS_DIR,
+    &MIGRATION_PLACEHOLDERS,
     &MIGRATION_TIMEOUT,
     &MIGRATE_ON_START,
 ];

@@ -1,10 +1,12 @@
 //! What a program sets itself, above everything that is read.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::MigrateOnStart;
 use super::secret::Secret;
+use crate::embedded::EmbeddedMigrations;
 #[cfg(feature = "testing")]
 use crate::fault::FaultInjector;
 
@@ -37,6 +39,9 @@ pub(crate) struct Overrides {
     pub(crate) read_only: Option<bool>,
     /// As it is: a relative folder is one of the working directory, not of the home.
     pub(crate) migrations_dir: Option<PathBuf>,
+    pub(crate) migrations: Option<EmbeddedMigrations>,
+    /// By name.
+    pub(crate) placeholders: BTreeMap<String, Secret>,
     pub(crate) migration_timeout: Option<Duration>,
     pub(crate) migrate_on_start: Option<MigrateOnStart>,
     #[cfg(feature = "testing")]

@@ -27,6 +27,16 @@ pub(super) fn duration(text: &str, bare: Unit) -> Option<Duration> {
     Some(Duration::from_micros(micros))
 }
 
+/// Whether this can be the name of a placeholder: Flyway's own have colons, such as `flyway:user`.
+pub(crate) fn is_placeholder(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.:".contains(c))
+}
+
+/// Reads a limit that a migration file sets itself, such as `5s` or `10m`. A bare number is seconds.
+pub(crate) fn limit(text: &str) -> Option<Duration> {
+    duration(text, Unit::Seconds).filter(|limit| !limit.is_zero() && limit.as_secs() <= 365 * 24 * 3600)
+}
+
 /// Reads a yes or a no.
 pub(super) fn boolean(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {

@@ -4,15 +4,17 @@
 //! environment before the file; the keys for all databases; the default. The scope goes before the source,
 //! because a value for one flow says more than one for all of them, wherever it was written.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::{self, Kind, Parsed};
+use super::connection::{self, Kind, Parsed, Wishes};
 use super::keys::{self, GLOBAL, Key, word};
 use super::overrides::Overrides;
 use super::parse::{self, Unit};
+use super::secret::Secret;
 use super::sources::{Place, Sources};
 use super::template::{self, Coding, Expander};
 use super::{MigrateOnStart, Settings, names};
@@ -94,6 +96,8 @@ struct Reader<'a> {
     scopes: Vec<String>,
     problems: Vec<String>,
     is_configured: bool,
+    /// Values of placeholders that come out of the process environment, where passwords are kept.
+    secrets: Vec<Secret>,
 }
 
 impl<'a> Reader<'a> {
@@ -101,11 +105,13 @@ impl<'a> Reader<'a> {
         let mut problems = sources.file.faults.clone();
         let (name, scopes) = (word(database), scopes(flow));
         problems.extend(names::unknown_keys(sources, &scopes, &name));
-        Reader { sources, name, scopes, problems, is_configured: true }
+        Reader { sources, name, scopes, problems, is_configured: true, secrets: Vec::new() }
     }
 
     fn read(&mut self, database: &Arc<str>, overrides: &Overrides) -> Option<Settings> {
-        let parsed = self.connection(overrides);
+        // Read before the string, which is told of it.
+        let read_only = self.word(&keys::READ_ONLY, overrides.read_only, parse::boolean, "`true` or `false`");
+        let parsed = self.connection(overrides, read_only.unwrap_or_default());
         let in_string = parsed.as_ref().and_then(|parsed| parsed.connect_timeout);
         // The string's own limit is weaker than any key, so that one key changes it without the secret.
         let connect_timeout = match self.find(&keys::CONNECT_TIMEOUT) {
@@ -129,7 +135,7 @@ impl<'a> Reader<'a> {
         let retry_attempts = self.number(&keys::RETRY_ATTEMPTS, overrides.retry_attempts, 1..=MOST);
         let retry_budget = self.limit(&keys::RETRY_BUDGET, overrides.retry_budget);
         let statement_cache = self.number(&keys::STATEMENT_CACHE, overrides.statement_cache, 0..=MOST);
-        let read_only = self.word(&keys::READ_ONLY, overrides.read_only, parse::boolean, "`true` or `false`");
+        let placeholders = self.placeholders(overrides);
         let migration_timeout = self.limit(&keys::MIGRATION_TIMEOUT, overrides.migration_timeout);
         let migrate_on_start = self.word(
             &keys::MIGRATE_ON_START,
@@ -155,15 +161,48 @@ impl<'a> Reader<'a> {
             statement_cache: usize::try_from(statement_cache?).ok()?,
             read_only: read_only?,
             migrations_dir,
+            migrations: overrides.migrations,
+            placeholders,
             migration_timeout: migration_timeout?,
             migrate_on_start: migrate_on_start?,
             #[cfg(feature = "testing")]
             faults: overrides.faults.clone(),
-            secrets: parsed.secrets,
+            secrets: parsed.secrets.into_iter().chain(self.secrets.drain(..)).collect(),
         })
     }
 
-    fn connection(&mut self, overrides: &Overrides) -> Option<Parsed> {
+    /// The pairs are divided before `${VAR}` is replaced, so that no value can move a boundary.
+    fn placeholders(&mut self, overrides: &Overrides) -> BTreeMap<String, Secret> {
+        let mut all = BTreeMap::new();
+        if let Some((place, marked)) = self.find(&keys::MIGRATION_PLACEHOLDERS) {
+            let mut expander = Expander::new(&self.sources.process);
+            for pair in marked.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+                match pair.split_once('=') {
+                    Some((name, value)) if parse::is_placeholder(name.trim()) => {
+                        let secret = Secret::new(expander.expand(value.trim(), Coding::Plain));
+                        if template::has_variable(value) {
+                            self.secrets.push(secret.clone());
+                        }
+                        all.insert(name.trim().to_owned(), secret);
+                    }
+                    _ => expander.problem("must be pairs `name=value` with commas between them"),
+                }
+            }
+            for problem in expander.problems {
+                self.problem(&place, &problem);
+            }
+        }
+        for (name, value) in &overrides.placeholders {
+            if !parse::is_placeholder(name) {
+                let place = Place::Builder("placeholder".to_owned());
+                self.problem(&place, "a name is made of ASCII letters, digits, `_`, `-`, `.` and `:`");
+            }
+            all.insert(name.clone(), value.clone());
+        }
+        all
+    }
+
+    fn connection(&mut self, overrides: &Overrides, read_only: bool) -> Option<Parsed> {
         let kind = match (&overrides.database_type, &overrides.connection_string) {
             (Some(text), _) => Some((Place::Builder("database_type".to_owned()), text.clone())),
             // `TYPE` of the environment says what the environment's string is, not what the builder's is.
@@ -188,7 +227,9 @@ impl<'a> Reader<'a> {
             return None;
         };
         let mut expander = Expander::new(&self.sources.process);
-        let parsed = connection::read(&marked, kind, &mut expander);
+        let application = overrides.flow.as_ref().map_or("batchdb".into(), |flow| format!("batchdb/{flow}"));
+        let wishes = Wishes { application: &application, read_only };
+        let parsed = connection::read(&marked, kind, wishes, &mut expander);
         for problem in expander.problems {
             self.problem(&place, &problem);
         }

@@ -95,11 +95,25 @@ impl PostgresTarget {
     }
 }
 
+/// Which driver leads to a database.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Driver {
+    /// The string names it, or a data source that does.
+    Named,
+    /// Any for SQL Server that is installed. The connection string is in the words of Microsoft's, without `Driver=`.
+    Installed {
+        /// The same in the words of FreeTDS; `None`, with the reason, where FreeTDS cannot do what it asks for.
+        freetds: std::result::Result<Secret, &'static str>,
+    },
+}
+
 /// A database behind an ODBC driver.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct OdbcTarget {
-    /// Ready for the driver manager, secrets included.
+    /// Ready for the driver manager, secrets included, but for the driver's name where that is left to what is
+    /// installed.
     pub(crate) connection_string: Secret,
+    pub(crate) driver: Driver,
     /// Driver, server, database and user, for messages.
     pub(crate) description: String,
     pub(crate) dialect: Dialect,

@@ -1,14 +1,16 @@
-//! Cuts a script, such as a migration file, into what a server takes at once.
+//! Cuts a script, such as a migration file, into what is sent to a server at once.
 
 use super::lexer::{Kind, Token, tokens};
 use super::statements::Boundaries;
 use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a server takes at once: a whole script, a batch or a statement.
+/// What is sent at once: a batch or a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Piece<'a> {
     pub(crate) text: &'a str,
+    /// The byte of the script at which the text begins.
+    pub(crate) at: usize,
     /// The line of the script, counted from 1, on which the text begins. Line `n` of the text is line
     /// `line + n - 1` of the script.
     pub(crate) line: usize,
@@ -18,8 +20,9 @@ pub(crate) struct Piece<'a> {
 
 /// Cuts a script into its pieces; those that hold nothing but comments are left out.
 ///
-/// PostgreSQL takes the script as it is. SQL Server takes batches, which end at a line `GO`. Other databases
-/// take one statement after the other, without the `;` behind it.
+/// SQL Server takes batches, which end at a line `GO`. Other databases take one statement after the other, without the
+/// `;` behind it. PostgreSQL would take the whole script, but says of most errors only that one of its statements failed,
+/// and refuses statements such as `VACUUM` in company.
 ///
 /// # Errors
 ///
@@ -33,9 +36,8 @@ pub(crate) fn split(script: &str, dialect: Dialect) -> Result<Vec<Piece<'_>>> {
     }
     let mut cutter = Cutter { script, pieces: Vec::new(), counted: 0, line: 1 };
     match dialect {
-        Dialect::Postgres => cutter.add(&tokens, 1),
         Dialect::SqlServer => cutter.batches(&tokens)?,
-        Dialect::Sqlite | Dialect::Odbc => cutter.statements(&tokens),
+        Dialect::Postgres | Dialect::Sqlite | Dialect::Odbc => cutter.statements(&tokens),
     }
     Ok(cutter.pieces)
 }
@@ -92,7 +94,8 @@ impl<'a> Cutter<'a> {
         }
         self.line += newlines(&self.script[self.counted..first.at]);
         self.counted = first.at;
-        self.pieces.push(Piece { text: &self.script[first.at..last.end()], line: self.line, repeat });
+        let text = &self.script[first.at..last.end()];
+        self.pieces.push(Piece { text, at: first.at, line: self.line, repeat });
     }
 }
 
@@ -155,8 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn postgres_takes_the_script_as_it_is() {
-        check(Postgres, "\n SELECT 1;\nSELECT ';';\n", &[("SELECT 1;\nSELECT ';';", 2, 1)]);
+    fn postgres_takes_statements() {
+        check(Postgres, "\n SELECT 1;\nSELECT ';';\n", &[("SELECT 1", 2, 1), ("SELECT ';'", 3, 1)]);
+        let function = "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END";
+        check(
+            Postgres,
+            &format!("{function};\nDO $$ BEGIN NULL; END $$"),
+            &[(function, 1, 1), ("DO $$ BEGIN NULL; END $$", 2, 1)],
+        );
         check(Postgres, "-- nothing\n/* at all */ ", &[]);
         check(Postgres, "", &[]);
     }

@@ -169,14 +169,12 @@ fn t_sql(batch: &[Token<'_>]) -> Traits {
         divisible: writes && !is_one_change(batch),
         leaves_traces: traces_inside(batch),
     };
+    if t_sql_control(batch).is_some() {
+        return CONTROL;
+    }
     for (index, token) in batch.iter().enumerate().filter(|(_, token)| token.kind == Kind::Word) {
         let following = &batch[index + 1..];
         let is_followed_by = |words: &[&str]| following.first().is_some_and(|next| next.is_one_of(words));
-        let begins = token.is_word("BEGIN") && is_followed_by(&["TRAN", "TRANSACTION", "DISTRIBUTED"]);
-        let saves = token.is_word("SAVE") && is_followed_by(&["TRAN", "TRANSACTION"]);
-        if begins || saves || token.is_one_of(&["COMMIT", "ROLLBACK"]) {
-            return CONTROL;
-        }
         if token.is_one_of(OTHER_VERBS) {
             all = UNKNOWN;
         }
@@ -186,6 +184,16 @@ fn t_sql(batch: &[Token<'_>]) -> Traits {
         all.leaves_traces |= switches || sets || token.is_word("CURSOR");
     }
     all
+}
+
+/// Where a T-SQL batch begins, divides or ends a transaction: the place of the token.
+pub(super) fn t_sql_control(batch: &[Token<'_>]) -> Option<usize> {
+    batch.iter().enumerate().position(|(index, token)| {
+        let is_followed_by = |words: &[&str]| batch.get(index + 1).is_some_and(|next| next.is_one_of(words));
+        token.is_one_of(&["COMMIT", "ROLLBACK"])
+            || (token.is_word("BEGIN") && is_followed_by(&["TRAN", "TRANSACTION", "DISTRIBUTED"]))
+            || (token.is_word("SAVE") && is_followed_by(&["TRAN", "TRANSACTION"]))
+    })
 }
 
 /// Whether a T-SQL batch has one statement that writes, and runs it once.
@@ -204,19 +212,20 @@ fn is_one_change(batch: &[Token<'_>]) -> bool {
 }
 
 /// Whether what follows `SET` is an option of the session, rather than a variable or the column of an
-/// `UPDATE`. The two options that every session has anyway do not count.
+/// `UPDATE`. The option that every session has anyway does not count; `NOCOUNT` does, for without the counts nobody
+/// behind it is told how many rows were changed.
 fn sets_option(following: &[Token<'_>]) -> bool {
     let [option, next, ..] = following else { return true };
     if option.kind != Kind::Word || option.text.starts_with('@') {
         return false;
     }
     let assigns = ["=", ".", "+", "-", "*", "/", "%", "&", "|", "^"].iter().any(|symbol| next.is(symbol));
-    let is_ours = option.is_one_of(&["NOCOUNT", "XACT_ABORT"]) && next.is_word("ON");
+    let is_ours = option.is_word("XACT_ABORT") && next.is_word("ON");
     !assigns && !is_ours
 }
 
 /// Whether the batch is `CREATE PROCEDURE` or its like, whose body reaches to the end and does not run now.
-fn defines_module(batch: &[Token<'_>]) -> bool {
+pub(super) fn defines_module(batch: &[Token<'_>]) -> bool {
     batch.first().is_some_and(|first| first.is_one_of(&["CREATE", "ALTER"]))
         && batch
             .iter()
@@ -442,7 +451,8 @@ mod tests {
     fn t_sql_needs_no_semicolons() {
         for (text, wanted) in [
             ("SELECT 1", ""),
-            ("SET NOCOUNT ON; SELECT 1", ""),
+            ("SET NOCOUNT ON; SELECT 1", "t"),
+            ("SET XACT_ABORT ON; SELECT 1", ""),
             ("DECLARE @d date = GETDATE() SET @d = '2024-01-01' SELECT @d", ""),
             ("SELECT a FROM t ORDER BY a OFFSET 0 ROWS FETCH NEXT 5 ROWS ONLY", ""),
             ("SELECT a FROM t OPTION (USE HINT ('x'))", ""),

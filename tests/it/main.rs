@@ -22,6 +22,7 @@ mod query;
 mod retry;
 mod shutdown;
 mod stream;
+mod test_database;
 mod tidy;
 mod tls;
 mod transaction;

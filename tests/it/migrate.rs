@@ -1,10 +1,17 @@
 //! Migrations on real databases: PostgreSQL, and SQLite through ODBC.
 
+mod baseline;
+mod errors;
+mod files;
 mod lock;
+mod no_transaction;
 #[cfg(feature = "odbc")]
 mod odbc;
+mod plan;
+mod repair;
 mod run;
 mod start;
+mod undo;
 
 use std::fs;
 use std::path::Path;
@@ -91,10 +98,11 @@ impl Given {
         server().psql(&self.database, script).unwrap()
     }
 
-    /// The tables of the schema `public`, in the order of their names.
+    /// The tables of the schema `public` but for the log of what was done, in the order of their names.
     fn tables(&self) -> String {
         self.psql(
-            "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'",
+            "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables \
+             WHERE schemaname = 'public' AND tablename <> 'schema_version_history'",
         )
     }
 

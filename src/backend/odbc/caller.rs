@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use log::Level;
 
 use crate::backend::{Begin, Connection, Cursor, LoadTarget, RowSource, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::log_line;
+use crate::settings::scrub;
 use crate::sql::Statement;
 
 use super::bind::arguments;
 use super::cells::Chunk;
-use super::classify::{Moment, judge, lost, outcome_unknown};
+use super::classify::{Moment, judge, lost};
 use super::decode::Decoder;
 use super::diagnostics::Failure;
 use super::flavor::Flavor;
@@ -23,7 +26,12 @@ use super::link::{Gauge, Link};
 use super::session::Address;
 use super::stream::OdbcRows;
 use super::transaction::Control;
-use super::worker::{Job, Reply, Work, replies, spawn};
+use super::worker::{Job, Reply, Wanted, Work, replies, spawn};
+
+mod failures;
+
+pub(super) use failures::driver_panicked;
+use failures::{not_opened, only_rollback, thread_gone, timed_out};
 
 /// The time for a thread that is between two driver calls to stop by itself. A cancel that meets no
 /// waiting call is one that no driver can get wrong.
@@ -148,16 +156,40 @@ impl OdbcConnection {
         if moment.deadline.left(Instant::now()).is_zero() {
             return self.give_up(inbox, moment).map(Came::Done);
         }
-        match wait(inbox, moment.deadline) {
-            Waited::Message(Reply::Columns(columns)) => Ok(Came::Columns(Decoder::new(columns, self.flavor))),
-            Waited::Message(Reply::Rows(chunk)) => Ok(Came::Rows(chunk)),
-            Waited::Message(Reply::Done(count)) => {
-                self.broken = false;
-                Ok(Came::Done(count))
+        loop {
+            return match wait(inbox, moment.deadline) {
+                Waited::Message(Reply::Messages(messages)) => {
+                    self.tell(&messages);
+                    continue;
+                }
+                Waited::Message(Reply::Columns(columns)) => {
+                    Ok(Came::Columns(Decoder::new(columns, self.flavor)))
+                }
+                Waited::Message(Reply::Rows(chunk)) => Ok(Came::Rows(chunk)),
+                Waited::Message(Reply::Done(count)) => {
+                    self.broken = false;
+                    Ok(Came::Done(count))
+                }
+                Waited::Message(Reply::Failed(failure)) => Err(self.failed(failure, moment)),
+                Waited::DeadlinePassed => self.give_up(inbox, moment).map(Came::Done),
+                Waited::ThreadGone => Err(thread_gone(moment)),
+            };
+        }
+    }
+
+    /// Passes on what the server said: to whoever listens; else SQL Server's `PRINT` and its like, which are written
+    /// to be read, go to the log, in the name of the flow and task that the caller works for.
+    fn tell(&self, messages: &[String]) {
+        for message in messages {
+            let text = scrub(message, &self.address.secrets);
+            if self.link.notices.tell(Level::Info, &text) || self.flavor != Flavor::SqlServer {
+                continue;
             }
-            Waited::Message(Reply::Failed(failure)) => Err(self.failed(failure, moment)),
-            Waited::DeadlinePassed => self.give_up(inbox, moment).map(Came::Done),
-            Waited::ThreadGone => Err(thread_gone(moment)),
+            log_line::event(
+                Level::Info,
+                "message of the server",
+                &[("database", (&*self.address.database).into()), ("message", text.as_str().into())],
+            );
         }
     }
 
@@ -172,13 +204,22 @@ impl OdbcConnection {
         let mut decoder = None;
         loop {
             match self.reply(&inbox, moment)? {
-                Came::Columns(columns) => decoder = Some(columns),
+                Came::Columns(columns) => {
+                    decoder = Some(columns);
+                    if let Rows::Sets(sets) = &mut rows {
+                        sets.push(Vec::new());
+                    }
+                }
                 Came::Rows(chunk) => {
                     let Some(decoder) = &decoder else { return Err(driver_panicked()) };
                     for row in 0..chunk.rows {
                         let row = decoder.row(&chunk, row)?;
-                        if let Rows::Collect(kept) = &mut rows {
-                            kept.push(row);
+                        match &mut rows {
+                            Rows::Ignore => (),
+                            Rows::Collect(kept) => kept.push(row),
+                            Rows::Sets(sets) => {
+                                sets.last_mut().into_iter().for_each(|set| set.push(row.clone()))
+                            }
                         }
                     }
                 }
@@ -194,6 +235,7 @@ impl OdbcConnection {
         while let Ok(reply) = inbox.recv_deadline(until) {
             match reply {
                 Reply::Columns(_) | Reply::Rows(_) => (),
+                Reply::Messages(messages) => self.tell(&messages),
                 Reply::Done(_) => {
                     self.broken = false;
                     return false;
@@ -216,6 +258,7 @@ impl OdbcConnection {
             loop {
                 match inbox.recv_deadline(until) {
                     Ok(Reply::Columns(_) | Reply::Rows(_)) => rows_came = true,
+                    Ok(Reply::Messages(messages)) => self.tell(&messages),
                     // It was done after all. Nobody else gets the connection, for a cancel may be on its way.
                     Ok(Reply::Done(count)) if !rows_came => return Ok(count),
                     Ok(Reply::Done(_)) => return Err(moment.deadline.passed(moment.phase)),
@@ -262,14 +305,14 @@ impl OdbcConnection {
     }
 
     /// A statement as work for the connection's thread.
-    fn work(&self, statement: &Statement, rows_wanted: bool, budget: Budget) -> Result<(Work, Moment)> {
-        if rows_wanted && self.flavor.loses_rows(&statement.text) {
+    fn work(&self, statement: &Statement, wanted: Wanted, budget: Budget) -> Result<(Work, Moment)> {
+        if wanted != Wanted::Count && self.flavor.loses_rows(&statement.text) {
             return Err(Error::usage("SQLite's ODBC driver would run this and lose the rows of RETURNING")
                 .with_hint("run it without RETURNING, and read the rows by a SELECT"));
         }
         let arguments = arguments(&statement.args, self.flavor)?;
         let deadline = budget.step(Instant::now());
-        let work = Work { text: Arc::clone(&statement.text), arguments, rows_wanted, left: left(deadline) };
+        let work = Work { text: Arc::clone(&statement.text), arguments, wanted, left: left(deadline) };
         Ok((work, self.moment(Phase::Query, deadline, statement.traits.acts)))
     }
 
@@ -281,7 +324,7 @@ impl OdbcConnection {
     /// Runs a text without arguments, and drops its rows.
     fn text(&mut self, text: &str, phase: Phase, deadline: Deadline, writes: bool) -> Result<()> {
         let work =
-            Work { text: text.into(), arguments: Vec::new(), rows_wanted: false, left: left(deadline) };
+            Work { text: text.into(), arguments: Vec::new(), wanted: Wanted::Count, left: left(deadline) };
         let moment = self.moment(phase, deadline, writes);
         self.perform(|replies| Job::Run(work, replies), Rows::Ignore, moment).map(|_| ())
     }
@@ -311,7 +354,12 @@ impl Connection for OdbcConnection {
     fn run(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64> {
         let rolls_back = statement.traits.transaction_control && begins_with_rollback(&statement.text);
         self.admit(rolls_back)?;
-        let (work, moment) = self.work(statement, !matches!(rows, Rows::Ignore), budget)?;
+        let wanted = match rows {
+            Rows::Ignore => Wanted::Count,
+            Rows::Collect(_) => Wanted::First,
+            Rows::Sets(_) => Wanted::All,
+        };
+        let (work, moment) = self.work(statement, wanted, budget)?;
         let count = self.perform(|replies| Job::Run(work, replies), rows, moment)?;
         if let (Transaction::Failed(begin), true) = (self.transaction, rolls_back) {
             self.transaction = Transaction::Open(begin);
@@ -321,13 +369,17 @@ impl Connection for OdbcConnection {
 
     fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>> {
         self.admit(false)?;
-        let (work, moment) = self.work(statement, true, budget)?;
+        let (work, moment) = self.work(statement, Wanted::First, budget)?;
         Ok(Box::new(OdbcRows::open(self, work, moment, budget)?))
     }
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
         self.admit(false)?;
         self.text(text, Phase::Query, deadline, true)
+    }
+
+    fn listen(&mut self, name: Option<Arc<str>>) {
+        self.link.notices.listen(name);
     }
 
     fn begin_load(&mut self, target: &LoadTarget, _budget: Budget) -> Result<()> {
@@ -418,50 +470,4 @@ impl Drop for OdbcConnection {
 
 fn begins_with_rollback(text: &str) -> bool {
     text.trim_start().get(..8).is_some_and(|word| word.eq_ignore_ascii_case("ROLLBACK"))
-}
-
-fn only_rollback() -> Error {
-    Error::new(
-        ErrorKind::Database,
-        "a statement of the transaction has failed, so that it can only be rolled back",
-    )
-    .with_hint("return the error of the statement from the transaction, or use a savepoint")
-}
-
-/// The thread has ended in the middle: only a panic in odbc-api does that.
-pub(super) fn driver_panicked() -> Error {
-    Error::new(ErrorKind::Connect, "the ODBC driver failed in a way that it cannot report")
-}
-
-fn thread_gone(moment: Moment) -> Error {
-    if moment.may_have_written || moment.phase == Phase::Commit {
-        outcome_unknown()
-    } else {
-        driver_panicked().with_effect(Effect::RolledBack)
-    }
-}
-
-/// The error of a call that was given up. A commit that got no answer is more than late; what only read, or was part
-/// of a transaction, ends with its connection.
-fn timed_out(moment: Moment) -> Error {
-    let timeout = moment.deadline.passed(moment.phase);
-    match moment.phase {
-        Phase::Commit => outcome_unknown().with_source(timeout),
-        Phase::Query | Phase::Fetch if !moment.may_have_written => timeout.with_effect(Effect::RolledBack),
-        _ => timeout,
-    }
-}
-
-fn not_opened(failure: Failure, address: &Address, limit: Deadline) -> Error {
-    let moment = Moment { phase: Phase::Connect, deadline: limit, may_have_written: false, gave_up: false };
-    match failure {
-        Failure::Ours(error) => error,
-        Failure::Stopped => limit.passed(Phase::Connect),
-        Failure::Driver { records, .. } => {
-            let flavor = Flavor::of(address.dialect, "");
-            let error = judge(&records, flavor, moment, &address.secrets).error;
-            // Nothing of the caller's was sent, whatever it was that failed.
-            if error.effect() == Effect::Unknown { error.with_effect(Effect::NotSent) } else { error }
-        }
-    }
 }

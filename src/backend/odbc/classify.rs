@@ -6,7 +6,7 @@
 //! numbers decide.
 
 use crate::deadline::Deadline;
-use crate::error::{Effect, Error, ErrorKind, Phase};
+use crate::error::{Effect, Error, ErrorKind, Phase, Position};
 use crate::settings::Secret;
 
 use super::diagnostics::{DriverText, Record, lost_by_number};
@@ -75,6 +75,9 @@ pub(super) fn judge(records: &[Record], flavor: Flavor, moment: Moment, secrets:
         ),
         None => error,
     };
+    // Later errors follow from the first one.
+    let line = records.iter().find(|record| record.is_error()).and_then(|record| record.line);
+    let error = error.with_position(line.map(Position::Line));
     let error = match record {
         Some(record) if error.kind() == ErrorKind::Constraint => error.with_object(object(&record.text)),
         _ => error,
@@ -309,7 +312,7 @@ mod tests {
     }
 
     fn record(state: &str, native: i32, text: &str) -> Record {
-        Record { state: state.into(), native, text: text.into() }
+        Record { state: state.into(), native, text: text.into(), line: None }
     }
 
     #[track_caller]

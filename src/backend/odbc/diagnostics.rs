@@ -16,9 +16,24 @@ pub(super) struct Record {
     pub(super) state: String,
     pub(super) native: i32,
     pub(super) text: String,
+    /// The line of the text that was sent, where the driver says it.
+    pub(super) line: Option<u32>,
 }
 
 impl Record {
+    /// What the server has to say, without the names that drivers put before it: `[Microsoft][ODBC Driver 18 …]`.
+    pub(super) fn message(&self) -> &str {
+        // What the server says may begin with a bracket of its own.
+        if let Some((_, said)) = self.text.split_once("[SQL Server]") {
+            return said.trim();
+        }
+        let mut text = self.text.as_str();
+        while let Some((_, rest)) = text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+            text = rest;
+        }
+        text.trim()
+    }
+
     /// Whether the record reports an error, whatever the call returned.
     ///
     /// FreeTDS returns a success with diagnostics for a block of rows that an error cut short, and
@@ -29,6 +44,16 @@ impl Record {
             Some("01") => self.state == "01000" && lost_by_number(self.native),
             _ => true,
         }
+    }
+
+    /// What the server says besides results and errors: a `PRINT`, a `RAISERROR` of severity 10 or lower, a notice.
+    pub(super) fn said(&self) -> Option<&str> {
+        /// "Changed database context to", "Changed language setting to".
+        const CONTEXT: [i32; 2] = [5701, 5703];
+        // What is not of this class is the driver's own: a value that was cut, an option that it changed.
+        let is_word = matches!(self.state.as_str(), "01000" | "00000") && !self.is_error();
+        let is_said = is_word && !CONTEXT.contains(&self.native);
+        Some(self.message()).filter(|text| is_said && !text.is_empty())
     }
 }
 
@@ -48,6 +73,7 @@ pub(super) fn records(handle: &impl Diagnostics) -> Vec<Record> {
             state: record.state.as_str().to_owned(),
             native: record.native_error,
             text: slice_to_cow_utf8(&record.message).trim_end_matches(['\0', '\n', ' ']).to_owned(),
+            line: None,
         });
     }
     records
@@ -103,7 +129,13 @@ mod tests {
     use super::*;
 
     fn record(state: &str, native: i32) -> Record {
-        Record { state: state.into(), native, text: String::new() }
+        Record { state: state.into(), native, text: String::new(), line: None }
+    }
+
+    impl Record {
+        fn with_text(self, text: &str) -> Record {
+            Record { text: text.into(), ..self }
+        }
     }
 
     #[test]
@@ -117,11 +149,32 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_what_the_server_says_without_an_error() {
+        let said =
+            |state, native, text: &str| record(state, native).with_text(text).said().map(str::to_owned);
+        assert_eq!(said("01000", 0, "[FreeTDS][SQL Server]100 rows").as_deref(), Some("100 rows"));
+        let long = "[Microsoft][ODBC Driver 18 for SQL Server][SQL Server][a] [SQL Server]";
+        assert_eq!(said("01000", 50000, long).as_deref(), Some("[a] [SQL Server]"));
+        assert_eq!(said("01000", 5701, "[FreeTDS][SQL Server]Changed database context to 'x'."), None);
+        assert_eq!(said("01000", 20017, "[FreeTDS][SQL Server]Unexpected EOF from the server"), None);
+        assert_eq!(said("23000", 2627, "[FreeTDS][SQL Server]Violation of"), None);
+        assert_eq!(said("01S02", 0, "[FreeTDS]Option value changed"), None);
+    }
+
+    #[test]
+    fn a_message_is_read_without_the_names_before_it() {
+        let text = "[Microsoft][ODBC Driver 18 for SQL Server][SQL Server]halfway [of 3]".into();
+        assert_eq!(Record { text, ..record("01000", 0) }.message(), "halfway [of 3]");
+        assert_eq!(Record { text: "[open".into(), ..record("01000", 0) }.message(), "[open");
+    }
+
+    #[test]
     fn secrets_leave_no_trace_in_the_drivers_text() {
         let secrets = ["p}w", "p}w-long", ""].map(Secret::new);
         let records = [Record {
             state: "08001".into(),
             native: 0,
+            line: None,
             text: "PWD={p}}w-long}; raw p}w-long, raw p}w, braced p}}w, coded p%7Dw".into(),
         }];
         assert_eq!(

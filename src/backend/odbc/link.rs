@@ -8,6 +8,8 @@ use std::thread;
 
 use odbc_sys::HStmt;
 
+use crate::backend::notices::Notices;
+
 /// How many threads are held by an ODBC driver although nobody waits for them any more. Each ends by itself when
 /// the driver's call returns.
 #[derive(Debug, Default)]
@@ -35,6 +37,8 @@ pub(super) struct Link {
     presence: Mutex<Presence>,
     /// That of the connection's pool.
     gauge: Arc<Gauge>,
+    /// Whom the driver's messages are for.
+    pub(super) notices: Notices,
 }
 
 /// The handle of a statement in whose call the connection's thread waits.

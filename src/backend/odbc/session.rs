@@ -2,9 +2,8 @@
 #![allow(unsafe_code, reason = "ODBC handles are opened, set and freed here")]
 
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use odbc_api::handles::{AnyHandle, Connection, Environment, SqlResult, SqlText};
@@ -15,9 +14,10 @@ use odbc_sys::{
 
 use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
-use crate::settings::Secret;
+use crate::settings::{Driver, Secret};
 
 use super::diagnostics::{DriverText, Failure, Record, records};
+use super::drivers::{self, Choice};
 use super::flavor::Flavor;
 use super::link::Link;
 use super::statement::Statement;
@@ -25,11 +25,14 @@ use super::transaction::{Control, attribute, words};
 
 /// Where a connection leads, and how it is opened.
 pub(super) struct Address {
-    /// Ready for the driver manager, secrets included.
+    /// Ready for the driver manager, secrets included, but for the name of a driver that is not named.
     pub(super) connection_string: Secret,
+    pub(super) driver: Driver,
     /// Driver, server and database, for messages.
     pub(super) description: String,
     pub(super) dialect: Dialect,
+    /// The name that the program has for the database, for the log.
+    pub(super) database: Arc<str>,
     /// What must not be in any message.
     pub(super) secrets: Vec<Secret>,
     pub(super) read_only: bool,
@@ -70,7 +73,8 @@ impl<'l> Session<'l> {
             let _ =
                 unsafe { connection.set_attribute(ConnectionAttribute::ACCESS_MODE, READ_ONLY, IS_UINTEGER) };
         }
-        match driver_connect(&mut connection, address) {
+        let text = complete(address, drivers::installed)?;
+        match driver_connect(&mut connection, address, text.expose()) {
             SqlResult::Success(()) | SqlResult::SuccessWithInfo(()) => (),
             _ => return Err(not_connected(records(&connection), address)),
         }
@@ -261,8 +265,25 @@ fn allocate() -> Result<Connection<'static>, Failure> {
     }
 }
 
-fn driver_connect(connection: &mut Connection<'_>, address: &Address) -> SqlResult<()> {
-    let text = address.connection_string.expose();
+/// The connection string with its driver.
+fn complete(address: &Address, installed: impl FnOnce() -> Vec<String>) -> Result<Secret, Failure> {
+    let Driver::Installed { freetds } = &address.driver else {
+        return Ok(Secret::new(address.connection_string.expose()));
+    };
+    let installed = installed();
+    let with = |name: &str, text: &Secret| Secret::new(format!("Driver={{{name}}};{}", text.expose()));
+    match (drivers::choose(&installed, freetds.is_ok()), freetds) {
+        (Some(Choice::Microsoft(name)), _) => Ok(with(name, &address.connection_string)),
+        (Some(Choice::FreeTds(name)), Ok(text)) => Ok(with(name, text)),
+        (_, refusal) => {
+            let message = format!("no ODBC driver for {} is installed", address.description);
+            let reason = refusal.as_ref().err().map_or(String::new(), |reason| format!("{reason}; "));
+            Err(Error::config(message).with_hint(format!("{reason}{}", listed(&installed))).into())
+        }
+    }
+}
+
+fn driver_connect(connection: &mut Connection<'_>, address: &Address, text: &str) -> SqlResult<()> {
     if !Flavor::of(address.dialect, "").takes_utf8() {
         return connection.connect_with_connection_string(&SqlText::new(text));
     }
@@ -298,25 +319,16 @@ fn not_connected(records: Vec<Record>, address: &Address) -> Failure {
     if !missing {
         return Failure::Driver { records, late: false };
     }
-    let known = installed_drivers();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     Failure::Ours(
         Error::config(format!("the ODBC driver or data source of {} is not installed", address.description))
-            .with_hint(format!("drivers that are installed here: {known}"))
+            .with_hint(listed(&drivers::installed()))
             .with_source(DriverText::new(&records, &address.secrets)),
     )
 }
 
-/// The names of the drivers that the driver manager knows.
-fn installed_drivers() -> Vec<String> {
-    // The list is a help in a message; odbc-api panics over a driver entry that it cannot read.
-    let listed = catch_unwind(AssertUnwindSafe(|| {
-        odbc_api::environment().and_then(odbc_api::Environment::drivers).unwrap_or_default()
-    }));
-    let mut names: Vec<String> =
-        listed.unwrap_or_default().into_iter().map(|driver| driver.description).collect();
-    names.sort();
-    names
+fn listed(installed: &[String]) -> String {
+    let names = if installed.is_empty() { "none".to_owned() } else { installed.join(", ") };
+    format!("drivers that are installed here: {names}")
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub(super) struct Statement<'c> {
     late: bool,
     /// What is bound to the handle.
     arguments: Vec<Argument>,
+    /// What the server has said and nobody has taken yet.
+    messages: Vec<String>,
 }
 
 /// What a driver says of one column of a result.
@@ -57,7 +59,7 @@ impl<'c> Statement<'c> {
         rereads: bool,
     ) -> Statement<'c> {
         let handle = ManuallyDrop::new(handle);
-        Statement { handle, link, flavor, rereads, late: false, arguments: Vec::new() }
+        Statement { handle, link, flavor, rereads, late: false, arguments: Vec::new(), messages: Vec::new() }
     }
 
     /// Whether a value of a fetched block can be had again by `position` and `get_part`.
@@ -90,6 +92,11 @@ impl<'c> Statement<'c> {
             }
         }
         Ok(())
+    }
+
+    /// What the server has said (`PRINT`, `RAISERROR` of a low severity) since the last time.
+    pub(super) fn take_messages(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.messages)
     }
 
     /// Sends the text and waits for its first result.
@@ -330,15 +337,80 @@ impl<'c> Statement<'c> {
             SqlReturn::SUCCESS => Ok(true),
             SqlReturn::NO_DATA => Ok(false),
             SqlReturn::SUCCESS_WITH_INFO => {
-                let records = records(&*self.handle);
-                if records.iter().any(Record::is_error) { Err(self.failed(records)) } else { Ok(true) }
+                let records = self.records();
+                if records.iter().any(Record::is_error) {
+                    return Err(self.failed(records));
+                }
+                self.hear(&records);
+                Ok(true)
             }
             SqlReturn::INVALID_HANDLE => Err(self.failed(Vec::new())),
             _ => {
-                let records = records(&*self.handle);
+                let records = self.records();
                 Err(self.failed(records))
             }
         }
+    }
+
+    fn records(&self) -> Vec<Record> {
+        let mut records = records(&*self.handle);
+        if self.flavor == Flavor::SqlServer {
+            for (number, record) in (1..).zip(&mut records) {
+                record.line = self.line_of(number);
+            }
+        }
+        records
+    }
+
+    /// The line of the batch that a record of SQL Server is about; of a procedure that the batch calls, none.
+    fn line_of(&self, record: i16) -> Option<u32> {
+        /// `SQL_DIAG_SS_PROCNAME`, a text.
+        const PROCEDURE: i16 = -1153;
+        /// `SQL_DIAG_SS_LINE`, an unsigned number of 16 bits.
+        const LINE: i16 = -1154;
+        let ask = |field, room: Pointer, bytes, length: &mut i16| {
+            // SAFETY: the handle is valid, and both pointers outlive the call; `room` has `bytes` bytes, which is
+            // more than a number takes.
+            unsafe {
+                odbc_sys::SQLGetDiagFieldW(
+                    HandleType::Stmt,
+                    self.handle.as_sys().as_handle(),
+                    record,
+                    field,
+                    room,
+                    bytes,
+                    length,
+                )
+            }
+        };
+        let (mut name, mut line, mut length) = ([0_u16; 64], 0_u64, 0_i16);
+        let told = |code| matches!(code, SqlReturn::SUCCESS | SqlReturn::SUCCESS_WITH_INFO);
+        let in_procedure = told(ask(PROCEDURE, name.as_mut_ptr().cast(), 128, &mut length)) && name[0] != 0;
+        let found = told(ask(LINE, (&raw mut line).cast(), 8, &mut length)) && line > 0;
+        // The low 16 bits, whatever else the driver wrote.
+        (found && !in_procedure).then_some((line & 0xFFFF) as u32)
+    }
+
+    /// The failure with the errors behind it: SQL Server reports each error of a batch as a result of its own, and the
+    /// last one often says no more than to look at those before it.
+    pub(super) fn with_later_errors(&mut self, failure: Failure) -> Failure {
+        /// A batch that goes on for longer after its first error is not followed.
+        const MOST_RESULTS: usize = 32;
+        let Failure::Driver { mut records, late } = failure else { return failure };
+        let is_lost = |records: &[Record]| records.iter().any(|record| record.state.starts_with("08"));
+        if self.flavor == Flavor::SqlServer {
+            for _ in 0..MOST_RESULTS {
+                if is_lost(&records) {
+                    break;
+                }
+                match self.more_results() {
+                    Ok(true) => (),
+                    Err(Failure::Driver { records: more, .. }) if !more.is_empty() => records.extend(more),
+                    _ => break,
+                }
+            }
+        }
+        Failure::Driver { records, late }
     }
 
     fn checked(&mut self, result: SqlResult<()>) -> Result<(), Failure> {
@@ -350,7 +422,13 @@ impl<'c> Statement<'c> {
         self.returned(code).map(|_| ())
     }
 
-    fn failed(&self, records: Vec<Record>) -> Failure {
+    /// Keeps what the server itself says among the records of a call.
+    fn hear(&mut self, records: &[Record]) {
+        self.messages.extend(records.iter().filter_map(Record::said).map(str::to_owned));
+    }
+
+    fn failed(&mut self, records: Vec<Record>) -> Failure {
+        self.hear(&records);
         Failure::Driver { records, late: self.late }
     }
 

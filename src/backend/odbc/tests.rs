@@ -30,12 +30,13 @@ fn abandoned_threads() -> usize {
 fn connector(dialect: Dialect, connection_string: &str, secrets: &[&str]) -> OdbcConnector {
     let target = OdbcTarget {
         connection_string: Secret::new(connection_string),
+        driver: crate::settings::Driver::Named,
         description: "the test's database".into(),
         dialect,
         secrets: secrets.iter().map(|secret| Secret::new(*secret)).collect(),
     };
     OdbcConnector {
-        address: Arc::new(address(&target, false).unwrap()),
+        address: Arc::new(address(&target, &"test".into(), false).unwrap()),
         connect_timeout: Duration::from_secs(10),
         abandoned: Arc::clone(&ABANDONED),
     }
@@ -439,11 +440,12 @@ fn a_read_only_session_takes_no_writes() {
     execute(database.connect().as_mut(), "CREATE TABLE t (a INTEGER)", vec![]);
     let target = OdbcTarget {
         connection_string: Secret::new(format!("Driver=SQLite3;Database={}", database.file().display())),
+        driver: crate::settings::Driver::Named,
         description: String::new(),
         dialect: Dialect::Sqlite,
         secrets: vec![],
     };
-    let address = Arc::new(address(&target, true).unwrap());
+    let address = Arc::new(address(&target, &"test".into(), true).unwrap());
     let reader = OdbcConnector { address, connect_timeout: LONG, abandoned: Arc::default() };
     let mut connection = reader.connect(Deadline::NONE).unwrap();
     assert_eq!(count(connection.as_mut(), "t"), 0);

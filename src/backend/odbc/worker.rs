@@ -29,15 +29,28 @@ pub(super) enum Job {
 pub(super) struct Work {
     pub(super) text: Arc<str>,
     pub(super) arguments: Vec<Argument>,
-    /// Whether the rows are wanted, or only their number.
-    pub(super) rows_wanted: bool,
+    pub(super) wanted: Wanted,
     /// The time that is left for it, for the driver's own limit.
     pub(super) left: Option<Duration>,
+}
+
+/// Which results of a statement are handed over. All of them are read to their ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Only how many rows there were.
+    Count,
+    /// The rows of the first result that has any columns.
+    First,
+    /// The rows of every result that has columns.
+    All,
 }
 
 /// What comes back. The last reply to a job is `Done` or `Failed`.
 #[derive(Debug)]
 pub(super) enum Reply {
+    /// What the server said on the way, in the order in which it said it.
+    Messages(Vec<String>),
+    /// A result begins.
     Columns(Vec<Column>),
     Rows(Chunk),
     /// So many rows were returned or changed.
@@ -129,13 +142,32 @@ fn run(session: &Session<'_>, work: Work, replies: &Sender<Reply>) {
         });
     };
     match session.statement() {
-        Ok(mut statement) => last(results(&mut statement, work, replies)),
+        Ok(mut statement) => {
+            let is_script = work.arguments.is_empty() && work.wanted == Wanted::Count;
+            let outcome = results(&mut statement, work, replies);
+            let outcome = outcome.map_err(|failure| match is_script {
+                true => statement.with_later_errors(failure),
+                false => failure,
+            });
+            // What a call said that failed in the end is told before the failure.
+            let _ = say(&mut statement, replies);
+            last(outcome);
+        }
         Err(failure) => last(Err(failure)),
     }
 }
 
-/// Executes, hands over the rows of the first result that has any, and reads all the others to their end:
-/// the error of a later statement, or of a trigger, stands behind the results before it.
+/// Passes on what the server has said.
+fn say(statement: &mut Statement<'_>, replies: &Sender<Reply>) -> Result<(), Failure> {
+    let messages = statement.take_messages();
+    if messages.is_empty() {
+        return Ok(());
+    }
+    replies.send(Reply::Messages(messages)).map_err(|_| Failure::Stopped)
+}
+
+/// Executes, hands over the rows of the results that are wanted, and reads all the others to their end: the error of
+/// a later statement, or of a trigger, stands behind the results before it.
 fn results(statement: &mut Statement<'_>, work: Work, replies: &Sender<Reply>) -> Result<u64, Failure> {
     if let Some(left) = work.left {
         statement.set_timeout(left);
@@ -144,12 +176,13 @@ fn results(statement: &mut Statement<'_>, work: Work, replies: &Sender<Reply>) -
     statement.execute(&work.text)?;
     let (mut returned, mut changed) = (None, 0);
     loop {
+        say(statement, replies)?;
         let columns = statement.column_count()?;
         if columns == 0 {
             // A trigger's counts come before the count of the statement that fired it.
             changed = statement.row_count().unwrap_or(changed);
-        } else if returned.is_none() && work.rows_wanted {
-            returned = Some(hand_over(statement, columns, replies)?);
+        } else if work.wanted == Wanted::All || (work.wanted == Wanted::First && returned.is_none()) {
+            returned = Some(returned.unwrap_or(0) + hand_over(statement, columns, replies)?);
         } else {
             let mut rows = 0;
             while statement.fetch()? {

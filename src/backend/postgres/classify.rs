@@ -10,7 +10,7 @@ use std::error::Error as _;
 
 use postgres::error::DbError;
 
-use crate::error::{Effect, Error, ErrorKind, Object, Phase};
+use crate::error::{Effect, Error, ErrorKind, Object, Phase, Position};
 
 /// What a SQLSTATE means.
 pub(super) fn kind_of(sqlstate: &str) -> (ErrorKind, Effect) {
@@ -118,6 +118,12 @@ pub(super) fn from_db_error(database: &DbError) -> Error {
         constraint: database.constraint().map(Box::from),
     });
     let error = error.with_source(ServerText::of(database));
+    let error = match database.position() {
+        Some(postgres::error::ErrorPosition::Original(at)) => {
+            error.with_position(Some(Position::Character(*at)))
+        }
+        _ => error,
+    };
     match hint(kind, sqlstate) {
         Some(hint) => error.with_hint(hint),
         None => error,

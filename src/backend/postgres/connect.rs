@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 use log::kv::Value;
 use postgres::config::{SslMode as DriverSslMode, SslNegotiation};
+use postgres::error::{DbError, Severity};
 use postgres::{Client, Config};
 use r2d2::ManageConnection;
 use r2d2_postgres::PostgresConnectionManager;
@@ -18,7 +19,7 @@ use super::connection::PgConnection;
 use super::runtime;
 use super::tls::Connector;
 use super::watchdog::{Control, Watched};
-use crate::backend;
+use crate::backend::{self, notices::Notices};
 use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
@@ -59,7 +60,7 @@ impl PostgresConnector {
     }
 
     /// The driver's settings, but for the address.
-    fn config(&self) -> Config {
+    fn config(&self, notices: &Notices) -> Config {
         let target = &self.target;
         let mut config = Config::new();
         if let Some(user) = &target.user {
@@ -78,10 +79,7 @@ impl PostgresConnector {
             .keepalives_idle(KEEPALIVE_IDLE)
             .keepalives_interval(KEEPALIVE_INTERVAL)
             .keepalives_retries(KEEPALIVE_RETRIES)
-            // A notice may quote values, so its text stays out of the log.
-            .notice_callback(|notice| {
-                log::debug!("notice of the server: {} {}", notice.severity(), notice.code().code())
-            });
+            .notice_callback(told_to(notices.clone()));
         #[cfg(target_os = "linux")]
         config.tcp_user_timeout(TCP_USER_TIMEOUT);
         config
@@ -150,11 +148,12 @@ impl PostgresConnector {
             let (more_hosts, count) = (self.target.hosts.len() - index - 1, places.len());
             for (number, place) in places.into_iter().enumerate() {
                 let share = share_of(deadline, count - number + more_hosts);
-                match self.attempt(self.config(), &place, share) {
+                let notices = Notices::default();
+                match self.attempt(self.config(&notices), &place, share) {
                     Ok((client, control, connector)) => {
                         control.set_cancel(CancelRequest { token: client.cancel_token(), connector });
                         let mut connection =
-                            PgConnection::new(client, control, self.statement_cache, self.read_only);
+                            PgConnection::new(client, control, notices, self.statement_cache, self.read_only);
                         connection.set_up(deadline)?;
                         return Ok(connection);
                     }
@@ -188,6 +187,20 @@ impl backend::Connector for PostgresConnector {
                 );
                 Err(self.without_password(error).at(&self.description))
             }
+        }
+    }
+}
+
+/// Takes the server's notices. Their text may quote values, and goes to nobody who has not asked for it.
+fn told_to(notices: Notices) -> impl Fn(DbError) + Send + Sync + 'static {
+    move |notice| {
+        let level = match notice.parsed_severity() {
+            Some(Severity::Warning) => Level::Warn,
+            Some(Severity::Debug | Severity::Log) => Level::Debug,
+            _ => Level::Info,
+        };
+        if !notices.tell(level, &format!("{}: {}", notice.severity(), notice.message())) {
+            log::debug!("notice of the server: {} {}", notice.severity(), notice.code().code());
         }
     }
 }

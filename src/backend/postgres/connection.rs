@@ -13,10 +13,11 @@ use super::failure::Failed;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
-use crate::backend::{self, Begin, CommitMark, Cursor, LoadTarget, RowSource, Rows};
+use crate::backend::{self, Begin, CommitMark, Cursor, LoadTarget, RowSource, Rows, notices::Notices};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
+use crate::row::Row;
 use crate::sql::Statement;
 
 /// How long a healthy connection may take to say goodbye.
@@ -39,6 +40,7 @@ pub(super) struct PgConnection {
     /// `None` only while it is dropped.
     pub(super) client: Option<Client>,
     pub(super) control: Watched,
+    notices: Notices,
     pub(super) statements: StatementCache,
     pub(super) in_transaction: bool,
     /// The mark of the transaction that was begun last.
@@ -50,10 +52,17 @@ pub(super) struct PgConnection {
 }
 
 impl PgConnection {
-    pub(super) fn new(client: Client, control: Watched, cache: usize, read_only: bool) -> PgConnection {
+    pub(super) fn new(
+        client: Client,
+        control: Watched,
+        notices: Notices,
+        cache: usize,
+        read_only: bool,
+    ) -> PgConnection {
         PgConnection {
             client: Some(client),
             control,
+            notices,
             statements: StatementCache::new(cache),
             in_transaction: false,
             mark: None,
@@ -134,18 +143,18 @@ impl PgConnection {
         &mut self,
         prepared: &Prepared,
         statement: &Statement,
-        rows: &mut Rows<'_>,
+        kept: Option<&mut Vec<Row>>,
         first: Deadline,
     ) -> Result<u64> {
         let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
         let params: Vec<&(dyn ToSql + Sync)> =
             params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
         let writes = statement.traits.acts;
-        match rows {
-            Rows::Ignore => self.call_in_time(first, Phase::Query, writes, |client| {
+        match kept {
+            None => self.call_in_time(first, Phase::Query, writes, |client| {
                 client.execute(&prepared.statement, &params)
             }),
-            Rows::Collect(kept) => {
+            Some(kept) => {
                 prepared.shape.check()?;
                 let found = self.call_in_time(first, Phase::Query, writes, |client| {
                     client.query(&prepared.statement, &params)
@@ -159,19 +168,58 @@ impl PgConnection {
         }
     }
 
+    /// Runs a statement; one that has lost its meaning on the server is prepared anew, once.
+    fn run_kept(
+        &mut self,
+        statement: &Statement,
+        mut kept: Option<&mut Vec<Row>>,
+        budget: Budget,
+    ) -> Result<u64> {
+        let now = Instant::now();
+        let first = budget.step(now);
+        first.left_for(Phase::Query, now)?;
+        if !self.statements.is_on() {
+            return self.run_unnamed(statement, kept, first);
+        }
+        let (prepared, known) = self.prepare(statement, first)?;
+        let outcome = self.run_prepared(&prepared, statement, kept.as_deref_mut(), first);
+        match outcome {
+            Err(error) if is_stale(&error) => {
+                self.statements.forget(&statement.text);
+                // A procedure may say the same after it has committed a part.
+                if !known || statement.traits.divisible || self.in_transaction || self.broken {
+                    return Err(error);
+                }
+                // The server refused it before anything ran, so it may be prepared anew and sent again.
+                let (prepared, _) = self.prepare(statement, first)?;
+                self.run_prepared(&prepared, statement, kept, first)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether a statement that was run is known to return rows, even where there were none.
+    fn returns_rows(&mut self, statement: &Statement) -> bool {
+        let prepared = self.statements.get(&statement.text);
+        prepared.is_some_and(|prepared| !prepared.statement.columns().is_empty())
+    }
+
     /// Without a statement cache nothing is prepared by name, which a pooler in transaction mode would lose:
     /// unnamed, with parameters as text of unknown type, in one round trip.
-    fn run_unnamed(&mut self, statement: &Statement, rows: &mut Rows<'_>, first: Deadline) -> Result<u64> {
+    fn run_unnamed(
+        &mut self,
+        statement: &Statement,
+        kept: Option<&mut Vec<Row>>,
+        first: Deadline,
+    ) -> Result<u64> {
         let text = &*statement.text;
         let params: Vec<(Param<'_>, Type)> = statement.args.iter().map(Param::told).collect();
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
             params.iter().map(|(param, ty)| (param as &(dyn ToSql + Sync), ty.clone())).collect();
         let writes = statement.traits.acts;
-        match rows {
-            Rows::Ignore => {
-                self.call(first, Phase::Query, writes, |client| client.execute_typed(text, &params))
-            }
-            Rows::Collect(kept) => {
+        match kept {
+            None => self.call(first, Phase::Query, writes, |client| client.execute_typed(text, &params)),
+            Some(kept) => {
                 let found =
                     self.call(first, Phase::Query, writes, |client| client.query_typed(text, &params))?;
                 if let Some(row) = found.first() {
@@ -211,27 +259,19 @@ impl backend::Connection for PgConnection {
         Dialect::Postgres
     }
 
-    fn run(&mut self, statement: &Statement, mut rows: Rows<'_>, budget: Budget) -> Result<u64> {
-        let now = Instant::now();
-        let first = budget.step(now);
-        first.left_for(Phase::Query, now)?;
-        if !self.statements.is_on() {
-            return self.run_unnamed(statement, &mut rows, first);
-        }
-        let (prepared, known) = self.prepare(statement, first)?;
-        let outcome = self.run_prepared(&prepared, statement, &mut rows, first);
-        match outcome {
-            Err(error) if is_stale(&error) => {
-                self.statements.forget(&statement.text);
-                // A procedure may say the same after it has committed a part.
-                if !known || statement.traits.divisible || self.in_transaction || self.broken {
-                    return Err(error);
+    fn run(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64> {
+        match rows {
+            Rows::Ignore => self.run_kept(statement, None, budget),
+            Rows::Collect(kept) => self.run_kept(statement, Some(kept), budget),
+            // A statement has one result here at most.
+            Rows::Sets(sets) => {
+                let mut only = Vec::new();
+                let count = self.run_kept(statement, Some(&mut only), budget)?;
+                if !only.is_empty() || self.returns_rows(statement) {
+                    sets.push(only);
                 }
-                // The server refused it before anything ran, so it may be prepared anew and sent again.
-                let (prepared, _) = self.prepare(statement, first)?;
-                self.run_prepared(&prepared, statement, &mut rows, first)
+                Ok(count)
             }
-            outcome => outcome,
         }
     }
 
@@ -241,6 +281,10 @@ impl backend::Connection for PgConnection {
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
         self.call(deadline, Phase::Query, true, |client| client.batch_execute(text))
+    }
+
+    fn listen(&mut self, name: Option<Arc<str>>) {
+        self.notices.listen(name);
     }
 
     fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {

@@ -2,14 +2,11 @@
 
 use std::io::{self, Write};
 
-use batchdb::{
-    DatabaseHealth, Error, HealthReport, MigrateOnStart, MigrationHealth, MigrationReport, MigrationStatus,
-    Row, Settings, Value,
-};
+use batchdb::{DatabaseHealth, Error, HealthReport, MigrateOnStart, MigrationHealth, Row, Settings, Value};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-type Out<'a> = &'a mut dyn Write;
+pub(crate) type Out<'a> = &'a mut dyn Write;
 
 pub(crate) fn json(out: Out<'_>, document: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, document)?;
@@ -87,30 +84,6 @@ fn migrations_of(database: &DatabaseHealth) -> String {
     }
 }
 
-pub(crate) fn migrated(out: Out<'_>, database: &str, report: &MigrationReport) -> io::Result<()> {
-    for migration in &report.applied {
-        writeln!(out, "{database}: applied {} in {:.1?}", migration.file, migration.duration)?;
-    }
-    let version = report.current_version.as_deref().unwrap_or("none");
-    match report.applied.len() {
-        0 => writeln!(out, "{database}: nothing to apply; the version is {version}"),
-        applied => {
-            let applied = counted(applied as u64, "migration");
-            writeln!(out, "{database}: {applied} applied; the version is {version}")
-        }
-    }
-}
-
-pub(crate) fn migrations(out: Out<'_>, database: &str, status: &MigrationStatus) -> io::Result<()> {
-    let version = status.current_version.as_deref().unwrap_or("none");
-    let when = status.last_migration.map(|at| format!(", the last at {at}")).unwrap_or_default();
-    writeln!(out, "{database}: the version is {version}; {} applied{when}", status.total_migrations)?;
-    match status.pending_migrations.as_slice() {
-        [] => writeln!(out, "{database}: nothing is pending"),
-        pending => writeln!(out, "{database}: pending: {}", pending.join(", ")),
-    }
-}
-
 pub(crate) fn rows(out: Out<'_>, rows: &[Row]) -> io::Result<()> {
     // Without a row nobody knows the columns.
     if let Some(first) = rows.first() {
@@ -128,7 +101,7 @@ pub(crate) fn counted(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-fn table(header: impl IntoIterator<Item = impl Into<String>>) -> Table {
+pub(crate) fn table(header: impl IntoIterator<Item = impl Into<String>>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(header.into_iter().map(Into::into).collect::<Vec<String>>());
@@ -147,7 +120,7 @@ fn cell(value: &Value) -> String {
 }
 
 /// Text that cannot move the cursor or break the table.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let (escaped, itself) =

@@ -2,11 +2,12 @@
 
 use super::super::secret::Secret;
 use super::super::template::{self, Coding, Expander};
-use super::super::{OdbcTarget, Target};
-use super::{Kind, Parsed, url};
+use super::super::{Driver, OdbcTarget, Target};
+use super::{Kind, Parsed, Wishes, freetds, url};
 use crate::dialect::Dialect;
 
 /// One `keyword=value` of an ODBC string.
+#[derive(Clone)]
 pub(super) struct Pair {
     pub(super) key: String,
     /// The value without braces and with its variables put in.
@@ -113,7 +114,7 @@ fn braced(value: &str, is_secret: bool) -> String {
 }
 
 /// Reads what stands behind `sqlite://`: with three slashes a relative path, with four an absolute one.
-pub(super) fn from_sqlite_url(rest: &str, expander: &mut Expander<'_>) -> Option<Parsed> {
+pub(super) fn from_sqlite_url(rest: &str, wishes: Wishes<'_>, expander: &mut Expander<'_>) -> Option<Parsed> {
     let parts = url::split(rest, expander)?;
     if !parts.hosts.is_empty() || parts.user.is_some() {
         expander.problem(
@@ -127,7 +128,7 @@ pub(super) fn from_sqlite_url(rest: &str, expander: &mut Expander<'_>) -> Option
     }
     let mut pairs = vec![Pair::new("Driver", "SQLite3"), Pair::new("Database", path)];
     add(&mut pairs, url::parameters(parts.query, expander), expander);
-    Some(finish(pairs, Dialect::Sqlite))
+    Some(finish(pairs, Dialect::Sqlite, wishes))
 }
 
 /// Adds the parameters of a URL, each in the place of a pair that is there.
@@ -144,30 +145,50 @@ pub(super) fn add(pairs: &mut Vec<Pair>, parameters: Vec<(String, String)>, expa
     }
 }
 
-/// Makes the target of the pairs, which name a driver or a data source.
-pub(super) fn finish(mut pairs: Vec<Pair>, dialect: Dialect) -> Parsed {
-    if is_freetds(find(&pairs, &["driver"]).unwrap_or_default()) {
-        // FreeTDS guesses the version without this, and can hang for ever in the guess.
-        default(&mut pairs, "TDS_Version", "7.4");
-        default(&mut pairs, "ClientCharset", "UTF-8");
+/// Makes the target of the pairs. Where they name neither a driver nor a data source, any driver for SQL Server will do.
+pub(super) fn finish(mut pairs: Vec<Pair>, dialect: Dialect, wishes: Wishes<'_>) -> Parsed {
+    if dialect == Dialect::SqlServer {
+        if find(&pairs, &["app", "application name"]).is_none() {
+            pairs.push(Pair::new("APP", wishes.application));
+        }
+        if wishes.read_only {
+            // A listener of an availability group leads such a session to a secondary; any other server ignores it.
+            default(&mut pairs, "ApplicationIntent", "ReadOnly");
+        }
     }
     let secrets: Vec<Secret> =
         pairs.iter().filter(|pair| pair.is_secret).map(|pair| Secret::new(&*pair.value)).collect();
-    let target = Target::Odbc(OdbcTarget {
-        connection_string: Secret::new(pairs.iter().map(Pair::text).collect::<String>()),
-        description: describe(&pairs, dialect),
+    let description = describe(&pairs, dialect);
+    let named = find(&pairs, &["driver", "dsn", "filedsn"]).map(is_freetds);
+    let driver = match named {
+        Some(_) => Driver::Named,
+        None => Driver::Installed {
+            freetds: freetds::refusal(&pairs).map_or_else(|| Ok(joined(&freetds::words(&pairs))), Err),
+        },
+    };
+    if named == Some(true) {
+        pairs = freetds::words(&pairs);
+    }
+    let target = OdbcTarget {
+        connection_string: joined(&pairs),
+        driver,
+        description,
         dialect,
         secrets: secrets.clone(),
-    });
-    Parsed { target, connect_timeout: None, secrets }
+    };
+    Parsed { target: Target::Odbc(target), connect_timeout: None, secrets }
+}
+
+fn joined(pairs: &[Pair]) -> Secret {
+    Secret::new(pairs.iter().map(Pair::text).collect::<String>())
 }
 
 /// The value of the first pair that bears one of the names: drivers, too, take the first.
-fn find<'a>(pairs: &'a [Pair], keys: &[&str]) -> Option<&'a str> {
+pub(super) fn find<'a>(pairs: &'a [Pair], keys: &[&str]) -> Option<&'a str> {
     pairs.iter().find(|pair| pair.is_one_of(keys)).map(|pair| pair.value.as_str())
 }
 
-fn default(pairs: &mut Vec<Pair>, key: &str, value: &str) {
+pub(super) fn default(pairs: &mut Vec<Pair>, key: &str, value: &str) {
     if find(pairs, &[key]).is_none() {
         pairs.push(Pair::new(key, value));
     }
@@ -200,6 +221,7 @@ pub(super) fn dialect(pairs: &[Pair], kind: Option<Kind>, expander: &mut Expande
             None
         }
         (_, Some(dialect)) => Some(dialect),
+        (_, None) if find(pairs, &["driver", "dsn", "filedsn"]).is_none() => Some(Dialect::SqlServer),
         // A data source can be any database, and a guess would send it SQL of another.
         (None, None) if driver.is_empty() => {
             expander.problem(

@@ -3,29 +3,30 @@
 use super::super::secret::Secret;
 use super::super::template::{Coding, Expander};
 use super::odbc::{self, Pair};
-use super::{Kind, Parsed, connect_timeout, shown, url};
-
-/// Microsoft's current driver, where the string names none.
-const DRIVER: &str = "ODBC Driver 18 for SQL Server";
+use super::{Kind, Parsed, Wishes, connect_timeout, shown, url};
 
 /// The words for the server in strings without a driver.
 pub(super) const SERVER: &[&str] = &["server", "data source", "address", "addr", "network address"];
 
 /// The words of other libraries and ODBC's word for the same. Those without one say how such a library works,
 /// not which database is meant.
-const WORDS: [(&[&str], Option<&str>); 13] = [
+const WORDS: [(&[&str], Option<&str>); 17] = [
     (SERVER, Some("Server")),
-    (&["database", "initial catalog"], Some("Database")),
-    (&["user id", "uid", "user"], Some("UID")),
+    (&["database", "initial catalog", "databasename"], Some("Database")),
+    (&["user id", "uid", "user", "username"], Some("UID")),
     (&["password", "pwd"], Some("PWD")),
-    (&["integrated security", "trusted_connection"], Some("Trusted_Connection")),
+    (&["integrated security", "integratedsecurity", "trusted_connection"], Some("Trusted_Connection")),
     (&["encrypt"], Some("Encrypt")),
     (&["trustservercertificate", "trust server certificate"], Some("TrustServerCertificate")),
     (&["hostnameincertificate", "host name in certificate"], Some("HostNameInCertificate")),
-    (&["application name", "app"], Some("APP")),
+    (&["application name", "applicationname", "app"], Some("APP")),
     (&["applicationintent", "application intent"], Some("ApplicationIntent")),
     (&["multisubnetfailover", "multi subnet failover"], Some("MultiSubnetFailover")),
     (&["authentication"], Some("Authentication")),
+    (&["serverspn", "server spn"], Some("ServerSPN")),
+    (&["workstation id", "workstationid", "wsid"], Some("WSID")),
+    (&["packet size", "packetsize"], Some("PacketSize")),
+    (&["failover partner", "failoverpartner"], Some("Failover_Partner")),
     (
         &[
             "persist security info",
@@ -34,13 +35,24 @@ const WORDS: [(&[&str], Option<&str>); 13] = [
             "pooling",
             "min pool size",
             "max pool size",
+            "sendstringparametersasunicode",
+            "selectmethod",
+            "responsebuffering",
         ],
         None,
     ),
 ];
 
 /// Reads what stands behind `mssql+pyodbc://` or `sqlserver://`.
-pub(super) fn from_url(rest: &str, kind: Option<Kind>, expander: &mut Expander<'_>) -> Option<Parsed> {
+pub(super) fn from_url(
+    rest: &str,
+    kind: Option<Kind>,
+    wishes: Wishes<'_>,
+    expander: &mut Expander<'_>,
+) -> Option<Parsed> {
+    if is_properties(rest) {
+        return from_properties(rest, kind, wishes, expander);
+    }
     let parts = url::split(rest, expander)?;
     let whole = url::marked_parameter(parts.query, "odbc_connect", expander);
     let pairs = if let Some(string) = whole {
@@ -59,7 +71,7 @@ pub(super) fn from_url(rest: &str, kind: Option<Kind>, expander: &mut Expander<'
         pairs
     };
     let dialect = odbc::dialect(&pairs, kind.or(Some(Kind::SqlServer)), expander)?;
-    let mut parsed = odbc::finish(pairs, dialect);
+    let mut parsed = odbc::finish(pairs, dialect, wishes);
     parsed.secrets.extend(parts.password.map(Secret::new));
     Some(parsed)
 }
@@ -83,17 +95,13 @@ fn server(
     if driver.is_none() && port.is_none() && database.is_empty() && !has(parameters, "database") {
         return vec![Pair::new("DSN", host)];
     }
-    let driver = driver.unwrap_or_else(|| DRIVER.to_owned());
-    let is_freetds = odbc::is_freetds(&driver);
-    let mut pairs = vec![Pair::new("Driver", driver)];
+    let mut pairs: Vec<Pair> = driver.map(|driver| Pair::new("Driver", driver)).into_iter().collect();
+    // As in Go's driver: where the database is a parameter, what stands behind the host is the instance.
+    let (host, database) = match has(parameters, "database") && !database.is_empty() {
+        true => (format!("{host}\\{database}"), String::new()),
+        false => (host, database),
+    };
     match port {
-        _ if is_freetds => {
-            let named = host.contains('\\');
-            pairs.push(Pair::new("Server", host));
-            if !named || port.is_some() {
-                pairs.push(Pair::new("Port", port.unwrap_or(1433).to_string()));
-            }
-        }
         Some(port) => pairs.push(Pair::new("Server", format!("{host},{port}"))),
         None => pairs.push(Pair::new("Server", host)),
     }
@@ -112,20 +120,66 @@ fn take(parameters: &mut Vec<(String, String)>, name: &str) -> Option<String> {
     Some(parameters.remove(at).1)
 }
 
+/// Whether what stands behind `sqlserver://` is JDBC's: a host and then properties, each behind a `;`.
+fn is_properties(rest: &str) -> bool {
+    rest.split_once(';').is_some_and(|(host, _)| !host.contains(['@', '/', '?']))
+}
+
+/// Reads `host\instance:1433;databaseName=…;user=…;password=…`, as JDBC has it.
+pub(super) fn from_properties(
+    rest: &str,
+    kind: Option<Kind>,
+    wishes: Wishes<'_>,
+    expander: &mut Expander<'_>,
+) -> Option<Parsed> {
+    let (place, properties) = rest.split_once(';').unwrap_or((rest, ""));
+    let (host, port) = url::host_and_port(place.trim_end_matches('/'), expander);
+    let mut host = expander.expand(host, Coding::Plain);
+    let mut port = port.map(|port| expander.expand(port, Coding::Plain));
+    let mut pairs = odbc::split(properties, expander)?;
+    let mut instance = None;
+    pairs.retain_mut(|pair| {
+        let value = std::mem::take(&mut pair.value);
+        match () {
+            () if pair.is_one_of(&["servername"]) => host = value,
+            () if pair.is_one_of(&["portnumber", "port"]) => port = Some(value),
+            () if pair.is_one_of(&["instancename"]) => instance = Some(value),
+            () => {
+                pair.value = value;
+                return true;
+            }
+        }
+        false
+    });
+    if host.is_empty() {
+        expander.problem("it names no server");
+    }
+    if let Some(instance) = instance {
+        host = format!("{host}\\{instance}");
+    }
+    if let Some(port) = port {
+        host = format!("{host},{}", url::port(&port, expander)?);
+    }
+    pairs.insert(0, Pair::new("Server", host));
+    from_keywords(pairs, kind, wishes, expander)
+}
+
 /// Reads `Server=tcp:host,1433;Database=…;User ID=…;Password=…`, in the words of other libraries.
 pub(super) fn from_keywords(
     pairs: Vec<Pair>,
     kind: Option<Kind>,
+    wishes: Wishes<'_>,
     expander: &mut Expander<'_>,
 ) -> Option<Parsed> {
-    let mut translated = vec![Pair::new("Driver", DRIVER)];
+    let mut translated = Vec::new();
     let mut limit = None;
     for pair in pairs {
-        if pair.is_one_of(&["connect timeout", "connection timeout", "timeout"]) {
+        if pair.is_one_of(&["connect timeout", "connection timeout", "timeout", "logintimeout"]) {
             limit = connect_timeout(&pair.value, expander);
             continue;
         }
         match WORDS.iter().find(|(words, _)| pair.is_one_of(words)) {
+            Some((_, Some(word @ "Server"))) => translated.push(Pair::new(word, local(pair.value))),
             Some((_, Some(word @ ("PWD" | "UID")))) => translated.push(Pair::new(word, pair.value)),
             Some((_, Some(word))) => translated.push(Pair::new(word, yes_or_no(pair.value))),
             Some((_, None)) => (),
@@ -136,9 +190,18 @@ pub(super) fn from_keywords(
         }
     }
     let dialect = odbc::dialect(&translated, kind, expander)?;
-    let mut parsed = odbc::finish(translated, dialect);
+    let mut parsed = odbc::finish(translated, dialect, wishes);
     parsed.connect_timeout = limit;
     Some(parsed)
+}
+
+/// The other libraries' names for this machine.
+fn local(server: String) -> String {
+    let (host, rest) = server.split_at(server.find(['\\', ',']).unwrap_or(server.len()));
+    match host.trim().to_ascii_lowercase().as_str() {
+        "." | "(local)" => format!("localhost{rest}"),
+        _ => server,
+    }
 }
 
 /// ODBC says `yes` and `no` where the other libraries say `True`, `False` and `SSPI`.

@@ -1,10 +1,13 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::settings::Driver;
 use crate::settings::secret::{reveals, scrub};
 
 /// A password that is awkward in every syntax.
 const PASSWORD: &str = "p@ss:w/o;r%d#{}'\\ é";
+
+const WISHES: Wishes<'_> = Wishes { application: "batchdb", read_only: false };
 
 /// Reads a string with `${PW}`, `${HOST}` and `${PORT}` in the environment. The problems, when there are any.
 fn read_as(text: &str, kind: Option<Kind>) -> Result<Parsed, String> {
@@ -12,7 +15,7 @@ fn read_as(text: &str, kind: Option<Kind>) -> Result<Parsed, String> {
         [("PW", PASSWORD), ("HOST", "db.example"), ("PORT", "6543"), ("URL", "postgresql://u:pw1@h/d")];
     let process: HashMap<_, _> = process.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     let mut expander = Expander::new(&process);
-    let parsed = read(&template::mark(text), kind, &mut expander);
+    let parsed = read(&template::mark(text), kind, WISHES, &mut expander);
     match parsed {
         Some(parsed) if expander.problems.is_empty() => Ok(parsed),
         _ => Err(expander.problems.join("\n")),
@@ -113,36 +116,35 @@ fn postgresql_parameters() {
 #[test]
 fn sql_server_strings() {
     const MS: &str = "Driver=ODBC Driver 17 for SQL Server;";
-    const MS18: &str = "Driver=ODBC Driver 18 for SQL Server;";
     for (text, expected) in [
         (
             "mssql+pyodbc://u:p@h:1433/d?driver=ODBC+Driver+17+for+SQL+Server",
-            format!("{MS}Server=h,1433;Database=d;UID=u;PWD=p;"),
+            format!("{MS}Server=h,1433;Database=d;UID=u;PWD=p;APP=batchdb;"),
         ),
         (
             "mssql+pyodbc://u:a%3Bb%7D@h/d?driver=ODBC+Driver+17+for+SQL+Server&Encrypt=yes&TrustServerCertificate=yes",
-            format!("{MS}Server=h;Database=d;UID=u;PWD={{a;b}}}}}};Encrypt=yes;TrustServerCertificate=yes;"),
+            format!("{MS}Server=h;Database=d;UID=u;PWD={{a;b}}}}}};Encrypt=yes;TrustServerCertificate=yes;APP=batchdb;"),
         ),
-        ("mssql+pyodbc://u:p@h:1433/d", format!("{MS18}Server=h,1433;Database=d;UID=u;PWD=p;")),
-        ("mssql+pyodbc://u:p@my_dsn", "DSN=my_dsn;UID=u;PWD=p;".to_owned()),
-        ("sqlserver://u:p@h:1?database=d", format!("{MS18}Server=h,1;UID=u;PWD=p;database=d;")),
-        ("mssql+pyodbc://@h/d?trusted_connection=yes", format!("{MS18}Server=h;Database=d;trusted_connection=yes;")),
+        ("mssql+pyodbc://u:p@h:1433/d", "Server=h,1433;Database=d;UID=u;PWD=p;APP=batchdb;".to_owned()),
+        ("mssql+pyodbc://u:p@my_dsn", "DSN=my_dsn;UID=u;PWD=p;APP=batchdb;".to_owned()),
+        ("sqlserver://u:p@h:1?database=d", "Server=h,1;UID=u;PWD=p;database=d;APP=batchdb;".to_owned()),
+        ("mssql+pyodbc://@h/d?trusted_connection=yes", "Server=h;Database=d;trusted_connection=yes;APP=batchdb;".to_owned()),
         (
             "mssql+pyodbc://u:p@h/d?driver=FreeTDS",
-            "Driver=FreeTDS;Server=h;Port=1433;Database=d;UID=u;PWD=p;TDS_Version=7.4;ClientCharset=UTF-8;".to_owned(),
+            "Driver=FreeTDS;Server=h;Database=d;UID=u;PWD=p;APP=batchdb;Port=1433;TDS_Version=7.4;ClientCharset=UTF-8;".to_owned(),
         ),
         (
             "mssql+pyodbc://u:p@h:7/d?driver=%2Fusr%2Flib%2Flibtdsodbc.so&tds_version=7.3",
-            "Driver=/usr/lib/libtdsodbc.so;Server=h;Port=7;Database=d;UID=u;PWD=p;tds_version=7.3;ClientCharset=UTF-8;"
+            "Driver=/usr/lib/libtdsodbc.so;Server=h;Port=7;Database=d;UID=u;PWD=p;tds_version=7.3;APP=batchdb;ClientCharset=UTF-8;"
                 .to_owned(),
         ),
         (
             "mssql+pyodbc:///?odbc_connect=Driver%3D%7BFreeTDS%7D%3BServer%3Dh%3BPWD%3D%7Ba%3Bb%7D",
-            "Driver={FreeTDS};Server=h;PWD={a;b};TDS_Version=7.4;ClientCharset=UTF-8;".to_owned(),
+            "Driver={FreeTDS};Server=h;PWD={a;b};APP=batchdb;Port=1433;TDS_Version=7.4;ClientCharset=UTF-8;".to_owned(),
         ),
         (
             "Server=tcp:h,1433;Initial Catalog=d;User ID=u;Password=True;Encrypt=True;Persist Security Info=False;",
-            format!("{MS18}Server=tcp:h,1433;Database=d;UID=u;PWD=True;Encrypt=yes;"),
+            "Server=tcp:h,1433;Database=d;UID=u;PWD=True;Encrypt=yes;APP=batchdb;".to_owned(),
         ),
     ] {
         let parsed = read_as(text, None).unwrap();
@@ -154,9 +156,108 @@ fn sql_server_strings() {
     assert_eq!(parsed.connect_timeout, Some(Duration::from_secs(7)));
     check(
         "mssql+pyodbc://u:p@h:1433/d",
-        "sqlserver, driver ODBC Driver 18 for SQL Server, server h,1433, database d, user u | \
-         Driver=ODBC Driver 18 for SQL Server;Server=h,1433;Database=d;UID=u;PWD=p;",
+        "sqlserver, server h,1433, database d, user u | Server=h,1433;Database=d;UID=u;PWD=p;APP=batchdb;",
     );
+}
+
+#[test]
+fn sql_server_strings_of_other_libraries() {
+    let plain = "Server=h\\i;Database=d;UID=u;PWD=p;APP=batchdb;";
+    for (text, expected) in [
+        (
+            "jdbc:sqlserver://h:1433;databaseName=d;user=u;password={a}}b;c};encrypt=true",
+            "Server=h,1433;Database=d;UID=u;PWD={a}}b;c};Encrypt=yes;APP=batchdb;",
+        ),
+        ("jdbc:sqlserver://h\\i;databaseName=d;userName=u;password=p", plain),
+        (
+            "jdbc:sqlserver://;serverName=h;instanceName=i;databaseName=d;user=u;password=p;selectMethod=cursor",
+            plain,
+        ),
+        (
+            "sqlserver://h;portNumber=7;integratedSecurity=true;loginTimeout=3",
+            "Server=h,7;Trusted_Connection=yes;APP=batchdb;",
+        ),
+        ("sqlserver://u:p@h/i?database=d", "Server=h\\i;UID=u;PWD=p;database=d;APP=batchdb;"),
+        ("mssql+pyodbc://u:p@h%5Ci/d", plain),
+        ("mssql+pyodbc://u:p@h\\i/d", plain),
+        (
+            "Data Source=(local)\\i;Initial Catalog=d;Integrated Security=SSPI",
+            "Server=localhost\\i;Database=d;Trusted_Connection=yes;APP=batchdb;",
+        ),
+        (
+            "Server=.,7;UID=u;Application Name=mine;Application Intent=ReadOnly;MultiSubnetFailover=True",
+            "Server=localhost,7;UID=u;APP=mine;ApplicationIntent=ReadOnly;MultiSubnetFailover=yes;",
+        ),
+        (
+            "Server=h;Authentication=ActiveDirectoryMsi;HostNameInCertificate=x.y;Encrypt=Strict",
+            "Server=h;Authentication=ActiveDirectoryMsi;HostNameInCertificate=x.y;Encrypt=Strict;APP=batchdb;",
+        ),
+    ] {
+        let parsed = read_as(text, None).unwrap();
+        let Target::Odbc(target) = &parsed.target else { panic!("not ODBC") };
+        assert_eq!(target.connection_string.expose(), expected, "{text}");
+    }
+    for (text, part) in [
+        ("jdbc:sqlserver://h:hunter;databaseName=d", "its port is not a number"),
+        ("jdbc:sqlserver://;databaseName=hunter", "it names no server"),
+        ("sqlserver://h;colour=hunter2", "`colour` is not a keyword"),
+        ("sqlserver://u:hunter2;x@h/d", "is not `keyword=value`"),
+    ] {
+        check_refused(text, None, part);
+    }
+}
+
+#[test]
+fn a_string_without_a_driver_is_written_for_both() {
+    let freetds = |text: &str| {
+        let parsed = read_as(text, None).unwrap();
+        let Target::Odbc(target) = parsed.target else { panic!("not ODBC") };
+        match target.driver {
+            Driver::Installed { freetds } => freetds.map(|text| text.expose().to_owned()),
+            Driver::Named => panic!("{text} names a driver"),
+        }
+    };
+    for (text, expected) in [
+        (
+            "mssql://u:p@h:7/d?Encrypt=yes&TrustServerCertificate=yes",
+            "Server=h;Port=7;Database=d;UID=u;PWD=p;Encryption=require;APP=batchdb;TDS_Version=7.4;ClientCharset=UTF-8;",
+        ),
+        (
+            "Server=tcp:h\\i,7;Encrypt=no;MultiSubnetFailover=yes",
+            "Server=h;Port=7;Encryption=request;APP=batchdb;TDS_Version=7.4;ClientCharset=UTF-8;",
+        ),
+        (
+            "mssql://u:p@h\\i/d",
+            "Server=h\\i;Database=d;UID=u;PWD=p;APP=batchdb;TDS_Version=7.4;ClientCharset=UTF-8;",
+        ),
+        ("Server=h", "Server=h;APP=batchdb;Port=1433;TDS_Version=7.4;ClientCharset=UTF-8;"),
+    ] {
+        assert_eq!(freetds(text).as_deref(), Ok(expected), "{text}");
+    }
+    for (text, part) in [
+        ("Server=h;Encrypt=true", "checks no certificate"),
+        ("Server=h;Authentication=ActiveDirectoryMsi", "Entra"),
+    ] {
+        assert!(freetds(text).unwrap_err().contains(part), "{text}");
+    }
+}
+
+#[test]
+fn a_read_only_database_says_so_to_the_server() {
+    let none = HashMap::new();
+    let wishes = Wishes { application: "batchdb/nightly", read_only: true };
+    for (text, expected) in [
+        ("Server=h", "Server=h;APP=batchdb/nightly;ApplicationIntent=ReadOnly;"),
+        (
+            "Driver=SQL Server;Server=h;ApplicationIntent=ReadWrite",
+            "Driver=SQL Server;Server=h;ApplicationIntent=ReadWrite;APP=batchdb/nightly;",
+        ),
+        ("sqlite:///x", "Driver=SQLite3;Database=x;"),
+    ] {
+        let parsed = read(&template::mark(text), None, wishes, &mut Expander::new(&none)).unwrap();
+        let Target::Odbc(target) = &parsed.target else { panic!("not ODBC") };
+        assert_eq!(target.connection_string.expose(), expected);
+    }
 }
 
 #[test]
@@ -178,7 +279,8 @@ fn odbc_strings() {
         let parsed = read_as(text, kind).unwrap();
         let Target::Odbc(target) = &parsed.target else { panic!("not ODBC") };
         assert_eq!(target.dialect.name(), dialect, "{text}");
-        let expected = expected.map_or_else(|| format!("{text};"), str::to_owned);
+        let app = if dialect == "sqlserver" { "APP=batchdb;" } else { "" };
+        let expected = expected.map_or_else(|| format!("{text};{app}"), str::to_owned);
         assert_eq!(target.connection_string.expose(), expected, "{text}");
         assert!(!format!("{parsed:?}").contains("PWD"), "{parsed:?}");
     }
@@ -201,15 +303,18 @@ fn a_variable_is_put_in_after_the_split() {
     for (text, expected) in [
         (
             "mssql://u:${PW}@${HOST}:${PORT}/d?driver=MS+SQL+Server",
-            "Driver=MS SQL Server;Server=db.example,6543;Database=d;UID=u;PWD=#;",
+            "Driver=MS SQL Server;Server=db.example,6543;Database=d;UID=u;PWD=#;APP=batchdb;",
         ),
         (
             "Driver={SQL Server};Server=${HOST};PWD=${PW};X=y",
-            "Driver={SQL Server};Server=db.example;PWD=#;X=y;",
+            "Driver={SQL Server};Server=db.example;PWD=#;X=y;APP=batchdb;",
         ),
-        ("Driver={SQL Server};PWD={${PW}};X=y", "Driver={SQL Server};PWD=#;X=y;"),
-        ("Server=${HOST};Password=${PW}", "Driver=ODBC Driver 18 for SQL Server;Server=db.example;PWD=#;"),
-        ("mssql://?odbc_connect=Driver%3DSQL+Server%3BPWD%3D${PW}%3BX%3Dy", "Driver=SQL Server;PWD=#;X=y;"),
+        ("Driver={SQL Server};PWD={${PW}};X=y", "Driver={SQL Server};PWD=#;X=y;APP=batchdb;"),
+        ("Server=${HOST};Password=${PW}", "Server=db.example;PWD=#;APP=batchdb;"),
+        (
+            "mssql://?odbc_connect=Driver%3DSQL+Server%3BPWD%3D${PW}%3BX%3Dy",
+            "Driver=SQL Server;PWD=#;X=y;APP=batchdb;",
+        ),
         ("Driver=Own;Extra=${PW};", "Driver=Own;Extra=#;"),
     ] {
         let parsed = read_as(text, None).unwrap();
@@ -286,7 +391,7 @@ proptest::proptest! {
         let process = HashMap::from([("PW".to_owned(), password.clone())]);
         let read_all = |text: &str| {
             let mut expander = Expander::new(&process);
-            let parsed = read(&template::mark(text), None, &mut expander);
+            let parsed = read(&template::mark(text), None, WISHES, &mut expander);
             parsed.filter(|_| expander.problems.is_empty()).unwrap()
         };
         for text in ["postgresql://u:${PW}@h/d", "postgresql://h/d?password=${PW}", "host=h password='${PW}' dbname=d"] {

@@ -89,6 +89,9 @@ fn what_is_no_csv_says_where() {
     refused("a,5\" pipe", "line 1, field 2: a quote stands within a field");
     refused(b"a,b\n1,2\nx,\xff\n", "line 3, field 2: the text is not valid UTF-8");
     refused(b"\xff\xfea\0", "UTF-16");
+    // Which the crate takes for data.
+    assert_eq!(by_the_crate(b"a,b\n1,\"x", b',').unwrap(), [["a", "b"], ["1", "x"]]);
+    assert_eq!(by_the_crate(b"\"x\"y\n", b',').unwrap(), [["xy"]]);
     let torn = |_: &mut [u8]| Err(std::io::Error::other("torn"));
     struct Torn<F>(F);
     impl<F: FnMut(&mut [u8]) -> std::io::Result<usize>> Read for Torn<F> {

@@ -167,7 +167,9 @@ fn a_statement_that_no_transaction_allows_is_explained() {
     let given =
         Given::postgres(&[("V1__x.sql", "CREATE TABLE x (id int); CREATE INDEX CONCURRENTLY i ON x (id);")]);
     let said = given.refused();
-    assert!(said.contains("runs in a transaction"), "{said}");
+    assert!(said.contains("line 1: CREATE INDEX CONCURRENTLY cannot run in a transaction"), "{said}");
+    assert!(said.contains("-- batchdb: no-transaction"), "{said}");
+    assert_eq!(given.tables(), "");
 }
 
 #[test]

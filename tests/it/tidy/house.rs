@@ -6,6 +6,7 @@
 /// to a lower rank; `rules::ranks` says what else is allowed within one room.
 pub(super) const RANKS: &[(&str, u32)] = &[
     ("dialect", 0),
+    ("embedded", 0),
     ("error", 1),
     ("value", 2),
     ("deadline", 2),
@@ -22,8 +23,12 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("backend", 6),
     ("migrate::version", 6),
     ("migrate::checksum", 6),
+    ("migrate::name", 6),
+    ("migrate::directives", 6),
+    ("migrate::text", 6),
     ("migrate::problem", 6),
     ("migrate::files", 6),
+    ("migrate::check", 6),
     ("migrate::plan", 6),
     ("backend::postgres", 7),
     ("backend::odbc", 7),
@@ -48,6 +53,9 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("testing", 14),
     ("testing::embedded_postgres", 14),
     ("testing::mock", 14),
+    ("testing::test_database", 14),
+    ("testing::fixtures", 14),
+    ("testing::round_trip", 14),
     (ROOT, 14),
 ];
 
@@ -60,6 +68,9 @@ pub(super) const STRANGERS: &[(&str, &str)] = &[("backend::postgres", "backend::
 /// Modules that stand high and may yet look at little.
 pub(super) const ONLY: &[(&str, &[&str])] = &[
     ("testing::embedded_postgres", &["error", "manager"]),
+    ("testing::test_database", &["error", "lock", "manager", "migrate", "params", "settings"]),
+    ("testing::round_trip", &["dialect", "error", "manager"]),
+    ("testing::fixtures", &["dialect", "error", "manager", "params", "value"]),
     (
         "testing::mock",
         &[
@@ -94,6 +105,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("scheduled_thread_pool", &["pool"]),
     ("rayon", &["tasks"]),
     ("schemamama", &["migrate/adapter"]),
+    ("batchdb_macros", &["lib"]),
     ("crc32fast", &["migrate"]),
     ("sha2", &["migrate", "advisory"]),
     ("dotenvy", &["settings"]),
@@ -111,8 +123,8 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
 pub(super) const ANYWHERE: &[&str] =
     &["bigdecimal", "chrono", "fastrand", "log", "serde", "serde_json", "uuid"];
 
-/// Foreign crates whose types a public signature may show.
-pub(super) const PUBLIC: &[&str] = &["bigdecimal", "chrono", "serde", "serde_json", "uuid"];
+/// Foreign crates whose types a public signature may show, and our own.
+pub(super) const PUBLIC: &[&str] = &["batchdb_macros", "bigdecimal", "chrono", "serde", "serde_json", "uuid"];
 
 /// Modules that decide, and so neither look at the world nor wait for it.
 pub(super) const PURE: &[&str] = &[
@@ -126,7 +138,11 @@ pub(super) const PURE: &[&str] = &[
     "sql",
     "migrate/version",
     "migrate/checksum",
+    "migrate/name",
+    "migrate/directives",
+    "migrate/text",
     "migrate/problem",
+    "migrate/check",
     "migrate/plan",
 ];
 

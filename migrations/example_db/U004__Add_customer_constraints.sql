@@ -1,0 +1,1 @@
+ALTER TABLE customers DROP CONSTRAINT chk_customers_email;

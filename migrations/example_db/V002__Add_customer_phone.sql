@@ -1,0 +1,3 @@
+-- Adding a column.
+
+ALTER TABLE customers ADD COLUMN phone VARCHAR(20);

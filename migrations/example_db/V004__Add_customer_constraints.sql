@@ -1,0 +1,5 @@
+-- Adding a constraint.
+
+ALTER TABLE customers
+ADD CONSTRAINT chk_customers_email
+CHECK (email LIKE '%@%');

@@ -1,0 +1,3 @@
+DROP INDEX idx_rpa1_processed_surveys_failed;
+DROP INDEX idx_rpa1_processed_surveys_processed_at;
+DROP INDEX idx_rpa1_processed_surveys_customer;

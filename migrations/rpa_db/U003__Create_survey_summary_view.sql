@@ -1,0 +1,1 @@
+DROP VIEW rpa1_survey_summary;

@@ -1,0 +1,3 @@
+-- The results go with it.
+
+DROP TABLE dbo.rpa1_processed_surveys;

@@ -1,0 +1,3 @@
+DROP INDEX idx_rpa1_processed_surveys_failed ON dbo.rpa1_processed_surveys;
+DROP INDEX idx_rpa1_processed_surveys_processed_at ON dbo.rpa1_processed_surveys;
+DROP INDEX idx_rpa1_processed_surveys_customer ON dbo.rpa1_processed_surveys;

@@ -1,0 +1,1 @@
+DROP VIEW dbo.rpa1_survey_summary;

@@ -1,0 +1,1 @@
+DROP TABLE dbo.rpa1_survey_queue;

@@ -1,0 +1,343 @@
+//! A run: up, down, or as a rehearsal. Files and history are checked before anything runs, and once more under the lock.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::context;
+use crate::deadline::Deadline;
+use crate::error::{Error, Result};
+use crate::manager::DatabaseManager;
+use crate::migrate::adapter;
+use crate::migrate::apply::{Purpose, Runner};
+use crate::migrate::check;
+use crate::migrate::files::{self, Files, Script};
+use crate::migrate::history::History;
+use crate::migrate::lock;
+use crate::migrate::plan::{self, Applied, Plan, Step};
+use crate::migrate::pooler;
+use crate::migrate::problem::refusal;
+use crate::migrate::status::{AppliedMigration, MigrationProgress, MigrationReport};
+use crate::migrate::version::Version;
+use crate::session::Session;
+use crate::settings::Settings;
+
+/// What a caller asks of a run.
+pub(crate) struct Request<'a> {
+    /// Versions above are left alone on the way up, and undone on the way down.
+    pub(crate) to: Option<Version>,
+    /// The limit on waiting for the lock.
+    pub(crate) wait: Duration,
+    pub(crate) progress: &'a dyn Fn(&MigrationProgress<'_>),
+}
+
+impl Request<'_> {
+    fn lock_deadline(&self) -> Deadline {
+        Deadline::after(Instant::now(), self.wait).earlier(context::deadline())
+    }
+}
+
+/// The files of the settings: those of the program, or those of the folder.
+pub(crate) fn read_files(settings: &Settings) -> Result<Files> {
+    match settings.migrations {
+        Some(migrations) => Ok(files::embedded(migrations)),
+        None => files::read(&settings.migrations_dir),
+    }
+}
+
+/// The plan of a run, when nothing at all speaks against it: neither names nor history nor the texts.
+pub(crate) fn checked<'f>(
+    files: &'f Files,
+    rows: &[Applied],
+    history: &History,
+    settings: &Settings,
+    to: Option<&Version>,
+) -> Result<Plan<'f>> {
+    if let Some(unknown) = to.filter(|to| !is_known(files, rows, to)) {
+        return Err(Error::migration(format!("no file has the version {unknown}")));
+    }
+    let plan = plan::up(files, rows, to);
+    let mut problems = match &plan {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.clone(),
+    };
+    let callbacks = files.before.iter().chain(&files.after);
+    for script in plan.iter().flat_map(Plan::pending).map(|step| step.script).chain(callbacks) {
+        problems.extend(check::problems_of(script, history.engine().dialect(), &settings.placeholders));
+    }
+    match plan {
+        Ok(plan) if problems.is_empty() => Ok(plan),
+        _ => Err(refusal(&problems)),
+    }
+}
+
+fn is_known(files: &Files, rows: &[Applied], version: &Version) -> bool {
+    let in_files = files.versioned.iter().filter_map(|script| script.id.version());
+    in_files.chain(rows.iter().filter_map(|row| row.id.version())).any(|known| known == version)
+}
+
+/// Applies what is pending.
+pub(crate) fn up(
+    manager: &DatabaseManager,
+    session: &mut Session<'_>,
+    request: &Request<'_>,
+) -> Result<MigrationReport> {
+    let settings = manager.settings();
+    let files = read_files(settings)?;
+    if !files.found {
+        let (database, folder) = (&*settings.database, settings.migrations_dir.display());
+        log::info!(database; "{database}: no migrations, because there is no folder \"{folder}\"");
+    }
+    let history = History::locate(session)?;
+    let rows = history.read(session)?;
+    let to = request.to.as_ref();
+    if checked(&files, &rows, &history, settings, to)?.pending().next().is_none() {
+        return Ok(report(&rows));
+    }
+    pooler::refuse(manager, history.engine(), session)?;
+    let mut run = Run { runner: Runner { settings, history: &history }, request, done: Vec::new() };
+    lock::hold(session, &history, request.lock_deadline(), |session| {
+        history.prepare(session)?;
+        let rows = history.read(session)?;
+        let plan = plan::up(&files, &rows, to).map_err(|problems| refusal(&problems))?;
+        run.up(session, &files, &plan, &rows)
+    })?;
+    let done = run.done;
+    Ok(MigrationReport { applied: done, ..report(&history.read(session)?) })
+}
+
+/// Runs what is pending in one transaction, and rolls that back.
+pub(crate) fn rehearse(
+    manager: &DatabaseManager,
+    session: &mut Session<'_>,
+    request: &Request<'_>,
+) -> Result<MigrationReport> {
+    let settings = manager.settings();
+    let files = read_files(settings)?;
+    let history = History::locate(session)?;
+    let rows = history.read(session)?;
+    let to = request.to.as_ref();
+    checked(&files, &rows, &history, settings, to)?;
+    pooler::refuse(manager, history.engine(), session)?;
+    let runner = Runner { settings, history: &history };
+    let rehearsed = lock::hold(session, &history, request.lock_deadline(), |session| {
+        let outcome = session.transaction(|tx| {
+            history.prepare(tx)?;
+            let rows = history.read(tx)?;
+            let plan = plan::up(&files, &rows, to).map_err(|problems| refusal(&problems))?;
+            rehearse_all(tx, runner, &files, &plan, &rows, request)
+        });
+        match outcome {
+            Err(Rehearsed::Done(report)) => Ok(*report),
+            Err(Rehearsed::Failed(error)) => Err(error),
+            Ok(never) => match never {},
+        }
+    })?;
+    Ok(MigrationReport { current_version: report(&rows).current_version, ..rehearsed })
+}
+
+/// How a rehearsal ends: in either way the transaction is rolled back.
+enum Rehearsed {
+    Done(Box<MigrationReport>),
+    Failed(Error),
+}
+
+impl From<Error> for Rehearsed {
+    fn from(error: Error) -> Rehearsed {
+        Rehearsed::Failed(error)
+    }
+}
+
+fn rehearse_all(
+    tx: &mut Session<'_>,
+    runner: Runner<'_>,
+    files: &Files,
+    plan: &Plan<'_>,
+    rows: &[Applied],
+    request: &Request<'_>,
+) -> std::result::Result<std::convert::Infallible, Rehearsed> {
+    let mut report = MigrationReport::default();
+    let steps: Vec<Step<'_>> = plan.pending().collect();
+    let last = last_rank(rows);
+    let callbacks = |script: &Option<Script>| if steps.is_empty() { None } else { script.clone() };
+    let (before, after) = (callbacks(&files.before), callbacks(&files.after));
+    let mut rehearse = |script: &Script, purpose| -> Result<Option<Duration>> {
+        if script.directives.no_transaction {
+            report.not_rehearsed.push(script.file.clone());
+            return Ok(None);
+        }
+        runner.rehearse(tx, script, purpose).map(Some)
+    };
+    if let Some(script) = &before {
+        rehearse(script, Purpose::Callback)?;
+    }
+    let mut applied = Vec::new();
+    for (number, step) in (1..).zip(&steps) {
+        let rank = last + number as i64;
+        let progress = Counted { request, number, total: steps.len() };
+        progress.tell(step.script, None);
+        if let Some(took) = rehearse(step.script, Purpose::Apply { rank, again: step.again })? {
+            progress.tell(step.script, Some(took));
+            applied.push(done(step.script, took));
+        }
+    }
+    if let Some(script) = &after {
+        rehearse(script, Purpose::Callback)?;
+    }
+    if runner.history.engine() == crate::engine::Engine::Postgres {
+        // What a commit would check.
+        tx.run_script("SET CONSTRAINTS ALL IMMEDIATE")?;
+    }
+    report.applied = applied;
+    Err(Rehearsed::Done(Box::new(report)))
+}
+
+/// Undoes the versions above that of the request, the newest first.
+pub(crate) fn down(
+    manager: &DatabaseManager,
+    session: &mut Session<'_>,
+    request: &Request<'_>,
+) -> Result<MigrationReport> {
+    let settings = manager.settings();
+    let files = read_files(settings)?;
+    let history = History::locate(session)?;
+    let has = |rows: &[Applied], version: &Version| rows.iter().any(|row| row.id.version() == Some(version));
+    // 0 is before all versions, unless it is one of them.
+    let target =
+        |rows: &[Applied]| request.to.as_ref().filter(|to| to.counting_number() != Some(0) || has(rows, to));
+    let plan = |rows: &[Applied]| -> Result<()> {
+        let to = target(rows);
+        if let Some(unknown) = to.filter(|to| !has(rows, to)) {
+            return Err(Error::migration(format!("the version {unknown} was not applied"))
+                .with_hint("name the version that is to be the last one, or 0 for none"));
+        }
+        let plan = plan::down(&files, rows, to).map_err(|problems| refusal(&problems))?;
+        let texts = plan.steps.iter().map(|step| step.script);
+        let dialect = history.engine().dialect();
+        let problems: Vec<_> =
+            texts.flat_map(|script| check::problems_of(script, dialect, &settings.placeholders)).collect();
+        if problems.is_empty() { Ok(()) } else { Err(refusal(&problems)) }
+    };
+    plan(&history.read(session)?)?;
+    pooler::refuse(manager, history.engine(), session)?;
+    let mut run = Run { runner: Runner { settings, history: &history }, request, done: Vec::new() };
+    lock::hold(session, &history, request.lock_deadline(), |session| {
+        let rows = history.read(session)?;
+        plan(&rows)?;
+        let plan = plan::down(&files, &rows, target(&rows)).map_err(|problems| refusal(&problems))?;
+        if plan.steps.is_empty() {
+            return Ok(());
+        }
+        history.prepare(session)?;
+        run.down(session, &plan)
+    })?;
+    let done = run.done;
+    Ok(MigrationReport { undone: done, ..report(&history.read(session)?) })
+}
+
+/// A run under the lock.
+struct Run<'a> {
+    runner: Runner<'a>,
+    request: &'a Request<'a>,
+    done: Vec<AppliedMigration>,
+}
+
+impl Run<'_> {
+    fn up(
+        &mut self,
+        session: &mut Session<'_>,
+        files: &Files,
+        plan: &Plan<'_>,
+        rows: &[Applied],
+    ) -> Result<()> {
+        let total = plan.pending().count();
+        if total == 0 {
+            return Ok(());
+        }
+        let database = self.database();
+        for warning in &plan.warnings {
+            log::warn!(database:% = database; "{database}: {warning}");
+        }
+        self.callback(session, files.before.as_ref())?;
+        let (mut rank, mut number) = (last_rank(rows), 0);
+        adapter::up(plan, &mut |step| {
+            (rank, number) = (rank + 1, number + 1);
+            let purpose = Purpose::Apply { rank, again: step.again };
+            self.one(session, step.script, purpose, number, total)
+        })?;
+        self.callback(session, files.after.as_ref())
+    }
+
+    fn down(&mut self, session: &mut Session<'_>, plan: &Plan<'_>) -> Result<()> {
+        let (mut number, total) = (0, plan.steps.len());
+        adapter::down(plan, &mut |step| {
+            number += 1;
+            self.one(session, step.script, Purpose::Undo, number, total)
+        })
+    }
+
+    fn one(
+        &mut self,
+        session: &mut Session<'_>,
+        script: &Script,
+        purpose: Purpose,
+        number: usize,
+        total: usize,
+    ) -> Result<()> {
+        let progress = Counted { request: self.request, number, total };
+        let (database, file) = (self.database(), &*script.file);
+        progress.tell(script, None);
+        let Some(took) = self.runner.run(session, script, purpose)? else {
+            log::info!(database:% = database, file; "{database}: {file}: another runner was faster");
+            return Ok(());
+        };
+        progress.tell(script, Some(took));
+        log::info!(
+            database:% = database, file, duration_ms = millis(took);
+            "{database}: {file} applied in {took:.1?} ({number} of {total})"
+        );
+        self.done.push(done(script, took));
+        Ok(())
+    }
+
+    fn callback(&self, session: &mut Session<'_>, script: Option<&Script>) -> Result<()> {
+        let Some(script) = script else { return Ok(()) };
+        let took = self.runner.run(session, script, Purpose::Callback)?.unwrap_or_default();
+        let (database, file) = (self.database(), &*script.file);
+        log::info!(database:% = database, file, duration_ms = millis(took); "{database}: {file} ran in {took:.1?}");
+        Ok(())
+    }
+
+    fn database(&self) -> Arc<str> {
+        Arc::clone(&self.runner.settings.database)
+    }
+}
+
+/// The place of a file among those of a run.
+struct Counted<'a> {
+    request: &'a Request<'a>,
+    number: usize,
+    total: usize,
+}
+
+impl Counted<'_> {
+    fn tell(&self, script: &Script, finished: Option<Duration>) {
+        let Counted { request, number, total } = *self;
+        (request.progress)(&MigrationProgress { file: &script.file, number, total, finished });
+    }
+}
+
+fn done(script: &Script, took: Duration) -> AppliedMigration {
+    AppliedMigration { version: script.id.to_string(), file: script.file.clone(), duration: took }
+}
+
+fn report(rows: &[Applied]) -> MigrationReport {
+    MigrationReport { current_version: plan::newest(rows).map(Applied::name), ..MigrationReport::default() }
+}
+
+pub(crate) fn last_rank(rows: &[Applied]) -> i64 {
+    rows.iter().map(|row| row.rank).max().unwrap_or(0)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,68 @@
+//! Rows that a test begins with.
+
+use serde_json::Value as Json;
+
+use crate::error::{Error, Result};
+use crate::manager::DatabaseManager;
+use crate::params::Params;
+use crate::value::Value;
+
+/// Puts the objects of a JSON array into a table, one row each, all or nothing. Returns how many they are.
+///
+/// The keys are the columns. A key that an object lacks is `NULL` in its row. Texts become what the column is (a date, a
+/// number); arrays and objects are JSON.
+///
+/// # Errors
+///
+/// [`Params`](crate::ErrorKind::Params) when the text is no JSON array of objects; what the database says, with the
+/// number of the row.
+///
+/// ```no_run
+/// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+/// let fixture = r#"[{"id": 1, "name": "nightly"}, {"id": 2}]"#;
+/// assert_eq!(batchdb::testing::load_json(&db, "job", fixture)?, 2);
+/// # Ok::<(), batchdb::Error>(())
+/// ```
+pub fn load_json(db: &DatabaseManager, table: &str, text: &str) -> Result<u64> {
+    let unfit = || Error::params("the fixture is no JSON array of objects");
+    let rows: Vec<serde_json::Map<String, Json>> =
+        serde_json::from_str(text).map_err(|error| unfit().with_source(error))?;
+    let mut columns: Vec<&str> = Vec::new();
+    for key in rows.iter().flat_map(serde_json::Map::keys) {
+        if !columns.contains(&key.as_str()) {
+            columns.push(key);
+        }
+    }
+    if columns.is_empty() {
+        return if rows.is_empty() { Ok(0) } else { Err(unfit()) };
+    }
+    let dialect = db.settings().dialect();
+    let quoted: Vec<String> = columns.iter().map(|column| dialect.quote(column)).collect();
+    let marks: Vec<String> = (0..columns.len()).map(|place| format!(":c{place}")).collect();
+    let sql = format!(
+        "INSERT INTO {} ({}) VALUES ({})",
+        dialect.quote_path(table),
+        quoted.join(", "),
+        marks.join(", ")
+    );
+    let records = rows.iter().map(|row| {
+        columns.iter().enumerate().fold(Params::new(), |params, (place, column)| {
+            params.set(&format!("c{place}"), value(row.get(*column)))
+        })
+    });
+    db.execute_many(&sql, records)
+}
+
+fn value(json: Option<&Json>) -> Value {
+    match json {
+        None | Some(Json::Null) => Value::Null,
+        Some(Json::Bool(yes)) => Value::Bool(*yes),
+        Some(Json::String(text)) => Value::Text(text.clone()),
+        Some(Json::Number(number)) => number.as_i64().map_or_else(
+            // A decimal keeps every digit that the fixture has.
+            || number.to_string().parse().map_or_else(|_| Value::Text(number.to_string()), Value::Decimal),
+            Value::Int,
+        ),
+        Some(nested) => Value::Json(Box::new(nested.clone())),
+    }
+}

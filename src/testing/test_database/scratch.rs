@@ -1,0 +1,161 @@
+//! Databases that come and go: how they are called and marked, so that nothing else is ever dropped.
+
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::manager::DatabaseManager;
+use crate::params;
+
+/// With what the name of each test database begins.
+const TEST: &str = "batchdb_test_";
+/// The same for templates.
+const TEMPLATE: &str = "batchdb_template_";
+/// The comment of a database that was made here. A name alone may be chance.
+const MARK: &str = "batchdb: made for a test";
+/// The comment of a template that was migrated to its end.
+const READY: &str = "batchdb: made for tests, ready to be copied";
+
+/// How old a test database is that no test can still want.
+const ABANDONED: Duration = Duration::from_secs(60 * 60);
+
+/// A database that exists for one test.
+pub(super) struct Scratch {
+    admin: DatabaseManager,
+    name: String,
+}
+
+impl Scratch {
+    /// Makes a database, empty or as a copy of `template`.
+    pub(super) fn create(admin: DatabaseManager, template: Option<&str>) -> Result<Scratch> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Names of ours: letters, digits and `_`, so there is nothing to quote.
+        let name = format!("{TEST}{}_{}_{number}", seconds(SystemTime::now()), process::id());
+        let copied = template.map_or(String::new(), |template| format!(" TEMPLATE {template}"));
+        admin.execute(&format!("CREATE DATABASE {name}{copied}"), ())?;
+        let scratch = Scratch { admin, name };
+        if let Err(error) = mark(&scratch.admin, &scratch.name, MARK) {
+            // Unmarked, nobody would ever drop it.
+            drop_by_name(&scratch.admin, &scratch.name)?;
+            return Err(error);
+        }
+        Ok(scratch)
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Leaves the database alone from now on.
+    pub(super) fn keep(self) -> String {
+        self.name
+    }
+
+    pub(super) fn drop_database(self) -> Result<()> {
+        if comment(&self.admin, &self.name)?.as_deref() != Some(MARK) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!(
+                    "the database {} is not marked as one of a test any more, and is left alone",
+                    self.name
+                ),
+            ));
+        }
+        drop_by_name(&self.admin, &self.name)
+    }
+}
+
+/// What the template of these migrations is called.
+pub(super) fn template_name(fingerprint: u64) -> String {
+    format!("{TEMPLATE}{fingerprint:016x}")
+}
+
+/// Whether the template is there, whole.
+pub(super) fn is_ready(admin: &DatabaseManager, name: &str) -> Result<bool> {
+    Ok(comment(admin, name)?.as_deref() == Some(READY))
+}
+
+/// Makes an empty template, in the place of one that was left half done.
+pub(super) fn create_template(admin: &DatabaseManager, name: &str) -> Result<()> {
+    if comment(admin, name)?.as_deref() == Some(MARK) {
+        drop_by_name(admin, name)?;
+    }
+    admin.execute(&format!("CREATE DATABASE {name}"), ())?;
+    mark(admin, name, MARK)
+}
+
+pub(super) fn mark_ready(admin: &DatabaseManager, name: &str) -> Result<()> {
+    mark(admin, name, READY)
+}
+
+/// Drops the test databases that were left behind: made here, an hour ago or more, and used by nobody.
+pub(super) fn sweep(admin: &DatabaseManager) -> Result<()> {
+    let rows = admin.execute_query(
+        "SELECT d.datname AS name FROM pg_catalog.pg_database d \
+         WHERE shobj_description(d.oid, 'pg_database') = :mark \
+         AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)",
+        params! { mark: MARK },
+    )?;
+    let now = seconds(SystemTime::now());
+    for row in rows {
+        let name: String = row.get("name")?;
+        if made_at(&name).is_some_and(|made| made + ABANDONED.as_secs() <= now)
+            && let Err(error) = drop_by_name(admin, &name)
+        {
+            // Another process sweeps too, and was faster.
+            log::debug!("a test database that was left behind could not be dropped: {error}");
+        }
+    }
+    Ok(())
+}
+
+/// When the database of this name was made, in seconds since 1970; `None` for a name that is none of ours.
+fn made_at(name: &str) -> Option<u64> {
+    let mut parts = name.strip_prefix(TEST)?.split('_');
+    let made = parts.next()?.parse().ok()?;
+    let numbers = parts.clone().count() == 2 && parts.all(|part| part.parse::<u64>().is_ok());
+    numbers.then_some(made)
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The comment of a database; `None` where it has none or is not there.
+fn comment(admin: &DatabaseManager, name: &str) -> Result<Option<String>> {
+    let row = admin.query_opt(
+        "SELECT shobj_description(oid, 'pg_database') AS comment FROM pg_catalog.pg_database WHERE datname = :name",
+        params! { name: name },
+    )?;
+    row.map_or(Ok(None), |row| row.get("comment"))
+}
+
+fn mark(admin: &DatabaseManager, name: &str, text: &str) -> Result<()> {
+    admin.execute(&format!("COMMENT ON DATABASE {name} IS '{text}'"), ()).map(drop)
+}
+
+/// Sessions that are still there end with it.
+fn drop_by_name(admin: &DatabaseManager, name: &str) -> Result<()> {
+    admin.execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), ()).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_ours_have_an_age() {
+        assert_eq!(made_at("batchdb_test_1700000000_12_0"), Some(1_700_000_000));
+        for name in [
+            "batchdb_test_1700000000",
+            "batchdb_test_x_1_2",
+            "batchdb_test_1_2_y",
+            "customers",
+            "batchdb_test_1_2_3_4",
+        ] {
+            assert_eq!(made_at(name), None, "{name}");
+        }
+    }
+}

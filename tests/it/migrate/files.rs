@@ -1,0 +1,152 @@
+//! Kinds of files: repeatable ones, callbacks, directives, placeholders, and files inside the program.
+
+use std::time::{Duration, Instant};
+
+use batchdb::{DatabaseManager, EmbeddedMigrations, ErrorKind, MigrateOnStart, embed_migrations};
+
+use super::{Given, files};
+
+#[test]
+fn repeatable_files_run_last_and_again_when_they_have_changed() {
+    let given = Given::postgres(&[
+        ("R__Totals.sql", "CREATE OR REPLACE VIEW totals AS SELECT count(*) AS n FROM t"),
+        ("V1__Create.sql", "CREATE TABLE t (id int)"),
+    ]);
+    let db = given.db();
+    assert_eq!(db.migration_status().unwrap().pending_migrations, ["V1", "R__Totals"]);
+    assert_eq!(files(&db.run_migrations().unwrap()), ["V1__Create.sql", "R__Totals.sql"]);
+    assert!(db.run_migrations().unwrap().applied.is_empty());
+
+    given.write(
+        "R__Totals.sql",
+        "CREATE OR REPLACE VIEW totals AS SELECT count(*) AS n, max(id) AS most FROM t",
+    );
+    given.write("V2__Fill.sql", "INSERT INTO t VALUES (7)");
+    assert!(db.plan_migrations().unwrap().steps[1].again);
+    assert_eq!(files(&db.run_migrations().unwrap()), ["V2__Fill.sql", "R__Totals.sql"]);
+    assert_eq!(given.psql("SELECT most FROM totals"), "7");
+    assert_eq!(
+        given.psql("SELECT version, installed_rank FROM schema_version ORDER BY installed_rank"),
+        "1|1\n2|3\nR__Totals|4"
+    );
+    assert_eq!(db.migration_status().unwrap().current_version.as_deref(), Some("V2"));
+}
+
+#[test]
+fn callbacks_run_around_a_run_that_has_something_to_do() {
+    let given = Given::postgres(&[
+        (
+            "beforeMigrate.sql",
+            "CREATE TABLE IF NOT EXISTS log (at serial, what text); INSERT INTO log (what) VALUES ('before')",
+        ),
+        ("V1__x.sql", "INSERT INTO log (what) VALUES ('V1')"),
+        ("V2__y.sql", "INSERT INTO log (what) VALUES ('V2')"),
+        ("afterMigrate.sql", "INSERT INTO log (what) VALUES ('after')"),
+    ]);
+    let db = given.db();
+    db.run_migrations().unwrap();
+    db.run_migrations().unwrap();
+    assert_eq!(given.psql("SELECT string_agg(what, ' ' ORDER BY at) FROM log"), "before V1 V2 after");
+    assert_eq!(given.psql("SELECT count(*) FROM schema_version"), "2");
+
+    given.write("afterMigrate.sql", "SELECT 1/0");
+    given.write("V3__z.sql", "SELECT 3");
+    let said = given.refused();
+    assert!(said.contains("\"afterMigrate.sql\" failed at line 1, column 1"), "{said}");
+    assert_eq!(db.migration_status().unwrap().current_version.as_deref(), Some("V3"));
+}
+
+#[test]
+fn placeholders_come_from_the_settings_and_a_missing_one_stops_everything() {
+    let given = Given::postgres(&[
+        ("V1__a.sql", "CREATE TABLE ${table_name} (id int DEFAULT ${start:at}); -- ${not one}"),
+        ("V2__b.sql", "-- batchdb: no-placeholders\nINSERT INTO t VALUES (length('${table_name}'))"),
+    ]);
+    let said = given.refused();
+    assert!(said.contains("${table_name}") && said.contains("${start:at}"), "{said}");
+    assert_eq!(given.tables(), "");
+    let db = given.builder().placeholder("table_name", "t").placeholder("start:at", "4").build().unwrap();
+    db.run_migrations().unwrap();
+    given.psql("INSERT INTO t DEFAULT VALUES");
+    assert_eq!(given.psql("SELECT string_agg(id::text, ' ') FROM t"), "13 4");
+    // The file is hashed as it is written, so that another value is no change.
+    let other = given.builder().placeholder("table_name", "u").placeholder("start:at", "5").build().unwrap();
+    assert!(other.run_migrations().unwrap().applied.is_empty());
+}
+
+#[test]
+fn a_late_file_runs_when_it_says_so() {
+    let given = Given::postgres(&[("V2__b.sql", "CREATE TABLE b (id int)")]);
+    given.db().run_migrations().unwrap();
+    given.write("V1__a.sql", "CREATE TABLE a (id int)");
+    assert!(given.refused().contains("-- batchdb: out-of-order"));
+    given.write("V1__a.sql", "-- batchdb: out-of-order\nCREATE TABLE a (id int)");
+    assert!(given.db().plan_migrations().unwrap().steps[0].out_of_order);
+    assert_eq!(files(&given.db().run_migrations().unwrap()), ["V1__a.sql"]);
+    assert_eq!(given.db().migration_status().unwrap().current_version.as_deref(), Some("V2"));
+}
+
+#[test]
+fn a_directive_that_is_misspelled_stops_everything() {
+    let given = Given::postgres(&[("V1__a.sql", "-- a note\n-- batchdb: no_transaction\nSELECT 1")]);
+    let said = given.refused();
+    assert!(said.contains("line 2") && said.contains("no-transaction"), "{said}");
+}
+
+#[test]
+fn a_file_has_limits_of_its_own() {
+    let given = Given::postgres(&[("V1__a.sql", "CREATE TABLE t (id int)")]);
+    given.db().run_migrations().unwrap();
+    given.write("V2__slow.sql", "-- batchdb: timeout=300ms\nSELECT pg_sleep(30)");
+    let began = Instant::now();
+    let said = given.refused();
+    assert!(began.elapsed() < Duration::from_secs(3) && said.contains("timeout=2h"), "{said}");
+
+    given.write("V2__slow.sql", "-- batchdb: lock-timeout=200ms\nALTER TABLE t ADD COLUMN note text");
+    let holder = given.builder().build().unwrap();
+    holder
+        .session(|session| {
+            session.transaction(|tx| {
+                tx.execute_query("SELECT id FROM t", ())?;
+                let began = Instant::now();
+                let error = given.db().run_migrations().unwrap_err();
+                assert_eq!(error.sqlstate(), Some("55P03"), "{error}");
+                assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+                Ok::<(), batchdb::Error>(())
+            })
+        })
+        .unwrap();
+    assert_eq!(given.db().run_migrations().unwrap().applied.len(), 1);
+    assert_eq!(given.psql("SHOW lock_timeout"), "0");
+}
+
+#[test]
+fn files_inside_the_program_take_the_place_of_the_folder() {
+    static EMBEDDED: EmbeddedMigrations = embed_migrations!("migrations/rpa_db");
+    let given = Given::postgres(&[("V9__not_this.sql", "SELECT 1/0")]);
+    let db = given.builder().migrations(EMBEDDED).build().unwrap();
+    let applied = db.run_migrations().unwrap().applied;
+    assert_eq!(applied[0].file, "V001__Create_processed_surveys.sql");
+    assert_eq!(db.migrations().create("x", false).unwrap_err().kind(), ErrorKind::Usage);
+    // What the program was built with is what the folder has: the checksums agree.
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/rpa_db");
+    assert!(given.builder_for(&folder).build().unwrap().run_migrations().unwrap().applied.is_empty());
+}
+
+#[test]
+fn the_examples_of_the_specification_go_up_and_down() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/example_db");
+    let given = Given::postgres(&[]);
+    let db = DatabaseManager::builder(&given.database)
+        .connection_string(&given.connection_string)
+        .migrations_dir(folder)
+        .migrate_on_start(MigrateOnStart::Off)
+        .build()
+        .unwrap();
+    assert_eq!(db.run_migrations().unwrap().current_version.as_deref(), Some("V006"));
+    given.psql("INSERT INTO customers (name, email) VALUES ('Ann', 'ann@example.org')");
+    assert_eq!(given.psql("SELECT name, phone FROM active_customers"), "Ann|");
+    assert!(db.execute("INSERT INTO customers (name, email) VALUES ('Bob', 'none')", ()).is_err());
+    assert_eq!(db.undo_migrations("0").unwrap().undone.len(), 6);
+    assert_eq!(given.tables(), "schema_version");
+}

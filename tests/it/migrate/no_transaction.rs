@@ -1,0 +1,122 @@
+//! Files without a transaction: what cannot run in one, and what becomes of it when it fails.
+
+use std::thread;
+use std::time::Duration;
+
+use batchdb::{MigrationState, Repair};
+
+use super::{Given, files};
+use crate::common::eventually;
+
+const INDEX: &str = "-- batchdb: no-transaction\nCREATE INDEX CONCURRENTLY i ON t (id);\nVACUUM t;\nSET search_path TO nowhere;";
+
+#[test]
+fn what_cannot_run_in_a_transaction_runs_by_itself() {
+    let given = Given::postgres(&[
+        ("V1__Create.sql", "CREATE TABLE t (id int)"),
+        ("V2__Index.sql", INDEX),
+        ("V3__After.sql", "CREATE TABLE u (id int)"),
+    ]);
+    let plan = given.db().plan_migrations().unwrap();
+    assert_eq!(plan.steps.iter().map(|step| step.in_transaction).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(given.db().run_migrations().unwrap().applied.len(), 3);
+    assert_eq!(given.psql("SELECT count(*) FROM pg_indexes WHERE indexname = 'i'"), "1");
+    assert_eq!(given.tables(), "schema_version t u");
+    assert_eq!(
+        given.psql("SELECT success, execution_time >= 0 FROM schema_version WHERE version = '2'"),
+        "t|t"
+    );
+}
+
+#[test]
+fn an_index_is_built_concurrently_while_other_runners_wait() {
+    let given = Given::postgres(&[
+        ("V1__Create.sql", "CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 50000)"),
+        ("V2__Slow.sql", "SELECT pg_sleep(0.5)"),
+        ("V3__Index.sql", INDEX),
+    ]);
+    let applied: usize = thread::scope(|scope| {
+        let run = || {
+            let db = given.builder().migration_timeout(Duration::from_secs(20)).build().unwrap();
+            db.run_migrations().unwrap().applied.len()
+        };
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(applied, 3);
+}
+
+#[test]
+fn a_failure_leaves_a_row_that_keeps_later_runs_away() {
+    let given = Given::postgres(&[
+        ("V1__Create.sql", "CREATE TABLE t (id int)"),
+        (
+            "V2__Half.sql",
+            "-- batchdb: no-transaction\nINSERT INTO t VALUES (1);\n\n  INSERT INTO nowhere VALUES (2);",
+        ),
+        ("V3__After.sql", "CREATE TABLE u (id int)"),
+    ]);
+    let said = given.refused();
+    assert!(said.contains("\"V2__Half.sql\" failed at line 4, column 15"), "{said}");
+    assert!(said.contains("what it did before was kept") && said.contains("repair"), "{said}");
+    assert_eq!(given.psql("SELECT count(*) FROM t"), "1");
+    let status = given.db().migration_status().unwrap();
+    assert_eq!(
+        (status.current_version.as_deref(), status.history[1].state),
+        (Some("V1"), MigrationState::Failed)
+    );
+
+    given.write("V2__Half.sql", "-- batchdb: no-transaction\nDELETE FROM t;\nINSERT INTO t VALUES (2);");
+    assert!(given.refused().contains("did not come to its end"));
+    given.db().migrations().repair(Repair::Forget, Some("V2")).unwrap();
+    assert_eq!(files(&given.db().run_migrations().unwrap()), ["V2__Half.sql", "V3__After.sql"]);
+    assert_eq!(given.psql("SELECT string_agg(id::text, ' ') FROM t"), "2");
+    assert_eq!(
+        given.psql(
+            "SELECT string_agg(action || ' ' || version, ', ' ORDER BY id) FROM schema_version_history"
+        ),
+        "applied 1, failed 2, repaired 2, applied 2, applied 3"
+    );
+}
+
+#[test]
+fn a_runner_that_is_cut_leaves_the_row_too() {
+    let given = Given::postgres(&[(
+        "V1__Slow.sql",
+        "-- batchdb: no-transaction\nCREATE TABLE t (id int);\nSELECT pg_sleep(30);",
+    )]);
+    thread::scope(|scope| {
+        let cut = scope.spawn(|| given.db().run_migrations().unwrap_err());
+        let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                    WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid() AND datname = current_database()";
+        eventually("the migration runs and is cut", || given.psql(kill) == "1");
+        assert!(cut.join().unwrap().to_string().contains("what it did before was kept"));
+    });
+    assert_eq!(given.psql("SELECT version, success FROM schema_version"), "1|f");
+    assert_eq!(given.locks(), "0");
+    given.db().migrations().repair(Repair::AcceptAsDone, None).unwrap();
+    assert!(given.db().run_migrations().unwrap().applied.is_empty());
+}
+
+#[cfg(feature = "odbc")]
+#[test]
+fn sqlite_has_files_without_a_transaction_too() {
+    let given = Given::sqlite(&[
+        ("V1__Create.sql", "CREATE TABLE t (id INTEGER)"),
+        ("V2__Pragma.sql", "-- batchdb: no-transaction\nPRAGMA journal_mode = WAL;\nVACUUM;"),
+    ]);
+    assert_eq!(given.db().run_migrations().unwrap().applied.len(), 2);
+    let mode = given.db().query_one("PRAGMA journal_mode", ()).unwrap().get::<String>(0).unwrap();
+    assert_eq!(mode, "wal");
+
+    given.write(
+        "V3__Half.sql",
+        "-- batchdb: no-transaction\nINSERT INTO t VALUES (1);\nINSERT INTO nowhere VALUES (2);",
+    );
+    let said = given.refused();
+    assert!(said.contains("failed at line 3, column 1"), "{said}");
+    assert!(given.refused().contains("did not come to its end"));
+    let db = given.db();
+    assert_eq!(db.migrations().repair(Repair::AcceptAsDone, None).unwrap().repaired[0].version, "V3");
+    assert!(db.run_migrations().unwrap().applied.is_empty());
+}

@@ -1,0 +1,112 @@
+//! Looking before anything runs: the plan, the rehearsal, the validation, a limit to go to, progress.
+
+use std::cell::RefCell;
+
+use batchdb::{ErrorKind, FindingKind};
+
+use super::{Given, files};
+
+const TWO: &[(&str, &str)] = &[
+    ("V001__Create_a.sql", "CREATE TABLE a (id int);\n"),
+    ("V002__Create_b.sql", "CREATE TABLE b (id int);\n"),
+];
+
+#[test]
+fn a_plan_says_what_would_run_and_changes_nothing() {
+    let given = Given::postgres(TWO);
+    let plan = given.db().plan_migrations().unwrap();
+    let steps: Vec<_> = plan.steps.iter().map(|step| (step.version.as_str(), step.sql.as_str())).collect();
+    assert_eq!(steps, [("V001", TWO[0].1), ("V002", TWO[1].1)]);
+    assert_eq!(given.db().migrations().to("1").plan().unwrap().steps.len(), 1);
+    assert_eq!(given.tables(), "");
+    given.write("V3__Half.sql", "SELECT 'a");
+    assert_eq!(given.db().plan_migrations().unwrap_err().kind(), ErrorKind::Migration);
+}
+
+#[test]
+fn a_rehearsal_runs_everything_and_keeps_nothing() {
+    let given = Given::postgres(TWO);
+    given.write("V003__Fill.sql", "INSERT INTO b VALUES (1)");
+    given.write("V004__Analyze.sql", "-- batchdb: no-transaction\nVACUUM a");
+    let report = given.db().migrations().dry_run().unwrap();
+    assert_eq!(files(&report), ["V001__Create_a.sql", "V002__Create_b.sql", "V003__Fill.sql"]);
+    assert_eq!(
+        (report.not_rehearsed.as_slice(), report.current_version),
+        (&["V004__Analyze.sql".to_owned()][..], None)
+    );
+    assert_eq!(given.psql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
+    given.write("V003__Fill.sql", "INSERT INTO b VALUES ('x')");
+    let said = given.db().migrations().dry_run().unwrap_err().to_string();
+    assert!(said.contains("\"V003__Fill.sql\" failed at line 1, column 23"), "{said}");
+    assert_eq!((given.tables(), given.locks()), (String::new(), "0".to_owned()));
+}
+
+#[cfg(feature = "odbc")]
+#[test]
+fn sqlite_is_rehearsed_too() {
+    let given = Given::sqlite(&[
+        ("V1__a.sql", "CREATE TABLE a (id INTEGER)"),
+        ("V2__b.sql", "INSERT INTO a VALUES (1)"),
+    ]);
+    assert_eq!(given.db().migrations().dry_run().unwrap().applied.len(), 2);
+    assert!(given.db().execute_query("SELECT name FROM sqlite_master", ()).unwrap().is_empty());
+    assert_eq!(given.db().run_migrations().unwrap().applied.len(), 2);
+}
+
+#[test]
+fn a_run_stops_at_the_version_that_is_asked_for() {
+    let given = Given::postgres(TWO);
+    given.write("R__View.sql", "CREATE VIEW v AS SELECT id FROM b");
+    let seen = RefCell::new(Vec::new());
+    let report = given
+        .db()
+        .migrations()
+        .to("V1")
+        .on_progress(|at| {
+            seen.borrow_mut().push((at.file.to_owned(), at.number, at.total, at.finished.is_some()))
+        })
+        .run()
+        .unwrap();
+    assert_eq!(files(&report), ["V001__Create_a.sql"]);
+    let file = || "V001__Create_a.sql".to_owned();
+    assert_eq!(seen.into_inner(), [(file(), 1, 1, false), (file(), 1, 1, true)]);
+    let error = given.db().migrations().to("V7").run().unwrap_err();
+    assert!(error.to_string().contains("no file has the version V7"), "{error}");
+    assert_eq!(given.db().migrations().to("seven").run().unwrap_err().kind(), ErrorKind::Usage);
+    assert_eq!(given.db().run_migrations().unwrap().applied.len(), 2);
+}
+
+#[test]
+fn everything_that_is_wrong_is_found_at_once() {
+    let given = Given::postgres(TWO);
+    given.write("V003__Gone.sql", "SELECT 3");
+    given.write("U001__Create_a.sql", "DROP TABLE a");
+    given.db().run_migrations().unwrap();
+    assert!(given.db().validate_migrations().unwrap().is_valid());
+    given.psql("UPDATE schema_version SET success = false WHERE version = '002'");
+    given.write("V001__Create_a.sql", "CREATE TABLE a (id bigint)");
+    given.remove("V003__Gone.sql");
+    given.write("V002.5__Late.sql", "CREATE DATABASE d");
+    given.write("V005__New.sql", "SELECT 'a");
+    given.write("V6_x.sql", "");
+    given.write("U009__x.sql", "");
+    let validation = given.db().validate_migrations().unwrap();
+    assert!(!validation.is_valid());
+    let kinds: Vec<FindingKind> = validation.findings.iter().map(|finding| finding.kind).collect();
+    for kind in [
+        FindingKind::Misnamed,
+        FindingKind::OrphanUndo,
+        FindingKind::Changed,
+        FindingKind::Missing,
+        FindingKind::Failed,
+        FindingKind::OutOfOrder,
+        FindingKind::Unfit,
+        FindingKind::Pending,
+        FindingKind::UndoMissing,
+    ] {
+        assert!(kinds.contains(&kind), "{kind:?}: {validation:#?}");
+    }
+    assert!(
+        validation.findings.iter().all(|finding| !finding.message.is_empty() && !finding.file.is_empty())
+    );
+}

@@ -1,0 +1,130 @@
+//! The way down.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use batchdb::ErrorKind;
+use batchdb::testing::assert_round_trip;
+
+use super::{Given, files};
+
+const FILES: &[(&str, &str)] = &[
+    ("V1__a.sql", "CREATE TABLE a (id int)"),
+    ("U1__a.sql", "DROP TABLE a"),
+    ("V2__b.sql", "CREATE TABLE b (id int)"),
+    ("U2__b.sql", "DROP TABLE b CASCADE"),
+    ("V3__c.sql", "ALTER TABLE b ADD COLUMN note text"),
+    ("U3__c.sql", "DROP VIEW IF EXISTS v; ALTER TABLE b DROP COLUMN note"),
+    ("R__v.sql", "CREATE OR REPLACE VIEW v AS SELECT id, note FROM b"),
+];
+
+#[test]
+fn versions_are_undone_from_the_newest_down_to_the_one_that_stays() {
+    let given = Given::postgres(FILES);
+    let db = given.db();
+    assert_eq!(db.run_migrations().unwrap().applied.len(), 4);
+    let report = db.undo_migrations("V1").unwrap();
+    let undone: Vec<&str> = report.undone.iter().map(|migration| migration.file.as_str()).collect();
+    assert_eq!((undone, report.current_version.as_deref()), (vec!["U3__c.sql", "U2__b.sql"], Some("V1")));
+    assert_eq!(given.tables(), "a schema_version");
+    assert_eq!(db.migration_status().unwrap().pending_migrations, ["V2", "V3", "R__v"]);
+    assert_eq!(files(&db.run_migrations().unwrap()), ["V2__b.sql", "V3__c.sql", "R__v.sql"]);
+    assert_eq!(db.undo_migrations("0").unwrap().undone.len(), 3);
+    assert_eq!(given.tables(), "schema_version");
+    assert!(db.undo_migrations("0").unwrap().undone.is_empty());
+    assert_eq!(
+        given.psql("SELECT count(*) FILTER (WHERE action = 'undone'), count(*) FROM schema_version_history"),
+        "5|12"
+    );
+}
+
+#[test]
+fn a_missing_undo_is_told_before_anything_runs() {
+    let given = Given::postgres(FILES);
+    let db = given.db();
+    db.run_migrations().unwrap();
+    given.remove("U2__b.sql");
+    given.remove("U1__a.sql");
+    let error = db.undo_migrations("0").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Migration);
+    assert!(error.to_string().contains("V1__a.sql") && error.to_string().contains("V2__b.sql"), "{error}");
+    assert_eq!(given.tables(), "a b schema_version");
+    assert_eq!(db.undo_migrations("V2").unwrap().undone.len(), 1);
+    assert!(db.undo_migrations("V9").unwrap_err().to_string().contains("V9 was not applied"));
+    assert_eq!(db.migrations().undo().unwrap_err().kind(), ErrorKind::Usage);
+}
+
+#[test]
+fn an_undo_that_fails_leaves_everything_as_it_was() {
+    let given = Given::postgres(FILES);
+    let db = given.db();
+    db.run_migrations().unwrap();
+    given.write("U3__c.sql", "DROP VIEW v;\nALTER TABLE b DROP COLUMN nothing");
+    let said = db.undo_migrations("2").unwrap_err().to_string();
+    assert!(said.contains("\"U3__c.sql\" failed at line 2, column 1"), "{said}");
+    assert_eq!(given.psql("SELECT count(*) FROM v"), "0");
+    assert_eq!(db.migration_status().unwrap().current_version.as_deref(), Some("V3"));
+}
+
+#[test]
+fn an_undo_without_a_transaction_that_fails_asks_for_a_repair() {
+    let given = Given::postgres(&[
+        ("V1__a.sql", "CREATE TABLE a (id int); CREATE INDEX i ON a (id)"),
+        ("U1__a.sql", "-- batchdb: no-transaction\nDROP INDEX CONCURRENTLY i;\nDROP TABLE nothing"),
+    ]);
+    let db = given.db();
+    db.run_migrations().unwrap();
+    assert!(db.undo_migrations("0").unwrap_err().to_string().contains("what it did before was kept"));
+    assert!(given.refused().contains("did not come to its end"));
+    given.write("U1__a.sql", "DROP TABLE a");
+    db.migrations().repair(batchdb::Repair::AcceptAsDone, Some("V1")).unwrap();
+    assert_eq!(db.undo_migrations("0").unwrap().undone.len(), 1);
+}
+
+#[test]
+fn the_sample_migrations_make_a_round_trip() {
+    for set in ["rpa_db", "example_db"] {
+        let given = Given::postgres(&[]);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(set);
+        assert_round_trip(&given.builder_for(&folder).build().unwrap());
+    }
+}
+
+#[test]
+fn what_an_undo_forgets_is_found() {
+    let given = Given::postgres(&[
+        ("V1__a.sql", "CREATE TABLE a (id int)"),
+        ("U1__a.sql", "DROP TABLE a"),
+        ("V2__b.sql", "ALTER TABLE a ADD COLUMN b int DEFAULT 7; CREATE INDEX i ON a (id)"),
+        ("U2__b.sql", "DROP INDEX i"),
+    ]);
+    let db = given.db();
+    let panic = catch_unwind(AssertUnwindSafe(|| assert_round_trip(&db))).unwrap_err();
+    let said = panic.downcast_ref::<String>().unwrap();
+    assert!(
+        said.contains("after undoing V2") && said.contains("column public.a.b integer default 7"),
+        "{said}"
+    );
+}
+
+#[cfg(feature = "odbc")]
+#[test]
+fn sqlite_goes_down_too() {
+    let given = Given::sqlite(&[
+        ("V1__a.sql", "CREATE TABLE a (id INTEGER)"),
+        ("U1__a.sql", "DROP TABLE a;"),
+        ("R__v.sql", "DROP VIEW IF EXISTS v;\nCREATE VIEW v AS SELECT 1 AS one;"),
+    ]);
+    let db = given.db();
+    assert_eq!(db.run_migrations().unwrap().applied.len(), 2);
+    assert_eq!(db.undo_migrations("0").unwrap().undone.len(), 1);
+    assert_eq!(db.run_migrations().unwrap().applied.len(), 2);
+
+    let given = Given::sqlite(&[
+        ("V1__a.sql", "CREATE TABLE a (id INTEGER); CREATE INDEX i ON a (id)"),
+        ("U1__a.sql", "DROP TABLE a;"),
+        ("V2__v.sql", "CREATE VIEW v AS SELECT id FROM a"),
+        ("U2__v.sql", "DROP VIEW v"),
+    ]);
+    assert_round_trip(&given.db());
+}
