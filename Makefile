@@ -50,6 +50,7 @@ features: ## Check each feature alone, none, and that PostgreSQL alone needs no 
 
 bench: setup ## Measure side by side with the bare drivers; ARGS="--only point,rows" runs some rows, ARGS=--list names them
 	@$(CARGO) bench --quiet --locked --all-features --bench driver -- $(ARGS)
+	@$(if $(ARGS),,$(CARGO) bench --quiet --locked --all-features --bench allocations)
 
 ci: ## Run everything that must pass before a change lands
 	@.ci/run

@@ -21,6 +21,7 @@ mod notices;
 mod odbc;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod rotating;
 #[cfg(feature = "testing")]
 pub(crate) mod scripted;
 
@@ -131,6 +132,11 @@ pub(crate) trait Connection: Send {
     /// Runs one text without parameters that may hold several statements, and drops their rows.
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()>;
 
+    /// Whether the records of an `execute_many` may go as the rows of one statement.
+    fn takes_many_rows(&self) -> bool {
+        true
+    }
+
     /// From now on what the server says besides results is logged under this name, as it comes; or no longer.
     fn listen(&mut self, name: Option<Arc<str>>);
 
@@ -187,7 +193,10 @@ pub(crate) trait Connector: Send + Sync {
 ///
 /// `Config`, when the backend that the settings name was not compiled in, or refuses them.
 pub(crate) fn connector(settings: &Settings) -> Result<Arc<dyn Connector>> {
-    let connector = room(settings)?;
+    let mut connector = room(settings)?;
+    if settings.may_rotate() {
+        connector = Arc::new(rotating::Rotating::new(settings, connector));
+    }
     #[cfg(feature = "testing")]
     if let Some(faults) = &settings.faults {
         return Ok(Arc::new(faulty::FaultyConnector { inner: connector, faults: faults.clone() }));

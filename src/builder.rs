@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::fault::FaultInjector;
 use crate::manager::DatabaseManager;
 use crate::migrate;
-use crate::settings::{MigrateOnStart, Overrides, Secret, Settings};
+use crate::settings::{MigrateOnStart, Overrides, Secret, SecretSource, Settings, SharedSource};
 
 impl DatabaseManager {
     /// A handle for the database called `name`, with the settings of the environment.
@@ -75,6 +75,12 @@ impl DatabaseManagerBuilder {
     /// The connection string: a URL or a plain ODBC string, taken as it is. Default: `CONNECTION_STRING`.
     pub fn connection_string(mut self, text: impl Into<String>) -> Self {
         self.overrides.connection_string = Some(Secret::new(text));
+        self
+    }
+
+    /// Who is asked for the connection string, now and when a login is refused. Default: the settings.
+    pub fn secret_source(mut self, source: impl SecretSource + 'static) -> Self {
+        self.overrides.secret_source = Some(SharedSource::new(source));
         self
     }
 

@@ -1,9 +1,10 @@
-//! Many rows into a table: `bulk_insert`.
+//! Many rows into a table: `bulk_insert`, `bulk_upsert`.
 
 mod load;
 mod names;
 mod options;
 mod row;
+mod upsert;
 
 pub use options::{BulkFailure, BulkOptions, BulkReport};
 pub use row::IntoRow;

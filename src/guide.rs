@@ -105,12 +105,14 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! Many rows go into tables by [`bulk_insert` and its kin](mass).
+//!
 //! A stream that is ended early is cancelled on the server and costs its connection; inside a transaction it costs the
 //! transaction. Where that matters, say `LIMIT`. A write with `RETURNING` is carried out to its end
 //! all the same, whenever its reader stops.
 //!
-//! [Data that does not fit into memory](large_data) is pulled by an iterator, loaded by
-//! [`bulk_insert`](crate::DatabaseManager::bulk_insert), copied between databases, and written to files and read from them.
+//! [Data that does not fit into memory](large_data) is pulled by an iterator, copied between databases, written to files and
+//! read from them. [Many rows](mass) are written by the call that fits.
 //!
 //! Several calls that must share a session, for a temporary table or a `SET`, borrow one connection:
 //!
@@ -474,5 +476,6 @@
 //! ```
 
 pub mod large_data;
+pub mod mass;
 pub mod migrations;
 pub mod types;

@@ -60,6 +60,7 @@ mod lock;
 mod log_line;
 mod logging;
 mod manager;
+mod many;
 mod migrate;
 mod params;
 mod pool;
@@ -102,7 +103,7 @@ pub use crate::{
     retry::RetryPolicy,
     row::{ColumnIndex, Row},
     session::{Procedure, ProcedureResult, RowIter, Session},
-    settings::{MigrateOnStart, Settings},
+    settings::{MigrateOnStart, SecretSource, Settings},
     tasks::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,
         TwoStages, map_stream, map_tasks, stage, try_map_stream,

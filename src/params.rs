@@ -1,6 +1,5 @@
 //! Named parameters.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
@@ -19,12 +18,64 @@ use crate::value::Value;
 /// `Debug` prints the names and the kinds of the values, never the values.
 #[derive(Clone, Default, PartialEq)]
 pub struct Params {
-    entries: Vec<(Name, Value)>,
+    names: Names,
+    /// As many as there are names.
+    values: Vec<Value>,
     lenient: bool,
 }
 
-/// A name; one that stands in the program is not copied.
-pub(crate) type Name = Cow<'static, str>;
+/// Names, each once. Those that stand in the program are not copied.
+#[derive(Clone)]
+pub(crate) enum Names {
+    InProgram(&'static [&'static str]),
+    Given(Vec<String>),
+}
+
+impl Names {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Names::InProgram(names) => names.len(),
+            Names::Given(names) => names.len(),
+        }
+    }
+
+    fn at(&self, place: usize) -> &str {
+        match self {
+            Names::InProgram(names) => names[place],
+            Names::Given(names) => &names[place],
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
+        (0..self.len()).map(|place| self.at(place))
+    }
+
+    /// The place of a name. Names are mostly asked for in their order, so the search begins at `from`.
+    pub(crate) fn place(&self, name: &str, from: usize) -> Option<usize> {
+        (from..self.len()).chain(0..from).find(|&place| self.at(place) == name)
+    }
+
+    fn push(&mut self, name: &str) {
+        if let Names::InProgram(names) = self {
+            *self = Names::Given(names.iter().map(|&name| name.to_owned()).collect());
+        }
+        if let Names::Given(names) = self {
+            names.push(name.to_owned());
+        }
+    }
+}
+
+impl Default for Names {
+    fn default() -> Names {
+        Names::InProgram(&[])
+    }
+}
+
+impl PartialEq for Names {
+    fn eq(&self, other: &Names) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
 
 impl Params {
     /// No parameters, to be filled with [`set`](Params::set).
@@ -36,10 +87,12 @@ impl Params {
     /// Adds one parameter, or replaces the value that the name had.
     #[must_use]
     pub fn set(mut self, name: &str, value: impl Into<Value>) -> Params {
-        let value = value.into();
-        match self.entries.iter_mut().find(|(known, _)| **known == *name) {
-            Some(entry) => entry.1 = value,
-            None => self.entries.push((name.to_owned().into(), value)),
+        match self.names.place(name, 0) {
+            Some(place) => self.values[place] = value.into(),
+            None => {
+                self.names.push(name);
+                self.values.push(value.into());
+            }
         }
         self
     }
@@ -47,15 +100,13 @@ impl Params {
     /// What [`params!`](crate::params!) makes of its names and values. Of a name that is given twice the last counts.
     #[doc(hidden)]
     #[must_use]
-    pub fn named<const N: usize>(pairs: [(&'static str, Value); N]) -> Params {
-        let mut entries: Vec<(Name, Value)> = Vec::with_capacity(N);
-        for (name, value) in pairs {
-            match entries.iter_mut().find(|(known, _)| *known == name) {
-                Some(entry) => entry.1 = value,
-                None => entries.push((Cow::Borrowed(name), value)),
-            }
+    pub fn named<const N: usize>(names: &'static [&'static str; N], values: [Value; N]) -> Params {
+        let twice = |place: usize| names[..place].contains(&names[place]);
+        if (1..N).any(twice) {
+            let pairs = names.iter().zip(values);
+            return pairs.fold(Params::new(), |params, (name, value)| params.set(name, value));
         }
-        Params { entries, lenient: false }
+        Params { names: Names::InProgram(names), values: values.into(), lenient: false }
     }
 
     /// Allows names that the statement does not use.
@@ -68,18 +119,18 @@ impl Params {
     /// The value of `name`, where it is given.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.entries.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
+        self.names.place(name, 0).map(|place| &self.values[place])
     }
 
     /// The names, in the order in which they were given.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().map(|(name, _)| &**name)
+        self.names.iter()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.values.is_empty()
     }
 
     /// Whether names that the statement does not use are allowed.
@@ -87,19 +138,20 @@ impl Params {
         self.lenient
     }
 
-    /// The names, each once, with their values.
-    pub(crate) fn into_entries(self) -> Vec<(Name, Value)> {
-        self.entries
+    /// The names and, in their order, the values.
+    pub(crate) fn into_parts(self) -> (Names, Vec<Value>) {
+        (self.names, self.values)
     }
 
     fn from_pairs(pairs: impl Iterator<Item = (String, Value)>) -> Params {
-        Params { entries: pairs.map(|(name, value)| (Cow::Owned(name), value)).collect(), lenient: true }
+        let (names, values) = pairs.unzip();
+        Params { names: Names::Given(names), values, lenient: true }
     }
 }
 
 impl fmt::Debug for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.entries.iter().map(|(name, value)| (name, value))).finish()
+        f.debug_map().entries(self.names.iter().zip(&self.values)).finish()
     }
 }
 
@@ -215,7 +267,10 @@ pub fn record(fields: &impl Serialize) -> Result<Params> {
 macro_rules! params {
     () => { $crate::Params::new() };
     ($($name:ident : $value:expr),+ $(,)?) => {
-        $crate::Params::named([$((stringify!($name), ::std::convert::Into::<$crate::Value>::into($value))),+])
+        $crate::Params::named(
+            &[$(stringify!($name)),+],
+            [$(::std::convert::Into::<$crate::Value>::into($value)),+],
+        )
     };
 }
 

@@ -86,8 +86,12 @@ impl<'a> Session<'a> {
 
     fn try_run(&mut self, sql: &str, params: impl IntoParams, rows: Rows<'_>) -> Result<u64> {
         let statement = self.admit(sql, params)?;
+        self.run_admitted(&statement, rows)
+    }
+
+    fn run_admitted(&mut self, statement: &Statement, rows: Rows<'_>) -> Result<u64> {
         let budget = self.budget();
-        let outcome = self.lease.connection()?.run(&statement, rows, budget);
+        let outcome = self.lease.connection()?.run(statement, rows, budget);
         outcome.map_err(|error| in_part(error, self.depth == 0 && statement.traits.divisible))
     }
 
@@ -95,6 +99,11 @@ impl<'a> Session<'a> {
     fn admit(&mut self, sql: &str, params: impl IntoParams) -> Result<Statement> {
         let dialect = self.dialect()?;
         let statement = sql::compile(sql, dialect, params.into_params()?)?;
+        self.admit_compiled(&statement)?;
+        Ok(statement)
+    }
+
+    fn admit_compiled(&mut self, statement: &Statement) -> Result<()> {
         if statement.traits.transaction_control {
             return Err(Error::usage("transactions are not begun or ended by text")
                 .with_hint("use `transaction(|tx| …)`, which ends them on every way out"));
@@ -108,7 +117,7 @@ impl<'a> Session<'a> {
         if statement.traits.leaves_traces {
             self.lease.mark_dirty();
         }
-        Ok(statement)
+        Ok(())
     }
 
     /// Names the database and the operation in an error, and logs the call.
@@ -226,28 +235,6 @@ impl<'a> Session<'a> {
             })
         };
         rows.iter().enumerate().map(read).collect()
-    }
-
-    /// Runs one statement once for each record, all or nothing: in a transaction of its own, or as part of
-    /// the one that is open. Returns how many rows were changed in all.
-    ///
-    /// # Errors
-    ///
-    /// See [`DatabaseManager::execute_many`](crate::DatabaseManager::execute_many).
-    pub fn execute_many<P: IntoParams>(
-        &mut self,
-        sql: &str,
-        records: impl IntoIterator<Item = P>,
-    ) -> Result<u64> {
-        self.transaction(|tx| {
-            let mut changed = 0;
-            for (place, record) in records.into_iter().enumerate() {
-                changed += tx
-                    .run("execute_many", sql, record, Rows::Ignore)
-                    .map_err(|error| error.at_records(place as u64 + 1..=place as u64 + 1))?;
-            }
-            Ok(changed)
-        })
     }
 
     /// Runs a text of several statements without parameters, such as a migration.

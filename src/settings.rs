@@ -7,11 +7,13 @@ mod connection;
 mod dotenv;
 mod keys;
 mod names;
+mod outside;
 mod overrides;
 mod parse;
 mod permissions;
 mod resolve;
 mod secret;
+mod secret_source;
 mod sources;
 mod target;
 mod template;
@@ -33,10 +35,12 @@ use crate::retry::RetryPolicy;
 
 #[cfg(any(feature = "postgres", feature = "odbc"))]
 pub(crate) use self::secret::scrub;
+pub use self::secret_source::SecretSource;
 pub(crate) use self::{
     overrides::Overrides,
     parse::{is_placeholder, limit},
     secret::Secret,
+    secret_source::SharedSource,
     target::{Driver, OdbcTarget, PostgresTarget, SslMode, Target},
 };
 
@@ -111,6 +115,8 @@ pub struct Settings {
     pub(crate) migrate_on_start: MigrateOnStart,
     #[cfg(feature = "testing")]
     pub(crate) faults: Option<FaultInjector>,
+    /// What they were read by, where the way in may be another one when it is read again.
+    overrides: Option<Arc<Overrides>>,
     /// Every secret, as it is and as it was written, to be found in other people's texts.
     secrets: Vec<Secret>,
 }
@@ -153,6 +159,21 @@ impl Settings {
             permissions::warn_if_open(&sources.path);
         }
         Ok(settings)
+    }
+
+    /// Whether the way in comes from where it may change: a file, a command, a program's own source.
+    pub(crate) fn may_rotate(&self) -> bool {
+        self.overrides.is_some()
+    }
+
+    /// The same settings with the secret that holds now.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Settings::load).
+    pub(crate) fn read_again(&self) -> Result<Settings> {
+        let overrides = self.overrides.as_deref().cloned().unwrap_or_default();
+        Settings::load(&self.database, &Overrides { fresh: true, ..overrides })
     }
 
     /// The name of the database, as the program gave it.

@@ -89,6 +89,19 @@ impl Value {
         }
     }
 
+    /// The memory that the value takes, as nearly as matters for a bound on it.
+    pub(crate) fn weight(&self) -> usize {
+        let beside = match self {
+            Value::Text(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::List(items) => items.iter().map(Value::weight).sum(),
+            // What is in it is not looked through: such documents are seldom long.
+            Value::Json(_) => 256,
+            _ => 0,
+        };
+        size_of::<Value>() + beside
+    }
+
     /// The text, where the value is one.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {

@@ -16,7 +16,12 @@ mod flows;
 mod leaks;
 #[path = "process/needles.rs"]
 mod needles;
+#[path = "process/notices.rs"]
+mod notices;
 #[path = "process/parrot.rs"]
 mod parrot;
 #[path = "process/permissions.rs"]
 mod permissions;
+#[path = "faults/tds.rs"]
+#[allow(dead_code, reason = "this process needs some of its answers")]
+mod tds;

@@ -21,15 +21,6 @@ pub(crate) fn warm(world: &World, table: &mut Table) {
         .collect();
     rounds.sort();
     table.note("checkout of a warm connection", &shown(rounds[2]));
-    let of_borrowing = allocation_counter::measure(borrow);
-    table.note("  its allocations", &of_borrowing.count_total.to_string());
-    let query = || {
-        let sql = "SELECT id, name FROM item WHERE id = :id";
-        assert_eq!(db.execute_query(sql, params! { id: 7 }).unwrap().len(), 1);
-    };
-    query();
-    let of_query = allocation_counter::measure(query);
-    table.note("  those of a point query, the driver's included", &of_query.count_total.to_string());
 }
 
 /// Many more threads than connections: what they get done, and how long the unluckiest waits.

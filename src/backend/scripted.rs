@@ -248,6 +248,11 @@ impl Connection for Scripted {
         self.ask_within(Asked::Script(text), deadline, Phase::Query).map(drop)
     }
 
+    /// A script sees the statement that the program wrote, once for each record.
+    fn takes_many_rows(&self) -> bool {
+        false
+    }
+
     /// It says nothing.
     fn listen(&mut self, _name: Option<Arc<str>>) {}
 

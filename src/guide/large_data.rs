@@ -38,7 +38,7 @@
 //!
 //! [`bulk_insert`](crate::DatabaseManager::bulk_insert) takes rows from any iterator, and an iterator of `Result`s ends it
 //! with the first error. All rows are written or none, unless
-//! [`commit_chunks`](crate::BulkOptions::commit_chunks) says otherwise.
+//! [`commit_chunks`](crate::BulkOptions::commit_chunks) says otherwise; the page on [many rows](super::mass) has the rest.
 //!
 //! # Through threads
 //!

@@ -48,14 +48,18 @@ impl Failed {
                 body.char_indices().nth(number - 1).map_or(first.at, |(at, _)| first.at + at)
             }
             Some(Position::Line(number)) => {
-                let newlines = body.match_indices('\n').map(|(at, _)| first.at + at + 1);
-                newlines.take(number as usize - 1).last().unwrap_or(first.at)
+                // A line behind the end is one of a procedure: FreeTDS does not tell them apart.
+                let begins = |place| match place {
+                    0 => Some(0),
+                    _ => body.match_indices('\n').nth(place - 1).map(|(newline, _)| newline + 1),
+                };
+                first.at + begins((number as usize).saturating_sub(1)).unwrap_or(0)
             }
             None => first.at,
         };
         let piece = pieces.iter().rfind(|piece| piece.at <= at).unwrap_or(first);
         let mut place = text.place(at);
-        if let Some(Position::Line(_)) = error.position() {
+        if at != first.at && matches!(error.position(), Some(Position::Line(_))) {
             place.column = None;
         }
         let statement = shortened(text.excerpt(piece.at, piece.at + piece.text.len()));
@@ -63,9 +67,10 @@ impl Failed {
     }
 }
 
-/// On one line, and not too long.
+/// On one line, without lines of comments, and not too long.
 fn shortened(statement: &str) -> String {
-    let words = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines = statement.lines().filter(|line| !line.trim_start().starts_with("--"));
+    let words = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(MOST_QUOTED) {
         Some((end, _)) => format!("{} …", &words[..end]),
         None => words,
@@ -251,5 +256,6 @@ mod tests {
         let long = format!("SELECT {}", "é, ".repeat(500));
         let short = shortened(&long);
         assert!(short.ends_with(" …") && short.chars().count() == MOST_QUOTED + 2);
+        assert_eq!(shortened("-- The rule.\nALTER\n  TABLE t"), "ALTER TABLE t");
     }
 }

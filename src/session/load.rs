@@ -1,9 +1,10 @@
-//! The door for mass loads, which are no statements of the caller's.
+//! The doors for many rows and many records: statements that were made elsewhere.
 
 use super::{Session, to_be_logged};
-use crate::backend::Connection;
+use crate::backend::{Connection, Rows};
 use crate::deadline::Budget;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Statement;
 
 impl Session<'_> {
     /// Has the connection do one step of a mass load: refused where the settings say so, its errors named, logged.
@@ -21,5 +22,23 @@ impl Session<'_> {
             self.lease.connection().and_then(|connection| step(connection, budget))
         };
         self.end(operation, started, outcome)
+    }
+
+    /// Runs a statement that was compiled before, as one of a call's.
+    pub(crate) fn run_bound(
+        &mut self,
+        operation: &'static str,
+        statement: &Statement,
+        rows: Rows<'_>,
+    ) -> Result<u64> {
+        let started = to_be_logged();
+        self.lease.note(operation);
+        let outcome = self.admit_compiled(statement).and_then(|()| self.run_admitted(statement, rows));
+        self.end(operation, started, outcome)
+    }
+
+    /// Whether records may go as the rows of one statement.
+    pub(crate) fn takes_many_rows(&mut self) -> Result<bool> {
+        Ok(self.lease.connection()?.takes_many_rows())
     }
 }

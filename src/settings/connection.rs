@@ -52,6 +52,29 @@ pub(super) struct Parsed {
     pub(super) secrets: Vec<Secret>,
 }
 
+impl Parsed {
+    /// Puts a password into a target that has none.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not belong there.
+    pub(super) fn set_password(&mut self, password: Secret) -> Result<(), &'static str> {
+        match &mut self.target {
+            Target::Postgres(target) if target.password.is_none() => target.password = Some(password.clone()),
+            Target::Odbc(target) if !target.has_password => {
+                let pair = odbc::Pair::new("PWD", password.expose());
+                let text = format!("{}{}", target.connection_string.expose(), pair.text());
+                target.connection_string = Secret::new(text);
+                target.secrets.push(password.clone());
+                target.has_password = true;
+            }
+            _ => return Err("the connection string has a password already; one of the two must go"),
+        }
+        self.secrets.push(password);
+        Ok(())
+    }
+}
+
 /// What the settings add to a string that does not say it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wishes<'a> {

@@ -27,6 +27,21 @@ pub(super) static TYPE: Key = key(
 );
 pub(super) static CONNECTION_STRING: Key =
     key("CONNECTION_STRING", None, "Where the database is: a URL, a libpq string or an ODBC string.");
+pub(super) static CONNECTION_STRING_FILE: Key = key(
+    "CONNECTION_STRING_FILE",
+    None,
+    "The file that holds the connection string, such as a mounted secret. Read again when a login is refused.",
+);
+pub(super) static CONNECTION_STRING_COMMAND: Key = key(
+    "CONNECTION_STRING_COMMAND",
+    None,
+    "A line of the shell that prints the connection string, such as a vault's. Run again when a login is refused.",
+);
+pub(super) static PASSWORD_FILE: Key = key(
+    "PASSWORD_FILE",
+    None,
+    "The file that holds the password, for a connection string without one. Read again when a login is refused.",
+);
 pub(super) static POOL_SIZE: Key = Key {
     for_all: Some("CONNECTION_POOL_SIZE"),
     ..key("POOL_SIZE", Some("5"), "How many connections are kept open when they are idle.")
@@ -88,9 +103,12 @@ pub(super) static MIGRATE_ON_START: Key = key(
 );
 
 /// All keys, in the order in which the reference shows them.
-pub(super) static KEYS: [&Key; 18] = [
+pub(super) static KEYS: [&Key; 21] = [
     &TYPE,
     &CONNECTION_STRING,
+    &CONNECTION_STRING_FILE,
+    &CONNECTION_STRING_COMMAND,
+    &PASSWORD_FILE,
     &POOL_SIZE,
     &MAX_OVERFLOW,
     &POOL_TIMEOUT,

@@ -4,15 +4,17 @@ use super::keys::{self, GLOBAL, KEYS, RESERVED, nearest};
 use super::sources::Sources;
 
 /// The keys by which a database is told to exist.
-const MARKS: [&str; 2] = ["CONNECTION_STRING", "TYPE"];
+const MARKS: [&str; 4] = ["CONNECTION_STRING", "CONNECTION_STRING_FILE", "CONNECTION_STRING_COMMAND", "TYPE"];
+
+/// Those of them that say where it is.
+const PLACES: [&str; 3] = [MARKS[0], MARKS[1], MARKS[2]];
 
 /// How alike two names must be for one to be taken for a slip of the other.
 const ALIKE: f64 = 0.75;
 
 /// The names of the databases for which the environment has a connection string, in upper case.
 pub(super) fn configured(sources: &Sources, scopes: &[String]) -> Vec<String> {
-    let mut names: Vec<_> =
-        scopes.iter().flat_map(|scope| sources.databases(scope, &["CONNECTION_STRING"])).collect();
+    let mut names: Vec<_> = scopes.iter().flat_map(|scope| sources.databases(scope, &PLACES)).collect();
     names.sort();
     names.dedup();
     names

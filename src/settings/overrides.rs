@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::MigrateOnStart;
 use super::secret::Secret;
+use super::secret_source::SharedSource;
 use crate::embedded::EmbeddedMigrations;
 #[cfg(feature = "testing")]
 use crate::fault::FaultInjector;
@@ -25,6 +26,10 @@ pub(crate) struct Overrides {
     /// `postgresql`, `sqlserver` or `odbc`.
     pub(crate) database_type: Option<String>,
     pub(crate) connection_string: Option<Secret>,
+    /// Asked where no connection string is given.
+    pub(crate) secret_source: Option<SharedSource>,
+    /// What commands have said before does not count.
+    pub(crate) fresh: bool,
     pub(crate) pool_size: Option<u32>,
     pub(crate) max_overflow: Option<u32>,
     pub(crate) pool_timeout: Option<Duration>,

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::connection::{self, Kind, Parsed, Wishes};
 use super::keys::{self, GLOBAL, Key, word};
+use super::outside::Outside;
 use super::overrides::Overrides;
 use super::parse::{self, Unit};
 use super::secret::Secret;
@@ -98,6 +99,8 @@ struct Reader<'a> {
     is_configured: bool,
     /// Values of placeholders that come out of the process environment, where passwords are kept.
     secrets: Vec<Secret>,
+    /// The way in may be another one when it is read again.
+    rotates: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -105,13 +108,13 @@ impl<'a> Reader<'a> {
         let mut problems = sources.file.faults.clone();
         let (name, scopes) = (word(database), scopes(flow));
         problems.extend(names::unknown_keys(sources, &scopes, &name));
-        Reader { sources, name, scopes, problems, is_configured: true, secrets: Vec::new() }
+        Reader { sources, name, scopes, problems, is_configured: true, secrets: Vec::new(), rotates: false }
     }
 
     fn read(&mut self, database: &Arc<str>, overrides: &Overrides) -> Option<Settings> {
         // Read before the string, which is told of it.
         let read_only = self.word(&keys::READ_ONLY, overrides.read_only, parse::boolean, "`true` or `false`");
-        let parsed = self.connection(overrides, read_only.unwrap_or_default());
+        let parsed = self.connection(database, overrides, read_only.unwrap_or_default());
         let in_string = parsed.as_ref().and_then(|parsed| parsed.connect_timeout);
         // The string's own limit is weaker than any key, so that one key changes it without the secret.
         let connect_timeout = match self.find(&keys::CONNECT_TIMEOUT) {
@@ -167,6 +170,8 @@ impl<'a> Reader<'a> {
             migrate_on_start: migrate_on_start?,
             #[cfg(feature = "testing")]
             faults: overrides.faults.clone(),
+            overrides: (self.rotates || overrides.secret_source.is_some())
+                .then(|| Arc::new(overrides.clone())),
             secrets: parsed.secrets.into_iter().chain(self.secrets.drain(..)).collect(),
         })
     }
@@ -202,7 +207,7 @@ impl<'a> Reader<'a> {
         all
     }
 
-    fn connection(&mut self, overrides: &Overrides, read_only: bool) -> Option<Parsed> {
+    fn connection(&mut self, database: &str, overrides: &Overrides, read_only: bool) -> Option<Parsed> {
         let kind = match (&overrides.database_type, &overrides.connection_string) {
             (Some(text), _) => Some((Place::Builder("database_type".to_owned()), text.clone())),
             // `TYPE` of the environment says what the environment's string is, not what the builder's is.
@@ -216,15 +221,21 @@ impl<'a> Reader<'a> {
             }
             kind
         });
-        let found = match &overrides.connection_string {
-            Some(text) => {
-                Some((Place::Builder("connection_string".to_owned()), template::literal(text.expose())))
+        let (place, marked) = match (&overrides.connection_string, &overrides.secret_source) {
+            (Some(text), _) => {
+                (Place::Builder("connection_string".to_owned()), template::literal(text.expose()))
             }
-            None => self.find(&keys::CONNECTION_STRING),
-        };
-        let Some((place, marked)) = found else {
-            self.missing();
-            return None;
+            (None, Some(source)) => {
+                let place = Place::Builder("secret_source".to_owned());
+                match source.0.connection_string(database) {
+                    Ok(text) => (place, template::literal(&text)),
+                    Err(error) => {
+                        self.problem(&place, &format!("gave no connection string: {error}"));
+                        return None;
+                    }
+                }
+            }
+            (None, None) => self.connection_string(overrides.fresh)?,
         };
         let mut expander = Expander::new(&self.sources.process);
         let application = overrides.flow.as_ref().map_or("batchdb".into(), |flow| format!("batchdb/{flow}"));
@@ -233,7 +244,64 @@ impl<'a> Reader<'a> {
         for problem in expander.problems {
             self.problem(&place, &problem);
         }
-        parsed
+        let mut parsed = parsed?;
+        // The builder's own string has nothing to do with the password of the environment's.
+        if overrides.connection_string.is_none()
+            && overrides.secret_source.is_none()
+            && let Some((place, password)) = self.outside(&keys::PASSWORD_FILE, overrides.fresh)
+            && let Err(problem) = parsed.set_password(password)
+        {
+            self.problem(&place, problem);
+        }
+        Some(parsed)
+    }
+
+    /// The text that says where the database is, marked: the one that the first scope has, itself, in a file, or behind
+    /// a command.
+    fn connection_string(&mut self, fresh: bool) -> Option<(Place, String)> {
+        let kinds =
+            [&keys::CONNECTION_STRING, &keys::CONNECTION_STRING_FILE, &keys::CONNECTION_STRING_COMMAND];
+        let scopes = self.scopes.clone();
+        let of_scope = |reader: &Reader<'_>, scope: &String| -> Vec<&'static Key> {
+            let is_set = |key: &&Key| reader.sources.find(&reader.key(scope, key.name)).is_some();
+            kinds.into_iter().filter(is_set).collect()
+        };
+        let Some(set) = scopes.iter().map(|scope| of_scope(self, scope)).find(|set| !set.is_empty()) else {
+            self.missing();
+            return None;
+        };
+        let [key, more @ ..] = &set[..] else { return None };
+        if let Some(other) = more.first() {
+            let (place, _) = self.find(other)?;
+            self.problem(&place, &format!("is set beside `{}`; one of the two must go", key.name));
+            return None;
+        }
+        if key.name == keys::CONNECTION_STRING.name {
+            return self.find(key);
+        }
+        let (place, text) = self.outside(key, fresh)?;
+        Some((place, template::literal(text.expose())))
+    }
+
+    /// The secret that a key leads to. Where it cannot be had, that is noted.
+    fn outside(&mut self, key: &'static Key, fresh: bool) -> Option<(Place, Secret)> {
+        let (place, text) = self.text(key)?;
+        let outside = if key.name == keys::CONNECTION_STRING_COMMAND.name {
+            Outside::Command(text)
+        } else {
+            Outside::File(self.sources.home.join(text.trim()))
+        };
+        self.rotates = true;
+        match (self.sources.outside)(&outside, fresh) {
+            Ok(secret) => {
+                self.secrets.push(secret.clone());
+                Some((place, secret))
+            }
+            Err(problem) => {
+                self.problem(&place, &problem);
+                None
+            }
+        }
     }
 
     /// Notes that nothing says where the database is.

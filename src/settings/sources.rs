@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::dotenv::{self, Content, Item};
 use super::keys::{self, word};
+use super::outside::{self, Outside};
 use super::overrides::Overrides;
 use super::secret::{self, Secret};
 use super::template;
@@ -26,6 +27,8 @@ pub(super) struct Sources {
     pub(super) path: PathBuf,
     /// What the file says.
     pub(super) file: File,
+    /// Reads a secret that lives outside of both.
+    pub(super) outside: fn(&Outside, bool) -> Result<Secret, String>,
 }
 
 /// The statements of a file for one environment.
@@ -119,7 +122,7 @@ impl Sources {
             .unwrap_or_else(working_directory);
         let folder = overrides.envs_dir.clone().unwrap_or_else(|| home.join("envs"));
         let path = folder.join(format!(".env.{environment}"));
-        Sources { environment, home, process, path, file: File::default() }
+        Sources { environment, home, process, path, file: File::default(), outside: outside::read }
     }
 
     /// The first part of every key.

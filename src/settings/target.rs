@@ -117,6 +117,7 @@ pub(crate) struct OdbcTarget {
     /// Driver, server, database and user, for messages.
     pub(crate) description: String,
     pub(crate) dialect: Dialect,
+    pub(crate) has_password: bool,
     /// Every secret of the string, raw, to be scrubbed from the driver's texts.
     pub(crate) secrets: Vec<Secret>,
 }

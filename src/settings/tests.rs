@@ -405,3 +405,73 @@ fn a_folder_is_read_and_its_databases_are_found() {
     let unreadable = Overrides { envs_dir: Some(folder.path().join("envs/.env.ghost")), ..overrides.clone() };
     assert_eq!(configured_databases(&unreadable).unwrap_err().kind(), ErrorKind::Config);
 }
+
+/// What stands outside, for the tests: `/jobs/x` is a file that holds a URL, `get` prints one.
+fn outside(outside: &super::outside::Outside, fresh: bool) -> Result<Secret, String> {
+    use super::outside::Outside;
+
+    match outside {
+        Outside::File(path) if path.ends_with("jobs/x") => Ok(Secret::new("postgresql://u:hunter2@file/d")),
+        Outside::File(path) if path.ends_with("word") => Ok(Secret::new("p${w}")),
+        Outside::Command(line) if line == "get" && fresh => Ok(Secret::new("postgresql://u:hunter2@fresh/d")),
+        Outside::Command(line) if line == "get" => Ok(Secret::new("postgresql://u:hunter2@command/d")),
+        _ => Err("cannot be had".to_owned()),
+    }
+}
+
+fn read_outside(overrides: &Overrides, file: &str) -> Result<Settings> {
+    let mut sources = sources(overrides, "", Some(&keys_of(file)));
+    sources.outside = outside;
+    resolve("rpa_db", overrides, &sources)
+}
+
+#[test]
+fn a_connection_string_may_stand_in_a_file_or_behind_a_command() {
+    let none = Overrides::default();
+    let told = |file: &str| read_outside(&none, file).map(|settings| settings.describe()).unwrap();
+    assert!(told("G_CONNECTION_STRING_FILE=x\n").contains("server file:5432"));
+    assert!(told("G_CONNECTION_STRING_COMMAND=get\n").contains("server command:5432"));
+    // The flow's own goes before, whatever its form.
+    let flow = flow("rpa1");
+    let both =
+        read_outside(&flow, "G_CONNECTION_STRING=postgresql://h/d\nF_CONNECTION_STRING_FILE=/jobs/x\n");
+    assert!(both.unwrap().describe().contains("server file:5432"));
+    let settings = read_outside(&none, "G_CONNECTION_STRING_FILE=x\n").unwrap();
+    assert!(settings.may_rotate());
+    assert_eq!(settings.scrub("login of hunter2 failed"), "login of *** failed");
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    assert!(!read_outside(&none, "G_CONNECTION_STRING=postgresql://h/d\n").unwrap().may_rotate());
+    let fresh = Overrides { fresh: true, ..Overrides::default() };
+    let again = read_outside(&fresh, "G_CONNECTION_STRING_COMMAND=get\n").unwrap();
+    assert!(again.describe().contains("server fresh:5432"));
+}
+
+#[test]
+fn what_cannot_be_had_and_what_is_said_twice_is_told() {
+    let none = Overrides::default();
+    let told = |file: &str| problems(read_outside(&none, file)).join("\n");
+    assert!(told("G_CONNECTION_STRING_FILE=y\n").contains("CONNECTION_STRING_FILE"));
+    assert!(told("G_CONNECTION_STRING_FILE=y\n").contains("cannot be had"));
+    let twice = told("G_CONNECTION_STRING=postgresql://h/d\nG_CONNECTION_STRING_FILE=x\n");
+    assert!(twice.contains("is set beside `CONNECTION_STRING`"), "{twice}");
+    let twice = told("G_CONNECTION_STRING=postgresql://u:p@h/d\nG_PASSWORD_FILE=word\n");
+    assert!(twice.contains("has a password already"), "{twice}");
+}
+
+#[test]
+fn a_password_of_its_own_file_is_taken_as_it_is() {
+    let none = Overrides::default();
+    let settings =
+        read_outside(&none, "G_CONNECTION_STRING=postgresql://u@h/d\nG_PASSWORD_FILE=word\n").unwrap();
+    let Target::Postgres(target) = settings.target() else { panic!("not PostgreSQL") };
+    assert_eq!(target.password.as_ref().map(Secret::expose), Some("p${w}"));
+    let text = "G_CONNECTION_STRING=Driver=FreeTDS;Server=h;UID=u\nG_PASSWORD_FILE=word\n";
+    let settings = read_outside(&none, text).unwrap();
+    let Target::Odbc(target) = settings.target() else { panic!("not ODBC") };
+    assert!(
+        target.connection_string.expose().ends_with("PWD={p${w}}};"),
+        "{}",
+        target.connection_string.expose()
+    );
+    assert_eq!(settings.scrub("p${w}"), "***");
+}

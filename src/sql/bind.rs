@@ -6,7 +6,7 @@ use super::Statement;
 use super::template::{Fill, ListPlace, Template, Use};
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
-use crate::params::{Name, Params};
+use crate::params::{Names, Params};
 use crate::value::Value;
 
 impl Template {
@@ -32,28 +32,24 @@ impl Template {
     /// The values of the names, in the order of the names.
     fn take(&self, params: Params) -> Result<Vec<Value>> {
         let lenient = params.is_lenient();
-        let mut entries = params.into_entries();
-        // Names are mostly given in the order of their use, each once: then the values are what is left of the entries.
-        let given = entries.iter().map(|(name, _)| &**name);
-        if given.eq(self.names.iter().map(|name| &**name)) {
-            return Ok(entries.into_iter().map(|(_, value)| value).collect());
+        let (given, mut values) = params.into_parts();
+        // Names are mostly given in the order of their use, each once: then there is nothing to look for.
+        if given.iter().eq(self.names.iter().map(|name| &**name)) {
+            return Ok(values);
         }
-        let mut values = Vec::with_capacity(self.names.len());
-        // A record has more, in the same order as a rule, so the search goes on where it found the last.
-        let mut from = 0;
+        let mut taken = Vec::with_capacity(self.names.len());
+        let mut next = 0;
         for name in &self.names {
-            let is_it = |entry: &(Name, Value)| *entry.0 == **name;
-            let found = entries[from..].iter().position(is_it).map(|at| at + from);
-            let Some(at) = found.or_else(|| entries[..from].iter().position(is_it)) else {
-                return Err(self.missing(&entries));
+            let Some(place) = given.place(name, next) else {
+                return Err(self.missing(&given));
             };
-            values.push(std::mem::replace(&mut entries[at].1, Value::Null));
-            from = at + 1;
+            taken.push(std::mem::replace(&mut values[place], Value::Null));
+            next = place + 1;
         }
-        if !lenient && entries.len() > self.names.len() {
-            return Err(self.unused(&entries));
+        if !lenient && given.len() > self.names.len() {
+            return Err(self.unused(&given));
         }
-        Ok(values)
+        Ok(taken)
     }
 
     /// PostgreSQL's text. Its usual two shapes were made beforehand and are shared.
@@ -113,24 +109,19 @@ impl Template {
         Ok((text, args))
     }
 
-    fn missing(&self, entries: &[(Name, Value)]) -> Error {
-        let missing = self.names.iter().filter(|name| !entries.iter().any(|(given, _)| *given == ***name));
-        let given = list_names(entries.iter().map(|(name, _)| &**name));
-        Error::params(format!("not given: {}", list_names(missing.map(|name| &**name)))).with_hint(
-            if given.is_empty() {
-                "the statement was given no parameters; write `\\:` for a colon that begins no name"
-                    .to_owned()
-            } else {
-                format!("given: {given}")
-            },
-        )
+    fn missing(&self, given: &Names) -> Error {
+        let missing = self.names.iter().filter(|name| !given.iter().any(|known| *known == ***name));
+        let missing = list_names(missing.map(|name| &**name));
+        let given = list_names(given.iter());
+        Error::params(format!("not given: {missing}")).with_hint(if given.is_empty() {
+            "the statement was given no parameters; write `\\:` for a colon that begins no name".to_owned()
+        } else {
+            format!("given: {given}")
+        })
     }
 
-    fn unused(&self, entries: &[(Name, Value)]) -> Error {
-        let unused = entries
-            .iter()
-            .map(|(name, _)| &**name)
-            .filter(|name| !self.names.iter().any(|used| **used == **name));
+    fn unused(&self, given: &Names) -> Error {
+        let unused = given.iter().filter(|name| !self.names.iter().any(|used| **used == **name));
         let used = list_names(self.names.iter().map(|name| &**name));
         let used = if used.is_empty() { "none".to_owned() } else { used };
         Error::params(format!("given and not used by the statement: {}", list_names(unused)))

@@ -1,5 +1,6 @@
 //! The templates of a process, so that a text is read once.
 
+use std::cell::RefCell;
 use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -44,6 +45,15 @@ impl Cache {
     }
 }
 
+/// How many texts a thread keeps for itself.
+const RECENT: usize = 32;
+
+thread_local! {
+    /// The texts that the thread has used last, by their place in memory, which of a literal is always the same: a
+    /// look without a hash and without a lock, which threads that run one statement would all meet at.
+    static OF_THREAD: RefCell<[Option<Arc<Template>>; RECENT]> = const { RefCell::new([const { None }; RECENT]) };
+}
+
 /// The template of a text, from the cache where it is there.
 ///
 /// # Errors
@@ -53,6 +63,20 @@ pub(super) fn template(sql: &str, dialect: Dialect) -> Result<Arc<Template>> {
     if sql.len() > LONGEST {
         return Ok(Arc::new(Template::parse(sql, dialect)?));
     }
+    // Not the lowest bits, which say little of where a text begins.
+    let place = (sql.as_ptr().addr() >> 3) % RECENT;
+    let recent = OF_THREAD.with_borrow(|recent| {
+        recent[place].as_ref().filter(|known| known.is_of(sql, dialect)).map(Arc::clone)
+    });
+    if let Some(recent) = recent {
+        return Ok(recent);
+    }
+    let found = of_process(sql, dialect)?;
+    OF_THREAD.with_borrow_mut(|recent| recent[place] = Some(Arc::clone(&found)));
+    Ok(found)
+}
+
+fn of_process(sql: &str, dialect: Dialect) -> Result<Arc<Template>> {
     let key = CACHE.key(sql, dialect);
     let known = CACHE.shard(key).get(&key).cloned();
     if let Some(known) = known.filter(|known| known.is_of(sql, dialect)) {

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::Traits;
+use super::insert::PlainInsert;
 use super::lexer::{Kind, Token, tokens};
 use super::traits;
 use crate::dialect::Dialect;
@@ -23,6 +24,8 @@ pub(crate) struct Template {
     /// On PostgreSQL: the text when every `IN (:ids)` is given a list.
     pub(super) lists: Option<Arc<str>>,
     pub(super) traits: Traits,
+    /// What it is as an insert of many rows, once somebody has asked.
+    pub(super) insert: OnceLock<Option<Box<PlainInsert>>>,
 }
 
 /// A piece of the source that is replaced.
@@ -79,6 +82,7 @@ impl Template {
             plain: Arc::default(),
             lists: None,
             traits: traits::read(&significant, dialect),
+            insert: OnceLock::new(),
         };
         let mut numbers = HashMap::new();
         for (index, token) in significant.iter().enumerate() {
@@ -113,7 +117,6 @@ impl Template {
     }
 
     /// The text as it was written.
-    #[cfg(feature = "testing")]
     pub(super) fn source(&self) -> &str {
         &self.source
     }
@@ -127,6 +130,14 @@ impl Template {
     /// Whether this is the template of that text.
     pub(super) fn is_of(&self, sql: &str, dialect: Dialect) -> bool {
         self.dialect == dialect && *self.source == *sql
+    }
+
+    /// The text for scalars with numbered placeholders behind the first `before`.
+    pub(super) fn render_from(&self, before: usize) -> String {
+        self.render(|text, place| {
+            text.push_str(&format!("${}", before + place.name + 1));
+            Fill::Name
+        })
     }
 
     /// The places of the parameters, in the order of the text.

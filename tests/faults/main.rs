@@ -11,6 +11,7 @@ mod check;
 mod commit;
 mod crowd;
 mod killed;
+mod migrations;
 mod outage;
 mod proxy;
 mod results;
@@ -49,6 +50,7 @@ const TESTS: &[Test] = &[
     Test { name: "T8", about: "result truth", run: results::run, red: Some(results::red) },
     Test { name: "T9", about: "bulk truth", run: bulk::run, red: Some(bulk::red) },
     Test { name: "T10", about: "clean session", run: sessions::run, red: None },
+    Test { name: "T11", about: "migrations", run: migrations::run, red: None },
 ];
 
 /// A test that has not ended by then is stuck.
@@ -109,6 +111,9 @@ fn options() -> Result<Option<Options>, String> {
 fn main() -> ExitCode {
     if silence::probe() {
         return ExitCode::SUCCESS;
+    }
+    if let Some(code) = migrations::child() {
+        return code;
     }
     let options = match options() {
         Ok(Some(options)) => options,

@@ -50,6 +50,55 @@ impl Answer {
     }
 }
 
+/// What the server says besides results: an error, or with a severity of 10 and less a message, as of `PRINT`.
+#[allow(dead_code, reason = "not every program that includes this file has messages")]
+pub(crate) struct Message {
+    pub(crate) number: i32,
+    pub(crate) severity: u8,
+    pub(crate) text: &'static str,
+    /// The procedure that says it; empty for the batch.
+    pub(crate) procedure: &'static str,
+    pub(crate) line: u32,
+}
+
+impl Answer {
+    /// A result of one column and one row of text.
+    #[allow(dead_code, reason = "not every program that includes this file asks for text")]
+    pub(crate) fn text(column: &str, value: &str) -> Answer {
+        // One column, NVARCHAR(4000) in the collation of the standard.
+        let mut head =
+            vec![0x81, 1, 0, 0, 0, 0, 0, 8, 0, 0xe7, 0x40, 0x1f, 9, 4, 0xd0, 0, 0x34, column.len() as u8];
+        head.extend(words(column));
+        head.push(0xd1);
+        head.extend((2 * value.len() as u16).to_le_bytes());
+        head.extend(words(value));
+        Answer { head, count: Some(1), then: Then::Done }
+    }
+
+    /// Messages of one statement.
+    #[allow(dead_code, reason = "not every program that includes this file has messages")]
+    pub(crate) fn saying(messages: &[Message]) -> Answer {
+        let mut head = Vec::new();
+        for message in messages {
+            let is_error = message.severity > 10;
+            let mut body = message.number.to_le_bytes().to_vec();
+            body.extend([1, message.severity]);
+            body.extend((message.text.len() as u16).to_le_bytes());
+            body.extend(words(message.text));
+            body.extend([0, message.procedure.len() as u8]);
+            body.extend(words(message.procedure));
+            body.extend(message.line.to_le_bytes());
+            head.push(if is_error { 0xaa } else { 0xab });
+            head.extend((body.len() as u16).to_le_bytes());
+            head.extend(body);
+        }
+        if messages.iter().any(|message| message.severity > 10) {
+            head.extend(done(MORE | ERROR, 0));
+        }
+        Answer { head, count: None, then: Then::Done }
+    }
+}
+
 fn words(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }

@@ -1,9 +1,12 @@
-//! Rows into a table through a driver: INSERTs of many rows each.
+//! Rows into a table through a driver: INSERTs of many rows each, on SQL Server batches of INSERTs.
 //!
 //! NULL is a word in them, whose type nobody has to tell. A database says that a statement failed and not which of its
 //! rows was to blame, so there is a savepoint before each where savepoints cost nothing: after a failure the rows of
 //! the statement go in one by one, up to the one that fails. SQL Server undoes the whole transaction with the statement
-//! (`XACT_ABORT`), and the error names the records that the statement had.
+//! (`XACT_ABORT`), and the error names the records that the batch had.
+//!
+//! Arrays of parameters are not used. psqlODBC sends a statement for each of their rows, SQLite's driver fills no status,
+//! FreeTDS reports a row that failed as a success with a warning, and pyodbc's arrays crash the process with the last two.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +14,7 @@ use crate::backend::{Connection, LoadTarget, RowSource, Rows};
 use crate::deadline::Budget;
 use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::{Statement, Traits};
+use crate::sql::{Statement, Traits, counted};
 use crate::value::Value;
 
 use super::caller::OdbcConnection;
@@ -22,6 +25,9 @@ const PARAMETERS: usize = 2_000;
 
 /// Rows of one statement: SQL Server takes no more in one VALUES.
 const ROWS: usize = 1_000;
+
+/// The memory that the values of one statement may take, but for its last row.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 const SAVE: &str = "SAVEPOINT batchdb_load";
 const RELEASE: &str = "RELEASE SAVEPOINT batchdb_load";
@@ -35,6 +41,8 @@ struct Batch {
     args: Vec<Value>,
     /// Which values are NULL, row after row.
     nulls: Vec<bool>,
+    /// The memory that the values take.
+    bytes: usize,
 }
 
 /// Runs statements within the limit on them all.
@@ -55,30 +63,31 @@ impl OdbcConnection {
         let columns = target.columns.len().max(1);
         let most = (PARAMETERS / columns).clamp(1, ROWS);
         let head = head(target, self.dialect());
-        let saves = matches!(self.flavor(), Flavor::Postgres | Flavor::Sqlite);
+        let flavor = self.flavor();
+        let saves = matches!(flavor, Flavor::Postgres | Flavor::Sqlite);
         let mut step = Step { connection: self, budget, used: Duration::ZERO };
         let mut row = Vec::with_capacity(columns);
         let mut total = 0;
         loop {
             let first = source.given() + 1;
             let mut batch = Batch::default();
-            while batch.rows < most && source.next(&mut row)? {
+            while batch.rows < most && batch.bytes < MOST_BYTES && source.next(&mut row)? {
                 batch.push(row.drain(..));
             }
             if batch.rows == 0 {
                 return Ok(total);
             }
             total += batch.rows as u64;
-            let statement = batch.statement(&head, columns);
+            let statement = batch.statement(&head, columns, flavor);
             if saves && batch.rows > 1 {
-                step.run(&word(SAVE))?;
+                step.run(&word(SAVE), Rows::Ignore)?;
             }
             match step.insert(&statement, batch.rows) {
                 Err(error) if saves && batch.rows > 1 && error.kind() != ErrorKind::RowCount => {
                     step.find(error, &head, columns, batch, statement.args, first)?;
                 }
                 Err(error) => return Err(batch.place(error, first)),
-                Ok(()) if saves && batch.rows > 1 => step.run(&word(RELEASE)).map(|_| ())?,
+                Ok(()) if saves && batch.rows > 1 => step.run(&word(RELEASE), Rows::Ignore).map(|_| ())?,
                 Ok(()) => (),
             }
         }
@@ -86,16 +95,24 @@ impl OdbcConnection {
 }
 
 impl Step<'_> {
-    fn run(&mut self, statement: &Statement) -> Result<u64> {
+    /// Runs a statement, and tells how many rows it returned or changed.
+    fn run(&mut self, statement: &Statement, rows: Rows<'_>) -> Result<u64> {
         let started = Instant::now();
         let rest = Budget { each: Duration::MAX, whole: self.budget.rest(started, self.used) };
-        let outcome = self.connection.run(statement, Rows::Ignore, rest);
+        let outcome = self.connection.run(statement, rows, rest);
         self.used += started.elapsed();
         outcome
     }
 
     fn insert(&mut self, statement: &Statement, rows: usize) -> Result<()> {
-        let counted = self.run(statement)?;
+        let counted = match self.connection.flavor() {
+            Flavor::SqlServer => {
+                let mut count = Vec::new();
+                self.run(statement, Rows::Collect(&mut count))?;
+                count.first().map_or(Ok(0), |row| row.get::<u64>(0))?
+            }
+            _ => self.run(statement, Rows::Ignore)?,
+        };
         if counted == rows as u64 {
             return Ok(());
         }
@@ -118,14 +135,16 @@ impl Step<'_> {
             error.kind(),
             ErrorKind::Constraint | ErrorKind::Data | ErrorKind::Params | ErrorKind::Database
         );
-        if !refused || self.connection.is_broken() || self.run(&word(UNDO)).is_err() {
+        if !refused || self.connection.is_broken() || self.run(&word(UNDO), Rows::Ignore).is_err() {
             return Err(batch.place(error, first));
         }
+        let flavor = self.connection.flavor();
         let mut args = args.into_iter();
         for (number, nulls) in (first..).zip(batch.nulls.chunks(columns)) {
             let given = nulls.iter().filter(|null| !**null).count();
-            let single = Batch { rows: 1, args: args.by_ref().take(given).collect(), nulls: nulls.to_vec() };
-            self.insert(&{ single }.statement(head, columns), 1)
+            let args = args.by_ref().take(given).collect();
+            let single = Batch { rows: 1, args, nulls: nulls.to_vec(), bytes: 0 };
+            self.insert(&{ single }.statement(head, columns, flavor), 1)
                 .map_err(|error| error.at_records(number..=number))?;
         }
         Ok(())
@@ -137,6 +156,7 @@ impl Batch {
         self.rows += 1;
         for value in row {
             self.nulls.push(value.is_null());
+            self.bytes += value.weight();
             if !value.is_null() {
                 self.args.push(value);
             }
@@ -144,17 +164,15 @@ impl Batch {
     }
 
     /// The statement for these rows; takes the values.
-    fn statement(&mut self, head: &str, columns: usize) -> Statement {
-        let mut text = String::with_capacity(head.len() + self.nulls.len() * 3 + self.rows * 4);
-        text.push_str(head);
-        for (place, nulls) in self.nulls.chunks(columns).enumerate() {
-            text.push_str(if place == 0 { "(" } else { ", (" });
-            for (place, null) in nulls.iter().enumerate() {
-                text.push_str(if place == 0 { "" } else { ", " });
-                text.push_str(if *null { "NULL" } else { "?" });
-            }
-            text.push(')');
-        }
+    fn statement(&mut self, head: &str, columns: usize, flavor: Flavor) -> Statement {
+        let rows = self.nulls.chunks(columns).map(|nulls| {
+            let marks: Vec<&str> = nulls.iter().map(|null| if *null { "NULL" } else { "?" }).collect();
+            format!("({})", marks.join(", "))
+        });
+        let text = match flavor {
+            Flavor::SqlServer => counted(rows.map(|row| format!("{head}{row}"))),
+            _ => format!("{head}{}", rows.collect::<Vec<_>>().join(", ")),
+        };
         let traits = Traits { writes: true, acts: true, ..Traits::default() };
         Statement { text: text.into(), args: std::mem::take(&mut self.args), traits, template: None }
     }
@@ -183,16 +201,20 @@ mod tests {
     #[test]
     fn nulls_are_words_and_the_rest_are_arguments() {
         let target = LoadTarget {
-            table: "[dbo].[t]".into(),
+            table: "\"dbo\".\"t\"".into(),
             name: "t".into(),
             columns: ["a", "b]"].map(Box::from).into(),
         };
         let mut batch = Batch::default();
         batch.push([Value::Int(1), Value::Null].into_iter());
         batch.push([Value::Null, Value::from("x")].into_iter());
-        let statement = batch.statement(&head(&target, Dialect::SqlServer), 2);
-        assert_eq!(&*statement.text, "INSERT INTO [dbo].[t] ([a], [b]]]) VALUES (?, NULL), (NULL, ?)");
+        let statement = batch.statement(&head(&target, Dialect::Odbc), 2, Flavor::Postgres);
+        assert_eq!(&*statement.text, "INSERT INTO \"dbo\".\"t\" (\"a\", \"b]\") VALUES (?, NULL), (NULL, ?)");
         assert!(statement.args == [Value::Int(1), Value::from("x")]);
+        batch.args = statement.args;
+        let statement = batch.statement(&head(&target, Dialect::SqlServer), 2, Flavor::SqlServer);
+        assert_eq!(statement.text.matches("ROWCOUNT_BIG();").count(), 2);
+        assert!(statement.text.contains("([a], [b]]]) VALUES (NULL, ?); SET"), "{}", statement.text);
         let error = batch.place(Error::params("no"), 11);
         assert_eq!(error.to_string(), "one of the records 11 to 12: no");
     }

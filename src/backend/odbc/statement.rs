@@ -391,8 +391,9 @@ impl<'c> Statement<'c> {
         (found && !in_procedure).then_some((line & 0xFFFF) as u32)
     }
 
-    /// The failure with the errors behind it: SQL Server reports each error of a batch as a result of its own, and the
-    /// last one often says no more than to look at those before it.
+    /// The failure with the errors behind it: SQL Server may report each error of a batch as a result of its own, and the
+    /// last one often says no more than to look at those before it. FreeTDS gives the errors up to the first end of a
+    /// statement, and then says that there are no more.
     pub(super) fn with_later_errors(&mut self, failure: Failure) -> Failure {
         /// A batch that goes on for longer after its first error is not followed.
         const MOST_RESULTS: usize = 32;

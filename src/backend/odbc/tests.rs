@@ -29,6 +29,7 @@ fn abandoned_threads() -> usize {
 
 fn connector(dialect: Dialect, connection_string: &str, secrets: &[&str]) -> OdbcConnector {
     let target = OdbcTarget {
+        has_password: false,
         connection_string: Secret::new(connection_string),
         driver: crate::settings::Driver::Named,
         description: "the test's database".into(),
@@ -439,6 +440,7 @@ fn a_read_only_session_takes_no_writes() {
     let database = Sqlite::new();
     execute(database.connect().as_mut(), "CREATE TABLE t (a INTEGER)", vec![]);
     let target = OdbcTarget {
+        has_password: false,
         connection_string: Secret::new(format!("Driver=SQLite3;Database={}", database.file().display())),
         driver: crate::settings::Driver::Named,
         description: String::new(),

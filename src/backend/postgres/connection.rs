@@ -8,7 +8,7 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, SimpleQueryMessage};
 
 use super::copy::Copy;
-use super::encode::Param;
+use super::encode::{Param, with_params};
 use super::failure::Failed;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
@@ -22,6 +22,9 @@ use crate::sql::Statement;
 
 /// How long a healthy connection may take to say goodbye.
 const CLOSE_GRACE: Duration = Duration::from_millis(100);
+
+/// Results up to here stay where the driver's rows were.
+const FEW_ROWS: usize = 100;
 
 /// Everything that a session can keep, undone. `DISCARD ALL` would do, but the server refuses it in a text
 /// of several statements, and one text is one round trip. Nor is it `DEALLOCATE ALL`: the driver keeps statements of
@@ -146,22 +149,24 @@ impl PgConnection {
         kept: Option<&mut Vec<Row>>,
         first: Deadline,
     ) -> Result<u64> {
-        let params: Vec<Param<'_>> = statement.args.iter().map(Param).collect();
-        let params: Vec<&(dyn ToSql + Sync)> =
-            params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
-        let writes = statement.traits.acts;
+        let (text, args, writes) = (&prepared.statement, &statement.args, statement.traits.acts);
         match kept {
             None => self.call_in_time(first, Phase::Query, writes, |client| {
-                client.execute(&prepared.statement, &params)
+                with_params(args, |params| client.execute(text, params))
             }),
             Some(kept) => {
                 prepared.shape.check()?;
                 let found = self.call_in_time(first, Phase::Query, writes, |client| {
-                    client.query(&prepared.statement, &params)
+                    with_params(args, |params| client.query(text, params))
                 })?;
-                kept.reserve(found.len());
-                for row in found {
-                    kept.push(prepared.shape.read(&row).map_err(|error| carried_out(error, writes))?);
+                // Each of the driver's rows goes as it is read, and ours take their place.
+                let read = |row: postgres::Row| {
+                    prepared.shape.read(&row).map_err(|error| carried_out(error, writes))
+                };
+                *kept = found.into_iter().map(read).collect::<Result<_>>()?;
+                if kept.len() > FEW_ROWS {
+                    // A driver's row is larger: what is left of its place is worth giving back.
+                    kept.shrink_to_fit();
                 }
                 Ok(kept.len() as u64)
             }

@@ -21,6 +21,21 @@ use crate::value::Value;
 /// One argument of a statement.
 pub(super) struct Param<'a>(pub(super) &'a Value);
 
+/// How many arguments most statements have at most: their list needs no memory of its own.
+const FEW: usize = 8;
+
+/// Hands the arguments to a call in the form that the driver takes.
+pub(super) fn with_params<R>(args: &[Value], call: impl FnOnce(&[&(dyn ToSql + Sync)]) -> R) -> R {
+    if args.len() <= FEW {
+        let params: [Param<'_>; FEW] =
+            std::array::from_fn(|place| Param(args.get(place).unwrap_or(&Value::Null)));
+        return call(&params.each_ref().map(|param| param as &(dyn ToSql + Sync))[..args.len()]);
+    }
+    let params: Vec<Param<'_>> = args.iter().map(Param).collect();
+    let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
+    call(&params)
+}
+
 impl<'a> Param<'a> {
     /// An argument, and the type that the server is told of it where nobody asks which it wants.
     pub(super) fn told(value: &'a Value) -> (Param<'a>, Type) {

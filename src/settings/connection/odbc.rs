@@ -26,7 +26,7 @@ impl Pair {
         keys.iter().any(|key| self.key.eq_ignore_ascii_case(key))
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let value = self.written.clone().unwrap_or_else(|| braced(&self.value, self.is_secret));
         format!("{}={value};", self.key)
     }
@@ -174,6 +174,7 @@ pub(super) fn finish(mut pairs: Vec<Pair>, dialect: Dialect, wishes: Wishes<'_>)
         driver,
         description,
         dialect,
+        has_password: pairs.iter().any(|pair| pair.is_one_of(&["pwd", "password"])),
         secrets: secrets.clone(),
     };
     Parsed { target: Target::Odbc(target), connect_timeout: None, secrets }

@@ -10,9 +10,8 @@ use super::call::MockCall;
 use super::matching::Matcher;
 use crate::backend::scripted::Reply;
 use crate::error::ErrorKind;
-use crate::params::{Name, Params};
+use crate::params::Params;
 use crate::row::Row;
-use crate::value::Value;
 
 /// What a mock expects, on its way to an answer. It counts from the call that gives it one:
 /// [`returns`](Expectation::returns), [`changes`](Expectation::changes), [`fails`](Expectation::fails) or
@@ -21,7 +20,7 @@ use crate::value::Value;
 pub struct Expectation<'m> {
     book: &'m Book,
     matcher: Matcher,
-    params: Option<Vec<(Name, Value)>>,
+    params: Option<Params>,
     times: Times,
     latency: Duration,
 }
@@ -37,7 +36,7 @@ enum Times {
 /// An expectation with its answer.
 pub(super) struct Expected {
     pub(super) matcher: Matcher,
-    params: Option<Vec<(Name, Value)>>,
+    params: Option<Params>,
     times: Times,
     used: u64,
     answer: Answer,
@@ -76,7 +75,7 @@ impl<'m> Expectation<'m> {
     /// Only with these values: each parameter that is named here must be equal. Values are compared in the form that
     /// they have as [`Value`], so that `7_i32` and `7_i64` are one and `7` and `"7"` are two.
     pub fn with(mut self, params: Params) -> Expectation<'m> {
-        self.params = Some(params.into_entries());
+        self.params = Some(params);
         self
     }
 
@@ -149,11 +148,8 @@ impl Expected {
 
     /// The first parameter that is another than expected.
     fn different(&self, call: &MockCall) -> Option<&str> {
-        let wanted = self.params.iter().flatten();
-        wanted
-            .map(|(name, value)| (&**name, value))
-            .find(|(name, value)| call.param(name) != Some(*value))
-            .map(|(name, _)| name)
+        let wanted = self.params.as_ref()?;
+        wanted.names().find(|name| call.param(name) != wanted.get(name))
     }
 
     /// Counts one use and says what is answered.

@@ -1,0 +1,298 @@
+//! One statement for many records: `execute_many`.
+
+mod table;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::backend::Rows;
+use crate::dialect::Dialect;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::manager::DatabaseManager;
+use crate::params::IntoParams;
+use crate::row::Row;
+use crate::session::Session;
+use crate::sql::{self, BoundRow, PlainInsert, Statement, Template};
+
+const OPERATION: &str = "execute_many";
+
+/// So many records are not worth looking at their table.
+const FEW: usize = 8;
+
+/// How many statements share a savepoint. Their records are kept until they are in, to find the one that was refused.
+const STATEMENTS: usize = 8;
+
+/// The memory that these records may take.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// Records that were bound, and are not in the database yet.
+struct Window {
+    /// The number of the first, from 1.
+    first: u64,
+    rows: Vec<BoundRow>,
+}
+
+/// A statement of many rows failed.
+struct Stopped {
+    error: Error,
+    /// Its records, among those of the window. None where it was not a statement of theirs.
+    at: Range<usize>,
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Stopped {
+        Stopped { error, at: 0..0 }
+    }
+}
+
+/// The records that are still to come.
+struct Records<I> {
+    rest: I,
+    given: u64,
+    ended: bool,
+    /// The record that could not be bound. Those before it have their turn first.
+    refused: Option<Error>,
+}
+
+impl<P: IntoParams, I: Iterator<Item = P>> Records<I> {
+    /// The next record by what `bind` makes of it.
+    fn next<R>(&mut self, bind: impl Fn(P) -> Result<R>) -> Option<R> {
+        if self.ended {
+            return None;
+        }
+        let bound = self.rest.next().map(|record| {
+            self.given += 1;
+            bind(record)
+        });
+        match bound {
+            Some(Ok(bound)) => return Some(bound),
+            Some(Err(error)) => self.refused = Some(error.at_records(self.given..=self.given)),
+            None => (),
+        }
+        self.ended = true;
+        None
+    }
+
+    /// As many as `rows`, or fewer where they are large.
+    fn window(&mut self, insert: &PlainInsert, rows: usize) -> Window {
+        let mut window = Window { first: self.given + 1, rows: Vec::new() };
+        let mut bytes = 0;
+        while window.rows.len() < rows && bytes < MOST_BYTES {
+            let bind = |record: P| insert.bind(record.into_params()?);
+            let Some(row) = self.next(bind) else { break };
+            bytes += row.weight();
+            window.rows.push(row);
+        }
+        window
+    }
+}
+
+impl Session<'_> {
+    /// Runs one statement once for each record, all or nothing: in a transaction of its own, or as part of
+    /// the one that is open. Returns how many rows were changed in all.
+    ///
+    /// # Errors
+    ///
+    /// See [`DatabaseManager::execute_many`](crate::DatabaseManager::execute_many).
+    pub fn execute_many<P: IntoParams>(
+        &mut self,
+        sql: &str,
+        records: impl IntoIterator<Item = P>,
+    ) -> Result<u64> {
+        let mut records = Records { rest: records.into_iter(), given: 0, ended: false, refused: None };
+        let template = self.dialect().and_then(|dialect| sql::template(sql, dialect));
+        let template = template.map_err(|error| self.named(error))?;
+        let insert = if self.takes_many_rows()? { template.plain_insert() } else { None };
+        let engine = match (insert, self.dialect()?) {
+            (None, _) => None,
+            // A driver that nothing is known of is asked, and may fail a transaction over the question.
+            (_, Dialect::Odbc) if self.depth > 0 => None,
+            _ => Engine::of(self)?,
+        };
+        self.transaction(|tx| {
+            let changed = match insert.zip(engine) {
+                Some((insert, engine)) => tx.many_rows(insert, engine, &mut records)?,
+                None => tx.one_by_one(&template, &mut records)?,
+            };
+            match records.refused.take() {
+                Some(error) => Err(tx.named(error)),
+                None => Ok(changed),
+            }
+        })
+    }
+
+    /// Runs a statement once for each record, all or nothing, and returns the rows that it returned (`RETURNING`,
+    /// `OUTPUT`, a `SELECT`) in the order of the records.
+    ///
+    /// # Errors
+    ///
+    /// See [`DatabaseManager::execute_many`](crate::DatabaseManager::execute_many).
+    pub fn execute_many_returning<P: IntoParams>(
+        &mut self,
+        sql: &str,
+        records: impl IntoIterator<Item = P>,
+    ) -> Result<Vec<Row>> {
+        self.transaction(|tx| {
+            let mut rows = Vec::new();
+            for (place, record) in records.into_iter().enumerate() {
+                let statement =
+                    tx.dialect().and_then(|dialect| sql::compile(sql, dialect, record.into_params()?));
+                statement
+                    .map_err(|error| tx.named(error))
+                    .and_then(|statement| tx.run_bound(OPERATION, &statement, Rows::Collect(&mut rows)))
+                    .map_err(|error| error.at_records(place as u64 + 1..=place as u64 + 1))?;
+            }
+            Ok(rows)
+        })
+    }
+
+    fn named(&self, error: Error) -> Error {
+        error.during(OPERATION).in_database(&self.settings().database)
+    }
+
+    fn one_by_one<P: IntoParams>(
+        &mut self,
+        template: &Arc<Template>,
+        records: &mut Records<impl Iterator<Item = P>>,
+    ) -> Result<u64> {
+        let mut changed = 0;
+        while let Some(statement) = records.next(|record| Arc::clone(template).bind(record.into_params()?)) {
+            changed += self
+                .run_bound(OPERATION, &statement, Rows::Ignore)
+                .map_err(|error| error.at_records(records.given..=records.given))?;
+        }
+        Ok(changed)
+    }
+
+    fn many_rows<P: IntoParams>(
+        &mut self,
+        insert: &PlainInsert,
+        engine: Engine,
+        records: &mut Records<impl Iterator<Item = P>>,
+    ) -> Result<u64> {
+        let mut window = records.window(insert, FEW);
+        let mut changed = self.singles(insert, &mut window.rows, window.first)?;
+        if records.ended {
+            return Ok(changed);
+        }
+        let together = table::takes_many(self, engine, insert.table()).map_err(|error| self.named(error))?;
+        let most = insert.sizes()[0] * STATEMENTS;
+        loop {
+            let mut window = records.window(insert, most);
+            if window.rows.is_empty() {
+                return Ok(changed);
+            }
+            changed += match together {
+                true => self.window(insert, &mut window)?,
+                false => self.singles(insert, &mut window.rows, window.first)?,
+            };
+        }
+    }
+
+    /// Writes the records of a window in as few statements as they need.
+    fn window(&mut self, insert: &PlainInsert, window: &mut Window) -> Result<u64> {
+        if self.dialect()? == Dialect::SqlServer {
+            // The transaction is undone with the first error, so nobody could look for the record afterwards.
+            return self.statements(insert, &mut window.rows, window.first).map_err(|stopped| stopped.error);
+        }
+        let (mut changed, mut rows, mut first) = (0, &mut window.rows[..], window.first);
+        loop {
+            let stopped = match self.transaction(|savepoint| savepoint.statements(insert, rows, first)) {
+                Ok(count) => return Ok(changed + count),
+                Err(stopped) => stopped,
+            };
+            if stopped.at.is_empty() || !is_refusal(&stopped.error) {
+                return Err(stopped.error);
+            }
+            // Undone up to the savepoint. What went well goes again, then the records of the statement that did not, one
+            // by one up to the one that fails. Where none does, a loop would have succeeded, and so it has.
+            let at = stopped.at;
+            changed +=
+                self.statements(insert, &mut rows[..at.start], first).map_err(|stopped| stopped.error)?;
+            changed += self.singles(insert, &mut rows[at.clone()], first + at.start as u64)?;
+            (rows, first) = (&mut rows[at.end..], first + at.end as u64);
+        }
+    }
+
+    fn statements(
+        &mut self,
+        insert: &PlainInsert,
+        rows: &mut [BoundRow],
+        first: u64,
+    ) -> Result<u64, Stopped> {
+        let (mut changed, mut at) = (0, 0);
+        for size in insert.sizes() {
+            while rows.len() - at >= size {
+                let part = &mut rows[at..at + size];
+                let statement = insert.statement(part);
+                let outcome = self.changed(&statement);
+                PlainInsert::take_back(part, statement);
+                let first = first + at as u64;
+                changed += outcome.map_err(|error| Stopped {
+                    error: error.at_records(first..=first + size as u64 - 1),
+                    at: at..at + size,
+                })?;
+                at += size;
+            }
+        }
+        Ok(changed)
+    }
+
+    fn singles(&mut self, insert: &PlainInsert, rows: &mut [BoundRow], first: u64) -> Result<u64> {
+        let mut changed = 0;
+        for (number, row) in (first..).zip(rows) {
+            let statement = insert.statement(std::slice::from_mut(row));
+            changed += self.changed(&statement).map_err(|error| error.at_records(number..=number))?;
+        }
+        Ok(changed)
+    }
+
+    /// Runs a statement of [`PlainInsert`], which on SQL Server returns its count as a row.
+    fn changed(&mut self, statement: &Statement) -> Result<u64> {
+        if self.dialect()? != Dialect::SqlServer {
+            return self.run_bound(OPERATION, statement, Rows::Ignore);
+        }
+        let mut rows = Vec::new();
+        self.run_bound(OPERATION, statement, Rows::Collect(&mut rows))?;
+        rows.first().map_or(Ok(0), |row| row.get(0))
+    }
+}
+
+impl DatabaseManager {
+    /// Runs one statement once for each record, in one transaction, and returns the rows that it returned
+    /// (`RETURNING`, `OUTPUT`), in the order of the records.
+    ///
+    /// Each record is a statement of its own: no database promises the order of the rows that one of many rows returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute_many`](DatabaseManager::execute_many).
+    ///
+    /// ```no_run
+    /// # use batchdb::{DatabaseManager, params};
+    /// # let db = DatabaseManager::new("rpa_db")?;
+    /// let names = ["first", "second"];
+    /// let sql = "INSERT INTO job (name) VALUES (:name) RETURNING id";
+    /// let made = db.execute_many_returning(sql, names.map(|name| params! { name: name }))?;
+    /// for (name, row) in names.iter().zip(&made) {
+    ///     println!("{name} is {}", row.get::<i64>("id")?);
+    /// }
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn execute_many_returning<P: IntoParams>(
+        &self,
+        sql: &str,
+        records: impl IntoIterator<Item = P>,
+    ) -> Result<Vec<Row>> {
+        self.session(|session| session.execute_many_returning(sql, records))
+    }
+}
+
+/// Whether the server refused a statement for what it is or has in it, and the connection goes on.
+fn is_refusal(error: &Error) -> bool {
+    use ErrorKind::{Constraint, Data, Database, Params, Permission, Syntax};
+    matches!(error.kind(), Constraint | Data | Database | Params | Permission | Syntax)
+        && !error.is_transient()
+}

@@ -1,0 +1,55 @@
+//! Where a program keeps its connection strings, when no setting can say it.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// Gives the connection string of a database: from a vault, a cloud's secret store, a configuration service.
+///
+/// It is asked when a handle is built, and again when the server has refused the login, so that a password that was
+/// changed meanwhile needs no restart of the program. What it returns is a secret: it is shown nowhere.
+///
+/// ```
+/// use batchdb::{DatabaseManager, SecretSource};
+///
+/// struct Vault;
+///
+/// impl SecretSource for Vault {
+///     fn connection_string(
+///         &self,
+///         database: &str,
+///     ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+///         // A real one asks its server here.
+///         Ok(format!("postgresql://job:from-the-vault@localhost/{database}"))
+///     }
+/// }
+///
+/// let db = DatabaseManager::builder("rpa_db").secret_source(Vault).build()?;
+/// assert!(!format!("{db:?} {:?}", db.settings()).contains("from-the-vault"));
+/// # Ok::<(), batchdb::Error>(())
+/// ```
+pub trait SecretSource: Send + Sync {
+    /// The connection string of `database`, which is the name that the handle was built with.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be had. The text becomes the source of an [`ErrorKind::Config`](crate::ErrorKind::Config), and
+    /// must not hold a secret.
+    fn connection_string(&self, database: &str) -> Result<String, Box<dyn Error + Send + Sync>>;
+}
+
+/// A source that is shared by a handle's settings and what reads them again.
+#[derive(Clone)]
+pub(crate) struct SharedSource(pub(super) Arc<dyn SecretSource>);
+
+impl SharedSource {
+    pub(crate) fn new(source: impl SecretSource + 'static) -> SharedSource {
+        SharedSource(Arc::new(source))
+    }
+}
+
+impl fmt::Debug for SharedSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretSource")
+    }
+}

@@ -1,0 +1,126 @@
+//! Rows that take the place of those with their key.
+
+use batchdb::{BulkOptions, DatabaseManager, Error, ErrorKind, Value, params};
+
+use super::{count, each_kind};
+use crate::common::postgres;
+
+fn name(db: &DatabaseManager, id: i64) -> String {
+    db.query_one("SELECT name FROM job WHERE id = :id", params! { id: id }).unwrap().get("name").unwrap()
+}
+
+#[test]
+fn rows_are_new_or_take_the_place_of_their_key() {
+    each_kind("upsert", |kind, db| {
+        let columns = ["id", "name"];
+        db.bulk_insert("job", &columns, (1..=1_000).map(|id| (id, "old"))).unwrap();
+        let rows = (501..=3_000).map(|id| (id, format!("new {id}")));
+        let changed = db
+            .bulk_upsert("job", &columns, &["id"], rows)
+            .unwrap_or_else(|error| panic!("{kind}: {}", error.report()));
+        assert_eq!((changed, count(db, "job")), (2_500, 3_000), "{kind}");
+        assert_eq!((name(db, 500), name(db, 501)), ("old".to_owned(), "new 501".to_owned()), "{kind}");
+        // Of several rows with one key the last wins, near and far, in another order of columns.
+        let twice = (0..4_000).map(|n| (format!("row {n}"), n % 2_000 + 1));
+        assert_eq!(db.bulk_upsert("job", &["name", "id"], &["id"], twice).unwrap(), 2_000, "{kind}");
+        assert_eq!((name(db, 1), name(db, 2_000)), ("row 2000".to_owned(), "row 3999".to_owned()), "{kind}");
+        // Within a transaction, several times, and undone with it.
+        let undone = db.transaction(|tx| {
+            tx.bulk_upsert("job", &columns, &["id"], [(1, "a"), (9_001, "b")])?;
+            tx.bulk_upsert("job", &columns, &["id"], [(1, "c"), (9_002, "d")])?;
+            let now: String = tx.query_one("SELECT name FROM job WHERE id = 1", ())?.get(0)?;
+            assert_eq!(now, "c", "{kind}");
+            tx.bulk_insert("job", &columns, [(1, "twice")])
+        });
+        assert_eq!(undone.unwrap_err().kind(), ErrorKind::Constraint, "{kind}");
+        assert_eq!((name(db, 1), count(db, "job")), ("row 2000".to_owned(), 3_000), "{kind}");
+    });
+}
+
+#[test]
+fn an_upsert_that_is_refused_changes_nothing() {
+    each_kind("upsert_bad", |kind, db| {
+        let columns = ["id", "name"];
+        db.bulk_insert("job", &columns, (1..=10).map(|id| (id, "old"))).unwrap();
+        let rows = |bad: fn(i64) -> Option<String>| {
+            (1..=2_000_i64).map(move |id| (id, if id == 1_500 { bad(id) } else { Some("new".to_owned()) }))
+        };
+        let error = db.bulk_upsert("job", &columns, &["id"], rows(|_| None)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Constraint, "{kind}: {}", error.report());
+        assert_eq!((count(db, "job"), name(db, 1)), (10, "old".to_owned()), "{kind}");
+        if kind != "SQLite" {
+            let long = db.bulk_upsert("job", &columns, &["id"], rows(|_| Some("x".repeat(21)))).unwrap_err();
+            assert!(
+                long.kind() == ErrorKind::Data && long.to_string().contains("record 1500: "),
+                "{kind}: {long}"
+            );
+            assert!(!long.to_string().contains("batchdb_stage"), "{kind}: {long}");
+        }
+        let error = db.bulk_upsert("job", &["id", "nmae"], &["id"], [(1, "x")]).unwrap_err();
+        assert!(
+            error.to_string().contains("bulk_upsert failed") && error.to_string().contains("nmae"),
+            "{kind}: {error}"
+        );
+        let error = db.bulk_upsert("job", &columns, &["name"], [(1, "x")]).unwrap_err();
+        assert!(error.sqlstate().is_some(), "{kind}: {error}");
+        for keys in [&[] as &[&str], &["other"]] {
+            let error = db.bulk_upsert("job", &columns, keys, [(1, "x")]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Params, "{kind}: {error}");
+        }
+        let options = BulkOptions::new().commit_chunks();
+        let refused = db.bulk_upsert_with("job", &columns, &["id"], [(1, "x")], options).unwrap_err();
+        assert_eq!(refused.error.kind(), ErrorKind::Usage, "{kind}");
+        let unreadable = [Ok((1, "x")), Err(Error::from(refused))];
+        assert!(
+            db.bulk_upsert("job", &columns, &["id"], unreadable)
+                .unwrap_err()
+                .to_string()
+                .contains("record 2: ")
+        );
+        assert_eq!((count(db, "job"), name(db, 1)), (10, "old".to_owned()), "{kind}");
+    });
+}
+
+#[test]
+fn keys_alone_and_keys_of_two_columns() {
+    let db = postgres("upsert_keys");
+    db.execute("CREATE TABLE pair (\"A\" integer, b text, PRIMARY KEY (\"A\", b))", ()).unwrap();
+    let rows = [(1, "x"), (1, "y"), (1, "x")];
+    assert_eq!(db.bulk_upsert("public.pair", &["A", "b"], &["A", "b"], rows).unwrap(), 2);
+    assert_eq!(db.bulk_upsert("public.pair", &["A", "b"], &["A", "b"], rows).unwrap(), 0);
+    db.execute(
+        "CREATE TABLE typed (id bigint PRIMARY KEY, at timestamptz, exact numeric(10,2), doc jsonb)",
+        (),
+    )
+    .unwrap();
+    let rows = [
+        vec![Value::Int(1), "2026-01-05 08:00+00".into(), "1.25".into(), "{}".into()],
+        vec![Value::Int(1), Value::Null, "2.50".into(), serde_json::json!([1]).into()],
+    ];
+    assert_eq!(db.bulk_upsert("typed", &["id", "at", "exact", "doc"], &["id"], rows).unwrap(), 1);
+    let row = db.query_one("SELECT at IS NULL AS gone, exact::text AS exact FROM typed", ()).unwrap();
+    assert_eq!(
+        (row.get::<bool>("gone").unwrap(), row.get::<String>("exact").unwrap()),
+        (true, "2.50".to_owned())
+    );
+}
+
+#[test]
+fn upserts_of_the_same_keys_at_a_time_neither_fail_nor_lose() {
+    let db = postgres("upsert_race");
+    db.execute(super::JOB, ()).unwrap();
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            let db = &db;
+            scope.spawn(move || {
+                for round in 0..5 {
+                    let rows = (1..=500).map(|id| (id, format!("{worker}/{round}")));
+                    db.bulk_upsert("job", &["id", "name"], &["id"], rows).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(count(&db, "job"), 500);
+    let last = "SELECT count(DISTINCT name) AS n FROM job WHERE name LIKE '%/4'";
+    assert_eq!(db.query_one(last, ()).unwrap().get::<i64>("n").unwrap(), 1);
+}

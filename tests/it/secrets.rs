@@ -1,0 +1,140 @@
+//! Passwords that change while a program runs.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use batchdb::{DatabaseManager, ErrorKind, MigrateOnStart, SecretSource};
+
+use crate::common::{server, unique};
+
+/// A user of the shared server, with a database of the same name.
+struct User {
+    name: String,
+}
+
+impl User {
+    fn new() -> User {
+        let name = unique("rotating");
+        server().psql("postgres", &format!("CREATE USER {name}")).unwrap();
+        server().create_database(&name).unwrap();
+        User { name }
+    }
+
+    /// Changes the password, and ends the sessions that are there, so that a new login is needed.
+    fn set_password(&self, password: &str) {
+        let name = &self.name;
+        let change = format!(
+            "ALTER USER {name} PASSWORD '{password}';
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{name}'"
+        );
+        server().psql("postgres", &change).unwrap();
+    }
+
+    fn url(&self, password: &str) -> String {
+        format!("postgresql://{0}:{password}@{1}:{2}/{0}", self.name, server().host(), server().port())
+    }
+}
+
+struct Changing {
+    text: Arc<std::sync::Mutex<String>>,
+    asked: Arc<AtomicU32>,
+}
+
+impl SecretSource for Changing {
+    fn connection_string(&self, _: &str) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Ok(self.text.lock().unwrap().clone())
+    }
+}
+
+#[test]
+fn a_changed_password_needs_no_restart() {
+    let user = User::new();
+    user.set_password("first7");
+    let (text, asked) = (Arc::new(std::sync::Mutex::new(user.url("first7"))), Arc::new(AtomicU32::new(0)));
+    let source = Changing { text: Arc::clone(&text), asked: Arc::clone(&asked) };
+    let db = DatabaseManager::builder(&user.name)
+        .secret_source(source)
+        .migrate_on_start(MigrateOnStart::Off)
+        .ping_after_idle(Duration::ZERO)
+        .build()
+        .unwrap();
+    db.execute_query("SELECT 1", ()).unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+
+    // The server knows the new one before the vault does: refused, with one look at the vault and no second login.
+    user.set_password("second7");
+    let error = db.execute_query("SELECT 1", ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth, "{}", error.report());
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+
+    // A fresh pool, which does not remember that: the vault is asked when the old secret is refused.
+    let late = DatabaseManager::builder(&user.name)
+        .secret_source(Changing { text: Arc::clone(&text), asked: Arc::clone(&asked) })
+        .migrate_on_start(MigrateOnStart::Off)
+        .pool_size(2)
+        .build()
+        .unwrap();
+    *text.lock().unwrap() = user.url("second7");
+    late.execute_query("SELECT 1", ()).unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 4);
+    assert!(!format!("{late:?} {:?}", late.settings()).contains("second7"));
+}
+
+#[test]
+fn a_vault_that_is_away_is_told_and_not_the_old_refusal() {
+    struct Away(AtomicU32, String);
+
+    impl SecretSource for Away {
+        fn connection_string(&self, _: &str) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+            if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
+                return Ok(self.1.clone());
+            }
+            Err("the vault is sealed".into())
+        }
+    }
+
+    let user = User::new();
+    user.set_password("right7");
+    let db = DatabaseManager::builder(&user.name)
+        .secret_source(Away(AtomicU32::new(0), user.url("wrong7")))
+        .migrate_on_start(MigrateOnStart::Off)
+        .build()
+        .unwrap();
+    let error = db.execute_query("SELECT 1", ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("the vault is sealed"), "{error}");
+    assert!(!error.report().contains("wrong7"));
+}
+
+#[test]
+fn a_mounted_file_is_read_when_a_handle_is_made_and_when_it_was_changed() {
+    let user = User::new();
+    user.set_password("first8");
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join("envs")).unwrap();
+    let password = home.path().join("password");
+    fs::write(&password, "first8\n").unwrap();
+    let name = user.name.to_ascii_uppercase();
+    let settings = format!(
+        "TEST_GLOBAL_{name}_CONNECTION_STRING=postgresql://{0}@{1}:{2}/{0}\nTEST_GLOBAL_{name}_PASSWORD_FILE=password\n",
+        user.name,
+        server().host(),
+        server().port()
+    );
+    fs::write(home.path().join("envs/.env.test"), settings).unwrap();
+    let db = DatabaseManager::builder(&user.name)
+        .environment("test")
+        .home(home.path())
+        .migrate_on_start(MigrateOnStart::Off)
+        .ping_after_idle(Duration::ZERO)
+        .build()
+        .unwrap();
+    db.execute_query("SELECT 1", ()).unwrap();
+    fs::write(&password, "second8").unwrap();
+    user.set_password("second8");
+    db.execute_query("SELECT 1", ()).unwrap();
+    assert_eq!(db.pool_status().opened, 2);
+}

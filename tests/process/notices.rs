@@ -1,0 +1,199 @@
+//! What the database says besides results reaches the log while a migration runs, and at no other time. And a file of
+//! T-SQL on a stand-in for SQL Server: its batches, its messages, its errors.
+
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use batchdb::{DatabaseManager, DatabaseManagerBuilder, ErrorKind, MigrateOnStart};
+use log::Level;
+use tempfile::TempDir;
+
+use crate::capture;
+use crate::common::{server, unique};
+use crate::tds::{Answer, Message, Server, Then};
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, text) in files {
+        fs::write(folder.path().join(file), text).unwrap();
+    }
+    folder
+}
+
+fn builder(name: &str, connection_string: &str, folder: &TempDir) -> DatabaseManagerBuilder {
+    DatabaseManager::builder(name)
+        .connection_string(connection_string)
+        .migrations_dir(folder.path())
+        .migrate_on_start(MigrateOnStart::Off)
+}
+
+/// The messages and levels of the lines that hold `part`.
+fn told(part: &str) -> Vec<(Level, String)> {
+    // A driver's own lines are its own matter, and off by default.
+    let ours = |line: &capture::Line| line.target.starts_with("batchdb") && line.message.contains(part);
+    let lines = capture::lines().into_iter().filter(ours);
+    lines.map(|line| (line.level, line.message)).collect()
+}
+
+const NOTICES: &str =
+    "DO $$ BEGIN RAISE NOTICE 'said 7Notice7Marker'; RAISE WARNING 'warned 7Notice7Marker'; END $$";
+
+#[test]
+fn notices_are_logged_while_a_migration_runs_and_at_no_other_time() {
+    capture::start();
+    let name = unique("notices");
+    server().create_database(&name).unwrap();
+    let folder = folder(&[("V1__Say.sql", NOTICES), ("V2__Fail.sql", &format!("{NOTICES};\nSELECT 1/0"))]);
+    let db = builder(&name, &server().url_for(&name), &folder).build().unwrap();
+    db.execute(NOTICES, ()).unwrap();
+    assert_eq!(told("7Notice7Marker"), []);
+    db.migrations().to("1").run().unwrap();
+    let wanted = [
+        (Level::Info, format!("{name}: V1__Say.sql: NOTICE: said 7Notice7Marker")),
+        (Level::Warn, format!("{name}: V1__Say.sql: WARNING: warned 7Notice7Marker")),
+    ];
+    assert_eq!(told("7Notice7Marker"), wanted);
+    db.run_migrations().unwrap_err();
+    assert_eq!(told("7Notice7Marker").len(), 4);
+    db.execute(NOTICES, ()).unwrap();
+    assert_eq!(told("7Notice7Marker").len(), 4);
+}
+
+/// A stand-in for SQL Server that keeps what it was sent.
+fn stand_in(
+    answer: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static,
+) -> (Server, Arc<Mutex<Vec<String>>>) {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&sent);
+    let server = Server::start(move |text| {
+        keep.lock().unwrap().push(text.to_owned());
+        if let Some(answer) = answer(text) {
+            answer
+        } else if text.contains("SCHEMA_NAME()") {
+            Answer::text("name", "dbo")
+        } else if text.contains("applock") {
+            // The return code 0, as a result of one row.
+            Answer::rows(1, Then::Done)
+        } else if text.contains("sys.columns") || text.contains("FROM [dbo].[schema_version] ") {
+            Answer::rows(0, Then::Done)
+        } else {
+            Answer::nothing(Then::Done)
+        }
+    });
+    (server, sent)
+}
+
+fn sql_server(port: u16, folder: &TempDir) -> DatabaseManager {
+    let string = format!(
+        "Driver=FreeTDS;Server=127.0.0.1;Port={port};UID=sa;PWD=hunter2;TDS_Version=7.4;Encryption=off"
+    );
+    builder(&unique("t_sql"), &string, folder).database_type("sqlserver").build().unwrap()
+}
+
+const PRINTS: &str =
+    "-- The head.\nCREATE TABLE t (a int)\nGO\nPRINT 'half way'\nINSERT t VALUES (1)\nGO 2\n\nSELECT 1\n";
+
+#[test]
+fn batches_go_one_by_one_and_print_is_told_as_it_comes() {
+    capture::start();
+    let print = |text: &str| {
+        let half = Message { number: 0, severity: 0, text: "half way 7Print7Marker", procedure: "", line: 1 };
+        text.contains("half way").then(|| Answer::saying(&[half]))
+    };
+    let (server, sent) = stand_in(print);
+    let folder = folder(&[("V1__Print.sql", PRINTS)]);
+    let db = sql_server(server.port(), &folder);
+    db.run_migrations().unwrap();
+    let told = told("7Print7Marker");
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0], (Level::Info, format!("{}: V1__Print.sql: half way 7Print7Marker", db.name())));
+    let sent = sent.lock().unwrap();
+    let of = |part: &str| sent.iter().filter(|text| text.contains(part)).count();
+    assert_eq!((of("CREATE TABLE t (a int)"), of("INSERT t VALUES (1)"), of("BEGIN TRANSACTION")), (1, 2, 1));
+    assert!(!sent.iter().any(|text| text.contains("GO")), "{sent:?}");
+}
+
+#[test]
+fn all_errors_of_a_batch_are_told_the_first_one_first_with_the_line_of_the_file() {
+    capture::start();
+    let (server, _sent) = stand_in(|text| {
+        let message = |number, text, line| Message { number, severity: 16, text, procedure: "", line };
+        text.contains("ADD CONSTRAINT").then(|| {
+            Answer::saying(&[
+                message(1778, "Column 'a' is not the same data type", 2),
+                message(1750, "Could not create constraint. See previous errors.", 2),
+            ])
+        })
+    });
+    let text = "CREATE TABLE t (a int)\nGO\n-- The rule.\nALTER TABLE t\n  ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES u (b)\nGO\n";
+    let folder = folder(&[("V1__Fail.sql", text)]);
+    let error = sql_server(server.port(), &folder).run_migrations().unwrap_err();
+    assert_eq!((error.kind(), error.native_code()), (ErrorKind::Migration, Some(1778)), "{}", error.report());
+    assert!(error.to_string().contains("\"V1__Fail.sql\" failed at line 4;"), "{error}");
+    let report = error.report();
+    let (first, second) = (report.find("is not the same data type"), report.find("See previous errors"));
+    assert!(first.is_some() && first < second, "{report}");
+    assert!(report.contains("ADD CONSTRAINT f FOREIGN KEY (a)"), "{report}");
+}
+
+#[test]
+fn an_error_in_a_procedure_is_told_at_the_batch() {
+    capture::start();
+    let (server, _sent) = stand_in(|text| {
+        let deep = Message { number: 50001, severity: 16, text: "no", procedure: "p", line: 40 };
+        text.contains("EXEC dbo.p").then(|| Answer::saying(&[deep]))
+    });
+    let folder = folder(&[("V1__Fail.sql", "SELECT 1\nGO\n\nEXEC dbo.p\n")]);
+    let error = sql_server(server.port(), &folder).run_migrations().unwrap_err();
+    assert!(error.to_string().contains("\"V1__Fail.sql\" failed at line 4, column 1;"), "{error}");
+}
+
+#[test]
+fn the_sample_for_sql_server_is_cut_into_its_batches() {
+    capture::start();
+    let (server, sent) = stand_in(|_| None);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/rpa_db_sqlserver");
+    let string = format!(
+        "Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2;TDS_Version=7.4;Encryption=off",
+        server.port()
+    );
+    let db = DatabaseManager::builder(&unique("t_sql"))
+        .connection_string(string)
+        .database_type("sqlserver")
+        .migrations_dir(&folder)
+        .migrate_on_start(MigrateOnStart::Off)
+        .build()
+        .unwrap();
+    assert!(db.validate_migrations().unwrap().is_valid());
+    assert_eq!(db.run_migrations().unwrap().applied.len(), 4);
+    let sent = sent.lock().unwrap();
+    // A view must be the first statement of its batch.
+    assert!(sent.iter().any(|text| text.contains("batch.\nCREATE VIEW dbo.rpa1_survey_summary AS")));
+    assert!(!sent.iter().any(|text| text.lines().any(|line| line.trim() == "GO")));
+}
+
+/// With a server of your own: `BATCHDB_TEST_SQLSERVER` is the connection string of an empty scratch database.
+#[test]
+fn the_sample_for_sql_server_makes_a_round_trip_on_a_server() {
+    capture::start();
+    let Ok(string) = std::env::var("BATCHDB_TEST_SQLSERVER") else {
+        // Without one the stand-in must at least not be taken for a success.
+        let (server, _sent) =
+            stand_in(|text| text.contains("sys.objects").then(|| Answer::nothing(Then::Fail(208))));
+        let folder = folder(&[("V1__a.sql", "SELECT 1"), ("U1__a.sql", "SELECT 1")]);
+        let db = sql_server(server.port(), &folder);
+        let trip = std::panic::AssertUnwindSafe(|| batchdb::testing::assert_round_trip(&db));
+        assert!(std::panic::catch_unwind(trip).is_err());
+        return;
+    };
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/rpa_db_sqlserver");
+    let db = DatabaseManager::builder(&unique("t_sql"))
+        .connection_string(string)
+        .database_type("sqlserver")
+        .migrations_dir(folder)
+        .migrate_on_start(MigrateOnStart::Off)
+        .build()
+        .unwrap();
+    batchdb::testing::assert_round_trip(&db);
+    db.undo_migrations("0").unwrap();
+}
