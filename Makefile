@@ -5,7 +5,7 @@
 CARGO ?= cargo
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test faults faults-red soak hostile lint doc features bench ci clean
+.PHONY: help setup demo test faults faults-red soak hostile types lint doc features bench ci clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -36,6 +36,9 @@ soak: setup ## All faults for a while, by chance: MINUTES=10, and SEED=42 to rep
 
 hostile: setup ## Send 100,000 hostile values through each backend; HOSTILE_SEED=number repeats a run
 	HOSTILE_VALUES=100000 $(CARGO) test --locked --all-features --test it hostile -- --nocapture
+
+types: setup ## Send many random values of every type through each backend; TYPES_SEED=number repeats a run
+	TYPES_ROUNDS=400 $(CARGO) test --locked --all-features --test it types:: -- --nocapture
 
 lint: ## Check the formatting, and clippy's opinion
 	$(CARGO) fmt --all --check

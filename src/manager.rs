@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::context::{self, Context};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
+use crate::metrics::Recorder;
 use crate::params::IntoParams;
 use crate::pool::{PoolHandle, PoolStatus, pool_for};
 use crate::retry::RetryPolicy;
@@ -403,6 +404,11 @@ impl DatabaseManager {
         records: impl IntoIterator<Item = P>,
     ) -> Result<u64> {
         self.session(|session| session.execute_many(sql, records))
+    }
+
+    /// What the calls on the pool do.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        self.handle.pool().recorder()
     }
 
     /// The state of the pool: its size, who uses it, who waits.

@@ -117,6 +117,24 @@ pub(crate) fn template(sql: &str, dialect: Dialect) -> Result<Arc<Template>> {
     cache::template(sql, dialect)
 }
 
+/// The text without its comments, and with `?` in the place of literals and numbers; at most 1,000 characters of it.
+pub(crate) fn masked(text: &str, dialect: Dialect) -> String {
+    let mut masked = String::new();
+    for token in lexer::tokens(text, dialect) {
+        match token.kind {
+            lexer::Kind::Literal | lexer::Kind::Number | lexer::Kind::Unclosed(_) => masked.push('?'),
+            lexer::Kind::Comment => (),
+            lexer::Kind::Space => masked.push(' '),
+            _ => masked.push_str(token.text),
+        }
+    }
+    if let Some((end, _)) = masked.char_indices().nth(1_000) {
+        masked.truncate(end);
+        masked.push('…');
+    }
+    masked
+}
+
 /// What can be told of a text that is not compiled.
 #[cfg(test)]
 pub(crate) fn traits_of(text: &str, dialect: Dialect) -> Traits {

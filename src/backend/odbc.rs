@@ -15,8 +15,10 @@
 //!   its first NUL, and `RETURNING` loses its rows, which is therefore refused. A column without a declared
 //!   type has the type of its first row, and is text when that is NULL. The driver keeps the whole result
 //!   in memory until the statement ends.
-//! * psqlODBC strips the offset of `timestamptz`, so its sessions run in UTC. It reports `json` and
-//!   arrays as text, `infinity` as the end of the year 9999, and no sign for years before our era.
+//! * psqlODBC strips the offset of `timestamptz`, so its sessions run in UTC. It reports `json`, intervals and
+//!   arrays as text; `decode::psqlodbc` has what it makes of the ends of time.
+//! * FreeTDS (1.3) sends a date from before the year 1600 as the day before or after it, and prints a year before 1000
+//!   without its zeros.
 
 mod bind;
 mod block;

@@ -62,17 +62,25 @@
 //! | `datetimeoffset` | `TimestampTz` | with its offset |
 //! | `uniqueidentifier` | `Uuid` | |
 //! | `xml` | `Text` | |
-//! | `sql_variant` and all others | error | cast them in the SQL |
+//! | `sql_variant`, and all others | error | cast it to the type that it holds |
 //!
-//! Any other ODBC driver's columns are read by the standard's numbers for the same types. psqlODBC gives what PostgreSQL's
-//! own protocol gives, but for arrays, which it reports as text.
+//! Any other ODBC driver's columns are read by the standard's numbers for the same types.
+//!
+//! psqlODBC gives what PostgreSQL's own protocol gives, with these differences: it does not say which texts are arrays, JSON
+//! or intervals, so they are `Text` and are read as what they are (`get::<Interval>`). An infinite date, or one of a year
+//! with five digits, is an error. What nobody can tell are three mistakes of the driver: a date before our era loses its sign, the
+//! timestamp `infinity` is the last second of the year 9999, and a timestamp of a year with five digits is the beginning of
+//! today. Cast such columns to text, or use PostgreSQL's own protocol.
 //!
 //! # SQLite
 //!
 //! A column of SQLite has the kind of its declared type: `…int…` is `Int`, `…char…`, `…text…` and `clob` are `Text`, `real`,
 //! `float` and `double` are `Float`, `decimal` and `numeric` are `Decimal`, and `blob`, `boolean`, `date`, `time`,
-//! `timestamp`, `datetime`, `timestamptz`, `uuid` and `json` are what they say. Its driver gives floats with 15 digits, ends
-//! a text at its first NUL, and loses the rows of `RETURNING`, which is therefore refused.
+//! `timestamp`, `datetime`, `timestamptz`, `interval`, `uuid` and `json` are what they say. Its driver gives floats with 15
+//! digits, ends a text at its first NUL, and loses the rows of `RETURNING`, which is therefore refused.
+//!
+//! SQLite itself keeps a decimal in such a column as a float of 15 digits, without its scale: a column that must be exact is
+//! declared as `text`, and read as `BigDecimal` all the same.
 //!
 //! # Values to types of Rust
 //!
@@ -131,7 +139,9 @@
 //!
 //! On SQL Server a `NULL` is written into the text, because one that is sent as a `varchar` is refused by a `varbinary`
 //! column; texts go as `varchar` where they are ASCII, so that indexes are used, decimals with their exact precision,
-//! timestamps as `datetime2(7)`. What is finer than 100 ns is refused.
+//! timestamps as `datetime2(7)`, and times, points in time and UUIDs as texts. A date before 1753 is a text too, because
+//! FreeTDS would send another day. What is finer than 100 ns is refused; that a `datetime` rounds to its own ticks is the
+//! column's.
 //!
 //! # JSON
 //!

@@ -295,6 +295,7 @@ impl Run<'_> {
             database:% = database, file, duration_ms = millis(took);
             "{database}: {file} applied in {took:.1?} ({number} of {total})"
         );
+        session.count_migration();
         self.done.push(done(script, took));
         Ok(())
     }

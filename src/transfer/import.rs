@@ -249,7 +249,7 @@ impl<R: Read> Rows<R> {
                         format!("line {line}, column \"{column}\": these are no hexadecimal digits"),
                     )
                 })?;
-                Value::Bytes(bytes)
+                Value::from(bytes)
             } else {
                 Value::from(text)
             });
@@ -377,7 +377,7 @@ mod tests {
         let options = ImportOptions::new().rename("a", "x").ignore("b").bytes("c");
         let (columns, found) = rows("a,b,c\n1,2,ff\n", options);
         assert_eq!(columns, ["x", "c"]);
-        assert!(found == [[Value::from("1"), Value::Bytes(vec![255])]]);
+        assert!(found == [[Value::from("1"), Value::from(vec![255_u8])]]);
         let headless = CsvFormat::new().without_header().null("-");
         let (columns, found) =
             rows("1,-\n\"-\",\n", ImportOptions::new().format(headless).columns(["p", "q"]));

@@ -115,7 +115,7 @@ mod tests {
         let odd = ["a b", "", "null", "x,y", "q\"\\", "plain"].map(Value::from).to_vec();
         check(odd, r#"{"a b","","null","x,y","q\"\\",plain}"#);
         check(
-            vec![Value::List(vec![Value::Null, Value::Bool(true)]), Value::List(vec![])],
+            vec![Value::from(vec![Value::Null, Value::Bool(true)]), Value::from(Vec::<Value>::new())],
             "{{NULL,true},{}}",
         );
     }

@@ -1,7 +1,7 @@
 //! Values as JSON, and serde in both directions.
 
 use bigdecimal::BigDecimal;
-use chrono::SecondsFormat;
+use chrono::{FixedOffset, Offset, SecondsFormat, Utc};
 use serde::de::value::{SeqDeserializer, StrDeserializer};
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor,
@@ -47,7 +47,9 @@ impl Value {
             Value::Date(date) => date.to_string(),
             Value::Time(time) => time.to_string(),
             Value::Timestamp(at) => at.format("%Y-%m-%dT%H:%M:%S%.f").to_string(),
-            Value::TimestampTz(at) => at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+            Value::TimestampTz(at) => {
+                at.with_timezone(&whole_minutes(*at.offset())).to_rfc3339_opts(SecondsFormat::AutoSi, true)
+            }
             Value::Interval(interval) => interval.to_string(),
             Value::Uuid(id) => id.to_string(),
             _ => return None,
@@ -61,7 +63,7 @@ impl Value {
             serde_json::Value::Bool(flag) => Value::Bool(flag),
             serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
                 (Some(number), _) => Value::Int(number),
-                (None, Some(number)) => Value::Decimal(BigDecimal::from(number)),
+                (None, Some(number)) => Value::from(BigDecimal::from(number)),
                 _ => match number.as_f64().filter(|float| float.is_finite()) {
                     Some(float) => Value::Float(float),
                     None => Value::Text(number.to_string()),
@@ -72,6 +74,11 @@ impl Value {
             map @ serde_json::Value::Object(_) => Value::Json(Box::new(map)),
         }
     }
+}
+
+/// An offset that a text can have. One with seconds in it becomes none, and the point in time is told in UTC.
+pub(crate) fn whole_minutes(offset: FixedOffset) -> FixedOffset {
+    if offset.local_minus_utc() % 60 == 0 { offset } else { Utc.fix() }
 }
 
 /// All digits of a decimal, and no more zeros than any database has places.
@@ -300,7 +307,7 @@ mod tests {
 
     #[test]
     fn structs_are_read_exactly() {
-        let survey = read(Value::Int(7), Value::Decimal("4.20".parse().unwrap())).unwrap();
+        let survey = read(Value::Int(7), Value::from("4.20".parse::<BigDecimal>().unwrap())).unwrap();
         assert_eq!(survey, Survey { id: 7, score: Some("4.20".parse().unwrap()), note: "x".into() });
         assert_eq!(read(Value::Int(7), Value::Null).unwrap().score, None);
         let error = read(Value::Int(-7), Value::Null).unwrap_err().to_string();
@@ -321,8 +328,14 @@ mod tests {
     #[test]
     fn json_keeps_digits() {
         let digits = "123456789012345678901234567890.123456789";
-        assert_eq!(Value::Decimal(digits.parse().unwrap()).to_json(), digits);
+        assert_eq!(Value::from(digits.parse::<BigDecimal>().unwrap()).to_json(), digits);
         assert_eq!(Value::Float(f64::INFINITY).to_json(), "inf");
+        assert_eq!(Value::Int(i64::MAX).to_json(), serde_json::json!(i64::MAX));
+        assert_eq!(Value::Decimal(Box::new("1e1000000000".parse().unwrap())).to_json(), "1e1000000000");
+        let odd = FixedOffset::east_opt(30).unwrap();
+        let at =
+            chrono::DateTime::parse_from_rfc3339("2026-01-05T08:00:37+00:00").unwrap().with_timezone(&odd);
+        assert_eq!(Value::TimestampTz(at).to_json(), "2026-01-05T08:00:37Z");
         assert_eq!(
             Value::from_json(serde_json::json!([1, "a", null])).to_json(),
             serde_json::json!([1, "a", null])

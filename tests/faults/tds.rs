@@ -41,6 +41,12 @@ impl Answer {
         Answer { head: integers(count), count: u64::try_from(count).ok(), then }
     }
 
+    /// A result that was put into tokens elsewhere, of so many rows.
+    #[allow(dead_code, reason = "not every program that includes this file has results of its own")]
+    pub(crate) fn tokens(head: Vec<u8>, rows: u64) -> Answer {
+        Answer { head, count: Some(rows), then: Then::Done }
+    }
+
     /// So many rows were changed, and the batch goes on.
     pub(crate) fn changed(count: u64, then: Then) -> Answer {
         match then {
@@ -163,7 +169,8 @@ fn receive(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     }
 }
 
-type Script = Box<dyn Fn(&str) -> Answer + Send + Sync>;
+/// From a statement's text, and the whole request, to the answer.
+type Script = Box<dyn Fn(&str, &[u8]) -> Answer + Send + Sync>;
 
 struct Shared {
     script: Script,
@@ -185,13 +192,19 @@ pub(crate) struct Server {
 impl Server {
     /// A server that answers each statement as the script says.
     pub(crate) fn start(script: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Server {
+        Server::with(None, Box::new(move |text, _| script(text)))
+    }
+
+    /// A server that looks at the whole request, and so at the parameters.
+    #[allow(dead_code, reason = "not every program that includes this file looks at parameters")]
+    pub(crate) fn reading(script: impl Fn(&str, &[u8]) -> Answer + Send + Sync + 'static) -> Server {
         Server::with(None, Box::new(script))
     }
 
     /// A server that refuses every login, by an error of this number.
     #[allow(dead_code, reason = "not every program that includes this file refuses logins")]
     pub(crate) fn refusing(number: i32) -> Server {
-        Server::with(Some(number), Box::new(|_| Answer::nothing(Then::Done)))
+        Server::with(Some(number), Box::new(|_, _| Answer::nothing(Then::Done)))
     }
 
     fn with(refusal: Option<i32>, script: Script) -> Server {
@@ -284,7 +297,7 @@ impl Shared {
             _ => {
                 // The characters of the statement are UTF-16, and ASCII in all tests.
                 let text: Vec<u8> = content.iter().copied().filter(|byte| *byte != 0).collect();
-                let Answer { head, count, then } = (self.script)(&String::from_utf8_lossy(&text));
+                let Answer { head, count, then } = (self.script)(&String::from_utf8_lossy(&text), content);
                 match then {
                     Then::Done => {
                         let end = count.map_or_else(|| done(0, 0), |count| done(COUNT, count));

@@ -3,8 +3,11 @@
 //! `TYPES_SEED` says which random values; without it they are others each time, and the seed is printed.
 
 mod generator;
+mod odbc;
 mod postgres;
 mod random;
+mod sqlserver;
+mod tokens;
 
 use batchdb::Value;
 
@@ -24,5 +27,5 @@ fn same(one: &Value, other: &Value) -> bool {
 }
 
 fn decimal(text: &str) -> Value {
-    Value::Decimal(text.parse().unwrap())
+    Value::Decimal(Box::new(text.parse().unwrap()))
 }

@@ -11,7 +11,7 @@ use odbc_api::handles::{CData, HasDataType};
 use odbc_sys::{CDataType, Len, NULL_DATA, SqlDataType};
 
 use crate::error::{Error, Result};
-use crate::value::Value;
+use crate::value::{Value, whole_minutes};
 
 use super::flavor::Flavor;
 
@@ -65,23 +65,24 @@ fn argument(value: &Value, flavor: Flavor) -> Result<Argument> {
         Value::Bool(flag) => Argument::fixed(Buffer::Bit(u8::from(*flag)), SqlDataType::EXT_BIT, 1, 0),
         Value::Int(number) => Argument::fixed(Buffer::Int(*number), SqlDataType::EXT_BIG_INT, 19, 0),
         Value::Float(number) => Argument::fixed(Buffer::Float(*number), SqlDataType::DOUBLE, 53, 0),
-        Value::Decimal(number) => decimal(number, flavor),
+        Value::Decimal(number) => decimal(number, flavor)?,
         Value::Text(text) => Argument::text(checked(text, flavor)?, flavor),
         Value::Bytes(bytes) => Argument::bytes(bytes),
-        Value::Date(date) => match flavor {
-            Flavor::SqlServer | Flavor::Other => {
-                Argument::fixed(Buffer::Date(day(*date)?), SqlDataType::DATE, 10, 0)
-            }
-            _ => Argument::text(&date.to_string(), flavor),
-        },
+        Value::Date(date) if goes_as_struct(*date, flavor) => {
+            Argument::fixed(Buffer::Date(day(*date)?), SqlDataType::DATE, 10, 0)
+        }
+        Value::Date(date) => Argument::text(&calendar(*date, "", flavor), flavor),
         // The struct that ODBC has for a time has no fraction.
-        Value::Time(time) => Argument::text(&format!("{}", time.format("%H:%M:%S%.f")), flavor),
-        Value::Timestamp(at) => match flavor {
-            Flavor::SqlServer | Flavor::Other => timestamp(*at)?,
-            _ => Argument::text(&format!("{}", at.format("%Y-%m-%d %H:%M:%S%.f")), flavor),
-        },
+        Value::Time(time) => Argument::text(&kept(time, flavor)?.format("%H:%M:%S%.f").to_string(), flavor),
+        Value::Timestamp(at) if goes_as_struct(at.date(), flavor) => timestamp(*kept(at, flavor)?)?,
+        Value::Timestamp(at) => {
+            let clock = kept(at, flavor)?.format(" %H:%M:%S%.f").to_string();
+            Argument::text(&calendar(at.date(), &clock, flavor), flavor)
+        }
         Value::TimestampTz(at) => {
-            Argument::text(&format!("{}", at.format("%Y-%m-%d %H:%M:%S%.f %:z")), flavor)
+            let at = at.with_timezone(&whole_minutes(*kept(at, flavor)?.offset()));
+            let clock = at.format(" %H:%M:%S%.f %:z").to_string();
+            Argument::text(&calendar(at.date_naive(), &clock, flavor), flavor)
         }
         Value::Interval(interval) => Argument::text(&interval.to_string(), flavor),
         Value::Uuid(id) => Argument::text(&id.to_string(), flavor),
@@ -102,14 +103,21 @@ fn checked(text: &str, flavor: Flavor) -> Result<&str> {
 }
 
 /// A decimal goes as text. SQL Server is told its exact type; the others read the text as the column's.
-fn decimal(number: &BigDecimal, flavor: Flavor) -> Argument {
+fn decimal(number: &BigDecimal, flavor: Flavor) -> Result<Argument> {
     /// The most digits of SQL Server's `decimal`.
     const MOST: usize = 38;
+    /// The most digits of PostgreSQL's `numeric` before its point and behind it, which no other database exceeds.
+    const PLACES: std::ops::RangeInclusive<i64> = -131_072..=16_383;
+    if !PLACES.contains(&number.fractional_digit_count()) {
+        return Err(Error::params("a number is out of range for a decimal of any database"));
+    }
     let text = number.to_plain_string();
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let scale = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let scale = fraction.len();
+    // A zero before the point is no digit of a number that has others.
+    let digits = whole.trim_start_matches(['-', '0']).len().max(usize::from(scale == 0)) + scale;
     let argument = Argument::text(&text, flavor);
-    match i16::try_from(scale) {
+    Ok(match i16::try_from(scale) {
         Ok(scale) if flavor == Flavor::SqlServer && digits <= MOST => {
             Argument { sql_type: SqlDataType::DECIMAL, size: digits, digits: scale, ..argument }
         }
@@ -117,6 +125,15 @@ fn decimal(number: &BigDecimal, flavor: Flavor) -> Argument {
             Argument { sql_type: SqlDataType::NUMERIC, size: digits, digits: scale, ..argument }
         }
         _ => argument,
+    })
+}
+
+/// A date and what follows it. PostgreSQL has its own form for years that have no four digits.
+fn calendar(date: NaiveDate, rest: &str, flavor: Flavor) -> String {
+    match (flavor, date.year()) {
+        (Flavor::Postgres, year @ ..=0) => format!("{:04}-{}{rest} BC", 1 - year, date.format("%m-%d")),
+        (Flavor::Postgres, year @ 10_000..) => format!("{year}-{}{rest}", date.format("%m-%d")),
+        _ => format!("{date}{rest}"),
     }
 }
 
@@ -126,12 +143,6 @@ fn day(date: NaiveDate) -> Result<odbc_sys::Date> {
 
 /// A timestamp with the seven digits of SQL Server's `datetime2`.
 fn timestamp(at: NaiveDateTime) -> Result<Argument> {
-    const STEP: u32 = 100;
-    let fraction = at.nanosecond();
-    if !fraction.is_multiple_of(STEP) || fraction >= 1_000_000_000 {
-        return Err(Error::params("the timestamp is finer than the 100 ns that the database keeps")
-            .with_hint("truncate it first"));
-    }
     let value = odbc_sys::Timestamp {
         year: year(at.date())?,
         month: small(at.month()),
@@ -139,9 +150,31 @@ fn timestamp(at: NaiveDateTime) -> Result<Argument> {
         hour: small(at.hour()),
         minute: small(at.minute()),
         second: small(at.second()),
-        fraction,
+        fraction: at.nanosecond(),
     };
     Ok(Argument::fixed(Buffer::Timestamp(value), SqlDataType::TIMESTAMP, 27, 7))
+}
+
+/// Whether a date goes as the struct of ODBC. FreeTDS (1.3) sends one from before the year 1600 as the day before or after
+/// it, so that goes as text, which `date` and `datetime2` read in any language. `datetime` has no year before 1753.
+fn goes_as_struct(date: NaiveDate, flavor: Flavor) -> bool {
+    matches!(flavor, Flavor::SqlServer | Flavor::Other) && date.year() >= 1753
+}
+
+/// The time, where the database keeps it as it is. It would round what is finer.
+fn kept<T: Timelike>(time: &T, flavor: Flavor) -> Result<&T> {
+    let (step, name) = match flavor {
+        Flavor::SqlServer | Flavor::Other => (100, "100 ns"),
+        Flavor::Postgres => (1_000, "microseconds"),
+        // A text, and all of it.
+        Flavor::Sqlite => (1, "nanoseconds"),
+    };
+    match time.nanosecond() {
+        1_000_000_000.. => Err(Error::params("a time is a leap second, and the database has none")),
+        nanos if nanos.is_multiple_of(step) => Ok(time),
+        _ => Err(Error::params(format!("a time is finer than the {name} that the database keeps"))
+            .with_hint("truncate it first, with chrono's `trunc_subsecs`")),
+    }
 }
 
 fn year(date: NaiveDate) -> Result<i16> {
@@ -272,13 +305,21 @@ mod tests {
 
     #[test]
     fn decimals_keep_their_digits_and_scale() {
-        for (text, size, digits) in [("12.30", 4, 2), ("-0.001", 4, 3), ("1e3", 4, 0)] {
+        for (text, size, digits) in [("12.30", 4, 2), ("-0.001", 3, 3), ("1e3", 4, 0), ("0", 1, 0)] {
             let decimal = bound(text.parse::<BigDecimal>().unwrap(), Flavor::SqlServer);
             assert_eq!(
                 (decimal.sql_type, decimal.size, decimal.digits),
                 (SqlDataType::DECIMAL, size, digits)
             );
         }
+        let small = format!("0.{}", "9".repeat(38));
+        assert_eq!(
+            bound(small.parse::<BigDecimal>().unwrap(), Flavor::SqlServer).sql_type,
+            SqlDataType::DECIMAL
+        );
+        assert!(
+            argument(&Value::Decimal(Box::new("1e1000000000".parse().unwrap())), Flavor::SqlServer).is_err()
+        );
         let huge = bound("1e40".parse::<BigDecimal>().unwrap(), Flavor::SqlServer);
         assert_eq!(huge.sql_type, SqlDataType::VARCHAR);
     }
@@ -290,7 +331,7 @@ mod tests {
         for error in [
             refused(Value::Timestamp(fine), Flavor::SqlServer),
             refused(Value::from("a\0b"), Flavor::Sqlite),
-            refused(Value::List(vec![]), Flavor::Other),
+            refused(Value::List(Box::default()), Flavor::Other),
         ] {
             assert_eq!(error.kind(), ErrorKind::Params);
             assert!(error.to_string().starts_with("parameter 2: "), "{error}");

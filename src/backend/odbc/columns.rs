@@ -28,6 +28,7 @@ pub(super) enum Kind {
     Time,
     Timestamp,
     TimestampTz,
+    Interval,
     Uuid,
     Json,
 }
@@ -72,7 +73,7 @@ pub(super) fn column(described: Described, flavor: Flavor) -> Result<Column> {
             let form = if flavor.takes_utf8() { Form::Utf8 } else { Form::Utf16 };
             (declared(&described.type_name), form)
         }
-        _ => typed(&described).ok_or_else(|| unknown(&described))?,
+        _ => typed(&described, flavor).ok_or_else(|| unknown(&described))?,
     };
     let bound = bound(&described, kind, form);
     Ok(Column { name: described.name, kind, form, bound })
@@ -92,8 +93,8 @@ fn bound(described: &Described, kind: Kind, form: Form) -> Option<usize> {
             }
             // Sign, point and a leading zero besides the digits.
             Kind::Decimal => (size <= 100).then_some(size + 3),
-            // Nothing else is longer than a timestamp with its offset.
-            _ => Some(48),
+            // Nothing else is longer than an interval.
+            _ => Some(64),
         },
         _ => Some(0),
     }
@@ -110,7 +111,7 @@ fn unknown(described: &Described) -> Error {
 }
 
 /// Kind and form by the type that the driver reports, and by its name where the number says too little.
-fn typed(described: &Described) -> Option<(Kind, Form)> {
+fn typed(described: &Described, flavor: Flavor) -> Option<(Kind, Form)> {
     let name = described.type_name.as_str();
     let by_name = match name {
         "bool" | "boolean" => Some((Kind::Bool, Form::Utf16)),
@@ -126,6 +127,8 @@ fn typed(described: &Described) -> Option<(Kind, Form)> {
         return Some(known);
     }
     Some(match described.sql_type {
+        // psqlODBC has today in its struct for a date that it does not understand, and no month in its text.
+        91 if flavor == Flavor::Postgres => (Kind::Date, Form::Utf16),
         // SQL_BIT
         -7 => (Kind::Bool, Form::Bit),
         // SQL_BIGINT may exceed an i64 where it is unsigned.
@@ -169,8 +172,10 @@ fn declared(type_name: &str) -> Kind {
         Kind::Uuid
     } else if has("json") {
         Kind::Json
-    } else if has("char") || has("clob") || has("text") || has("string") || has("interval") {
+    } else if has("char") || has("clob") || has("text") || has("string") {
         Kind::Text
+    } else if has("interval") {
+        Kind::Interval
     } else if has("bool") || type_name == "bit" {
         Kind::Bool
     } else if has("int") || has("serial") {
@@ -261,6 +266,7 @@ mod tests {
             ("datetime", Kind::Timestamp),
             ("date", Kind::Date),
             ("time", Kind::Time),
+            ("interval", Kind::Interval),
             ("boolean", Kind::Bool),
             ("blob", Kind::Bytes),
             ("uniqueidentifier", Kind::Uuid),

@@ -9,11 +9,13 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::row::{Columns, Row};
-use crate::value::Value;
+use crate::value::{Value, exact_json};
 
 use super::cells::{Cells, Chunk, Values};
 use super::columns::{Column, Kind};
 use super::flavor::Flavor;
+
+mod psqlodbc;
 
 /// Turns the chunks of one result into rows, in the caller's thread.
 pub(super) struct Decoder {
@@ -35,15 +37,12 @@ impl Decoder {
 
     /// One row of a chunk.
     pub(super) fn row(&self, chunk: &Chunk, row: usize) -> Result<Row> {
-        let values = self
-            .columns
-            .iter()
-            .zip(&chunk.columns)
-            .map(|(column, cells)| {
-                value(cells, row, column.kind, self.flavor)
-                    .map_err(|error| error.at(format_args!("column \"{}\"", column.name)))
-            })
-            .collect::<Result<Vec<Value>>>()?;
+        let mut values = Vec::with_capacity(self.columns.len());
+        for (column, cells) in self.columns.iter().zip(&chunk.columns) {
+            let value = value(cells, row, column.kind, self.flavor)
+                .map_err(|error| error.at(format_args!("column \"{}\"", column.name)))?;
+            values.push(value);
+        }
         Ok(Row::new(Arc::clone(&self.names), values))
     }
 }
@@ -58,8 +57,9 @@ fn value(cells: &Cells, row: usize, kind: Kind, flavor: Flavor) -> Result<Value>
         Values::Float(values) => Ok(Value::Float(values[row])),
         Values::Single(values) => Ok(Value::Float(f64::from(values[row]))),
         Values::Date(values) => day(values[row].year, values[row].month, values[row].day).map(Value::Date),
+        Values::Timestamp(values) if flavor == Flavor::Postgres => psqlodbc::from_struct(&values[row]),
         Values::Timestamp(values) => timestamp(&values[row]).map(Value::Timestamp),
-        Values::Bytes(values) => Ok(Value::Bytes(values.get(row).to_vec())),
+        Values::Bytes(values) => Ok(Value::Bytes(values.get(row).into())),
         Values::Utf8(values) => String::from_utf8(values.get(row).to_vec())
             .map_err(|_| Error::decode("the text is not valid UTF-8"))
             .and_then(|text| parsed(text, kind, flavor)),
@@ -69,15 +69,14 @@ fn value(cells: &Cells, row: usize, kind: Kind, flavor: Flavor) -> Result<Value>
 
 /// Most text is ASCII, and that goes much faster than UTF-16 in general.
 fn utf16(units: &[u16]) -> Result<String> {
-    let plain: Option<Vec<u8>> = if units.iter().all(|unit| *unit < 0x80) {
-        units.iter().map(|unit| u8::try_from(*unit).ok()).collect()
+    let text = if units.iter().fold(0, |all, unit| all | unit) < 0x80 {
+        let mut ascii = Vec::with_capacity(units.len());
+        ascii.extend(units.iter().map(|unit| unit.to_le_bytes()[0]));
+        String::from_utf8(ascii).ok()
     } else {
-        None
+        String::from_utf16(units).ok()
     };
-    plain
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .map_or_else(|| String::from_utf16(units), Ok)
-        .map_err(|_| Error::decode("the text is not valid UTF-16"))
+    text.ok_or_else(|| Error::decode("the text is not valid UTF-16"))
 }
 
 fn day(year: i16, month: u16, day: u16) -> Result<NaiveDate> {
@@ -105,19 +104,26 @@ fn parsed(text: String, kind: Kind, flavor: Flavor) -> Result<Value> {
         Kind::Text => Ok(Value::Text(text)),
         Kind::Int => integer(&text),
         Kind::Float => parse(text.trim(), "a number").map(Value::Float),
-        Kind::Decimal => parse::<BigDecimal>(text.trim(), "an exact decimal").map(Value::Decimal),
+        Kind::Decimal => match psqlodbc::no_number(&text).filter(|_| flavor == Flavor::Postgres) {
+            Some(value) => Ok(value),
+            None => parse::<BigDecimal>(text.trim(), "an exact decimal").map(Value::from),
+        },
         Kind::Bool => match text.to_ascii_lowercase().as_str() {
             "1" | "t" | "true" => Ok(Value::Bool(true)),
             "0" | "f" | "false" => Ok(Value::Bool(false)),
             _ => Err(misfit("a boolean")),
         },
-        Kind::Bytes => Ok(hexadecimal(&text).map_or(Value::Text(text), Value::Bytes)),
+        Kind::Bytes => Ok(hexadecimal(&text).map_or(Value::Text(text), Value::from)),
+        Kind::Date if flavor == Flavor::Postgres => psqlodbc::date(&text),
         Kind::Date => parse(&text, "a date").map(Value::Date),
+        Kind::Time if flavor == Flavor::Postgres => psqlodbc::time(&text),
         Kind::Time => parse::<NaiveTime>(&text, "a time of the day").map(Value::Time),
         Kind::Timestamp => parse(&text.replacen(' ', "T", 1), "a timestamp").map(Value::Timestamp),
-        Kind::TimestampTz => instant(&text, flavor),
+        Kind::TimestampTz if flavor == Flavor::Postgres => psqlodbc::instant(&text),
+        Kind::TimestampTz => instant(&text),
+        Kind::Interval => parse(&text, "an interval").map(Value::Interval),
         Kind::Uuid => parse::<Uuid>(&text, "a UUID").map(Value::Uuid),
-        Kind::Json => parse::<serde_json::Value>(&text, "JSON").map(Value::from),
+        Kind::Json => exact_json(&text).map_err(|_| misfit("JSON")),
     }
 }
 
@@ -138,26 +144,26 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
     pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
 }
 
-/// A point in time. psqlODBC strips the offset, and its sessions run in UTC; elsewhere a time without an
-/// offset is no point in time.
-fn instant(text: &str, flavor: Flavor) -> Result<Value> {
-    const WANTED: &str = "a timestamp with an offset";
+/// A point in time. A time without an offset is none. FreeTDS writes a year before 1000 without its zeros.
+fn instant(text: &str) -> Result<Value> {
+    let text = &match text.find('-') {
+        Some(digits @ 1..4) => format!("{}{text}", &"000"[digits - 1..]),
+        _ => text.to_owned(),
+    };
     let compact = match text.rsplit_once(' ') {
         Some((at, offset)) if offset.starts_with(['+', '-']) => format!("{at}{offset}"),
         _ => text.to_owned(),
     }
     .replacen(' ', "T", 1);
-    if let Ok(at) = DateTime::parse_from_rfc3339(&compact) {
-        return Ok(Value::TimestampTz(at));
-    }
-    if flavor != Flavor::Postgres {
-        return Err(misfit(WANTED));
-    }
-    parse::<NaiveDateTime>(&compact, WANTED).map(|at| Value::TimestampTz(at.and_utc().fixed_offset()))
+    DateTime::parse_from_rfc3339(&compact)
+        .map(Value::TimestampTz)
+        .map_err(|_| misfit("a timestamp with an offset"))
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::Datelike;
+
     use super::*;
     use crate::error::ErrorKind;
 
@@ -181,13 +187,13 @@ mod tests {
         refused("twelve", Kind::Int);
         assert_eq!(
             parsed(".50".into(), Kind::Decimal, Flavor::SqlServer).unwrap(),
-            Value::Decimal("0.50".parse().unwrap())
+            Value::from("0.50".parse::<BigDecimal>().unwrap())
         );
         refused("NaN", Kind::Decimal);
         refused("$12.50", Kind::Decimal);
         assert_eq!(
             parsed("X'00fF'".into(), Kind::Bytes, Flavor::Sqlite).unwrap(),
-            Value::Bytes(vec![0, 255])
+            Value::Bytes(vec![0, 255].into())
         );
         assert_eq!(parsed("X'0'".into(), Kind::Bytes, Flavor::Sqlite).unwrap(), Value::from("X'0'"));
         refused("yesterday", Kind::Date);
@@ -214,5 +220,14 @@ mod tests {
             Value::TimestampTz(DateTime::parse_from_rfc3339("2026-01-02T03:04:05.5Z").unwrap())
         );
         assert!(at("2026-01-02 03:04:05.5", Flavor::Sqlite).is_err());
+        assert_eq!(
+            at("0045-02-29 00:00:00 BC", Flavor::Postgres).unwrap(),
+            Value::TimestampTz(
+                DateTime::parse_from_rfc3339("0001-02-28T00:00:00Z").unwrap().with_year(-44).unwrap()
+                    + chrono::TimeDelta::days(1)
+            )
+        );
+        assert_eq!(at("9999-01-01 00:00:00 BC", Flavor::Postgres).unwrap(), Value::from("-infinity"));
+        assert!(at("0000-00-00 00:00:00", Flavor::Postgres).is_err());
     }
 }

@@ -163,12 +163,19 @@ impl PgConnection {
                 let read = |row: postgres::Row| {
                     prepared.shape.read(&row).map_err(|error| carried_out(error, writes))
                 };
-                *kept = found.into_iter().map(read).collect::<Result<_>>()?;
+                let mut rows = found.into_iter().map(read).collect::<Result<Vec<Row>>>()?;
+                let count = rows.len() as u64;
+                if !kept.is_empty() {
+                    // The rows of several statements are kept together.
+                    kept.append(&mut rows);
+                    return Ok(count);
+                }
+                *kept = rows;
                 if kept.len() > FEW_ROWS {
                     // A driver's row is larger: what is left of its place is worth giving back.
                     kept.shrink_to_fit();
                 }
-                Ok(kept.len() as u64)
+                Ok(count)
             }
         }
     }
