@@ -376,7 +376,7 @@ impl DatabaseManager {
     ///
     /// A record is [`params!`](crate::params!), a [`Row`], a map, or a serde struct by [`record`](crate::record).
     ///
-    /// A plain `INSERT INTO t (…) VALUES (…)` goes in statements of many rows, wherever that surely does what a loop
+    /// A plain `INSERT INTO t (…) VALUES (…)` goes in statements of many rows, on PostgreSQL mostly by `COPY`, wherever that surely does what a loop
     /// does: values, parameters and functions that look at nothing else, at most `ON CONFLICT … DO NOTHING` behind them,
     /// and a table without triggers, rules and a foreign key to itself. (Two things may tell it from a loop: on SQLite a
     /// column's default that reads the clock gives the rows of one statement one time, and a default that reads the table

@@ -37,7 +37,7 @@ use crate::error::Result;
 use crate::params::Params;
 use crate::value::Value;
 
-pub(crate) use insert::{BoundRow, PlainInsert, counted};
+pub(crate) use insert::{BoundRow, Places, PlainInsert, counted};
 pub(crate) use obstacle::{ObstacleKind, obstacles};
 pub(crate) use script::{Piece, split};
 pub(crate) use template::Template;
