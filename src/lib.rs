@@ -75,6 +75,7 @@ mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transaction;
+mod transfer;
 mod value;
 
 pub use crate::{
@@ -111,6 +112,7 @@ pub use crate::{
     },
     telemetry::{DatabaseMetrics, ErrorCount, Metrics, OperationMetrics, ProcessMetrics, metrics},
     transaction::{Transaction, TransactionOptions},
+    transfer::{CsvFormat, ExportOptions, ImportOptions, copy_query, copy_table},
     value::{FromValue, Interval, Value},
 };
 
