@@ -29,7 +29,8 @@ fn main() {
         black_box((rows[0].try_get::<_, i32>(0).unwrap(), name));
     };
     // Warm: connected, compiled, prepared.
-    (query(), bare());
+    query();
+    bare();
     println!("allocations of a checkout        {:>4}", measure(checkout).count_total);
     println!("allocations of a point query     {:>4}", measure(query).count_total);
     println!("the same by the bare driver      {:>4}", measure(bare).count_total);

@@ -61,6 +61,7 @@ mod log_line;
 mod logging;
 mod manager;
 mod many;
+mod metrics;
 mod migrate;
 mod params;
 mod pool;
@@ -70,6 +71,7 @@ mod session;
 mod settings;
 mod sql;
 mod tasks;
+mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transaction;
@@ -107,6 +109,7 @@ pub use crate::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,
         TwoStages, map_stream, map_tasks, stage, try_map_stream,
     },
+    telemetry::{DatabaseMetrics, ErrorCount, Metrics, OperationMetrics, ProcessMetrics, metrics},
     transaction::{Transaction, TransactionOptions},
     value::{FromValue, Interval, Value},
 };

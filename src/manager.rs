@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::context::{self, Context};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
+use crate::metrics::Recorder;
 use crate::params::IntoParams;
 use crate::pool::{PoolHandle, PoolStatus, pool_for};
 use crate::retry::RetryPolicy;
@@ -375,7 +376,7 @@ impl DatabaseManager {
     ///
     /// A record is [`params!`](crate::params!), a [`Row`], a map, or a serde struct by [`record`](crate::record).
     ///
-    /// A plain `INSERT INTO t (…) VALUES (…)` goes in statements of many rows, wherever that surely does what a loop
+    /// A plain `INSERT INTO t (…) VALUES (…)` goes in statements of many rows, on PostgreSQL mostly by `COPY`, wherever that surely does what a loop
     /// does: values, parameters and functions that look at nothing else, at most `ON CONFLICT … DO NOTHING` behind them,
     /// and a table without triggers, rules and a foreign key to itself. (Two things may tell it from a loop: on SQLite a
     /// column's default that reads the clock gives the rows of one statement one time, and a default that reads the table
@@ -403,6 +404,11 @@ impl DatabaseManager {
         records: impl IntoIterator<Item = P>,
     ) -> Result<u64> {
         self.session(|session| session.execute_many(sql, records))
+    }
+
+    /// What the calls on the pool do.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        self.handle.pool().recorder()
     }
 
     /// The state of the pool: its size, who uses it, who waits.

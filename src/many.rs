@@ -1,5 +1,6 @@
 //! One statement for many records: `execute_many`.
 
+mod load;
 mod table;
 
 use std::ops::Range;
@@ -14,6 +15,8 @@ use crate::params::IntoParams;
 use crate::row::Row;
 use crate::session::Session;
 use crate::sql::{self, BoundRow, PlainInsert, Statement, Template};
+
+use table::Way;
 
 const OPERATION: &str = "execute_many";
 
@@ -134,14 +137,15 @@ impl Session<'_> {
         records: impl IntoIterator<Item = P>,
     ) -> Result<Vec<Row>> {
         self.transaction(|tx| {
-            let mut rows = Vec::new();
+            let (mut rows, mut returned) = (Vec::new(), Vec::new());
             for (place, record) in records.into_iter().enumerate() {
                 let statement =
                     tx.dialect().and_then(|dialect| sql::compile(sql, dialect, record.into_params()?));
                 statement
                     .map_err(|error| tx.named(error))
-                    .and_then(|statement| tx.run_bound(OPERATION, &statement, Rows::Collect(&mut rows)))
+                    .and_then(|statement| tx.run_bound(OPERATION, &statement, Rows::Collect(&mut returned)))
                     .map_err(|error| error.at(format_args!("record {}", place + 1)))?;
+                rows.append(&mut returned);
             }
             Ok(rows)
         })
@@ -176,18 +180,24 @@ impl Session<'_> {
         if records.ended {
             return Ok(changed);
         }
-        let together = table::takes_many(self, engine, insert.table()).map_err(|error| self.named(error))?;
-        let most = insert.sizes()[0] * STATEMENTS;
-        loop {
-            let mut window = records.window(insert, most);
-            if window.rows.is_empty() {
-                return Ok(changed);
-            }
-            changed += match together {
-                true => self.window(insert, &mut window)?,
-                false => self.singles(insert, &mut window.rows, window.first)?,
+        let mut way = table::way_into(self, engine, insert.table()).map_err(|error| self.named(error))?;
+        while !records.ended {
+            changed += match (way, insert.places()) {
+                (Way::Loaded, Some(places)) => {
+                    let (count, refused) = self.loaded(insert, places, records)?;
+                    if refused {
+                        way = Way::Together;
+                    }
+                    count
+                }
+                (Way::OneByOne, _) => {
+                    let mut window = records.window(insert, insert.sizes()[0]);
+                    self.singles(insert, &mut window.rows, window.first)?
+                }
+                _ => self.window(insert, &mut records.window(insert, insert.sizes()[0] * STATEMENTS))?,
             };
         }
+        Ok(changed)
     }
 
     /// Writes the records of a window in as few statements as they need.

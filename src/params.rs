@@ -296,7 +296,7 @@ mod tests {
         }
         let params = record(&Record { id: 1, tags: vec!["a"], data: [("x", 1)].into() }).unwrap();
         assert!(params.is_lenient());
-        assert_eq!(params.get("tags"), Some(&Value::List(vec![Value::from("a")])));
+        assert_eq!(params.get("tags"), Some(&Value::from(vec!["a"])));
         assert_eq!(params.get("data"), Some(&Value::from(serde_json::json!({"x": 1}))));
         assert!(record(&[1, 2]).is_err());
     }

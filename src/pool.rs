@@ -13,7 +13,7 @@ mod slot;
 mod status;
 mod waits;
 
-pub(crate) use registry::{PoolHandle, pool_for};
+pub(crate) use registry::{PoolHandle, all, pool_for};
 pub use status::PoolStatus;
 
 use std::panic::Location;
@@ -35,6 +35,7 @@ use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::log_line;
+use crate::metrics::Recorder;
 use crate::settings::Settings;
 
 /// How long the cleaning of a session may take before the connection is closed instead.
@@ -56,6 +57,7 @@ pub(crate) struct Pool {
     gate: Gate,
     slots: r2d2::Pool<SlotManager>,
     outage: Outage,
+    recorder: Recorder,
     /// Live connections that nobody uses.
     idle: AtomicUsize,
     /// Connections thrown away as broken, since the start.
@@ -94,6 +96,7 @@ impl Pool {
             gate: Gate::new(capacity),
             slots,
             outage: Outage::default(),
+            recorder: Recorder::default(),
             idle: AtomicUsize::new(0),
             invalid: AtomicU64::new(0),
             opened: AtomicU64::new(0),
@@ -109,6 +112,11 @@ impl Pool {
 
     pub(crate) fn settings(&self) -> &Arc<Settings> {
         &self.settings
+    }
+
+    /// What the calls on this pool do.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     fn capacity(&self) -> usize {
@@ -398,7 +406,7 @@ pub(crate) struct Lease<'p> {
     given_up: Option<Error>,
 }
 
-impl Lease<'_> {
+impl<'p> Lease<'p> {
     /// The connection.
     ///
     /// # Errors
@@ -430,6 +438,11 @@ impl Lease<'_> {
     /// Whether [`parts`](Lease::parts) was told why the connection was given up.
     pub(crate) fn is_given_up(&self) -> bool {
         self.given_up.is_some()
+    }
+
+    /// What the calls on the pool do.
+    pub(crate) fn recorder(&self) -> &'p Recorder {
+        &self.pool.recorder
     }
 
     /// A call is made, which a warning of a leak is to name.

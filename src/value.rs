@@ -38,12 +38,13 @@ pub enum Value {
     Int(i64),
     /// `real` and `double precision`, and a `numeric` that is `NaN` or infinite. A `real` widens exactly.
     Float(f64),
-    /// `numeric`, `decimal`, and `money` through ODBC: exact, of any size.
-    Decimal(BigDecimal),
+    /// `numeric`, `decimal`, and `money` through ODBC: exact, of any size. Boxed, as JSON, bytes and lists are, so that
+    /// a cell is no larger than a text: a large result is mostly that.
+    Decimal(Box<BigDecimal>),
     /// Every text type, and whatever has no variant of its own.
     Text(String),
     /// `bytea`, `varbinary`, `blob`.
-    Bytes(Vec<u8>),
+    Bytes(Box<[u8]>),
     /// `date`.
     Date(NaiveDate),
     /// `time` without zone.
@@ -56,10 +57,10 @@ pub enum Value {
     Interval(Interval),
     /// `uuid`, `uniqueidentifier`.
     Uuid(Uuid),
-    /// `json`, `jsonb`. Boxed, because every cell of a result would else be as large as a JSON object.
+    /// `json`, `jsonb`.
     Json(Box<serde_json::Value>),
     /// A PostgreSQL array, with lists in it where it has several dimensions, and the list of an `IN (:ids)`.
-    List(Vec<Value>),
+    List(Box<[Value]>),
 }
 
 impl Value {
@@ -166,10 +167,10 @@ value_from! {
     u32 => |n| Value::Int(i64::from(n)),
     f32 => |n| Value::Float(f64::from(n)),
     f64 => Value::Float,
-    BigDecimal => Value::Decimal,
+    BigDecimal => |number| Value::Decimal(Box::new(number)),
     String => Value::Text,
     &str => |text: &str| Value::Text(text.to_owned()),
-    Vec<u8> => Value::Bytes,
+    Vec<u8> => |bytes: Vec<u8>| Value::Bytes(bytes.into()),
     NaiveDate => Value::Date,
     NaiveTime => Value::Time,
     NaiveDateTime => Value::Timestamp,
@@ -183,7 +184,7 @@ value_from! {
 /// A `u64` beyond `i64::MAX` and a `usize` become exact decimals: no integer type of a database holds them.
 impl From<u64> for Value {
     fn from(number: u64) -> Value {
-        i64::try_from(number).map_or_else(|_| Value::Decimal(BigDecimal::from(number)), Value::Int)
+        i64::try_from(number).map_or_else(|_| Value::from(BigDecimal::from(number)), Value::Int)
     }
 }
 
@@ -195,7 +196,7 @@ impl From<usize> for Value {
 
 impl From<&[u8]> for Value {
     fn from(bytes: &[u8]) -> Value {
-        Value::Bytes(bytes.to_vec())
+        Value::Bytes(bytes.into())
     }
 }
 
@@ -213,7 +214,7 @@ impl From<&Value> for Value {
 
 impl From<Vec<Value>> for Value {
     fn from(values: Vec<Value>) -> Value {
-        Value::List(values)
+        Value::List(values.into())
     }
 }
 
@@ -229,6 +230,6 @@ mod tests {
 
     #[test]
     fn a_cell_is_small() {
-        assert!(size_of::<Value>() <= 40, "a result has one for each cell: {}", size_of::<Value>());
+        assert!(size_of::<Value>() <= 24, "a result has one for each cell: {}", size_of::<Value>());
     }
 }

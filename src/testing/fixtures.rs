@@ -60,7 +60,12 @@ fn value(json: Option<&Json>) -> Value {
         Some(Json::String(text)) => Value::Text(text.clone()),
         Some(Json::Number(number)) => number.as_i64().map_or_else(
             // A decimal keeps every digit that the fixture has.
-            || number.to_string().parse().map_or_else(|_| Value::Text(number.to_string()), Value::Decimal),
+            || {
+                number
+                    .to_string()
+                    .parse::<bigdecimal::BigDecimal>()
+                    .map_or_else(|_| Value::Text(number.to_string()), Value::from)
+            },
             Value::Int,
         ),
         Some(nested) => Value::Json(Box::new(nested.clone())),

@@ -104,7 +104,7 @@ impl FromValue for String {
 impl FromValue for Vec<u8> {
     fn from_value(value: &Value) -> Result<Self> {
         match value {
-            Value::Bytes(bytes) => Ok(bytes.clone()),
+            Value::Bytes(bytes) => Ok(bytes.to_vec()),
             _ => mismatch(value, "bytes (Vec<u8>)"),
         }
     }
@@ -119,7 +119,7 @@ fn parse<T: FromStr>(value: &Value, text: &str, wanted: &str) -> Result<T> {
 impl FromValue for BigDecimal {
     fn from_value(value: &Value) -> Result<Self> {
         match value {
-            Value::Decimal(number) => Ok(number.clone()),
+            Value::Decimal(number) => Ok((**number).clone()),
             Value::Int(number) => Ok(BigDecimal::from(*number)),
             Value::Text(text) => parse(value, text, "a decimal"),
             _ => mismatch(value, "BigDecimal"),
@@ -292,7 +292,7 @@ impl TryFrom<Value> for Vec<u8> {
 
     fn try_from(value: Value) -> Result<Self> {
         match value {
-            Value::Bytes(bytes) => Ok(bytes),
+            Value::Bytes(bytes) => Ok(bytes.into()),
             other => mismatch(&other, "bytes (Vec<u8>)"),
         }
     }
@@ -313,10 +313,10 @@ mod tests {
     fn integers_fit_or_fail() {
         assert_eq!(i16::from_value(&Value::Int(-32768)).unwrap(), i16::MIN);
         assert_eq!(u8::from_value(&Value::Int(255)).unwrap(), 255);
-        assert_eq!(i64::from_value(&Value::Decimal("12.00".parse().unwrap())).unwrap(), 12);
+        assert_eq!(i64::from_value(&Value::from("12.00".parse::<BigDecimal>().unwrap())).unwrap(), 12);
         refused::<i16>(Value::Int(32768));
         refused::<u8>(Value::Int(-1));
-        refused::<i64>(Value::Decimal("12.5".parse().unwrap()));
+        refused::<i64>(Value::from("12.5".parse::<BigDecimal>().unwrap()));
         refused::<i64>(Value::Float(1.0));
         refused::<i64>(Value::Text("1".into()));
         refused::<i64>(Value::Null);
@@ -329,9 +329,9 @@ mod tests {
         refused::<f64>(Value::Int((1 << 53) + 1));
         refused::<f64>(Value::Int(i64::MIN));
         refused::<f32>(Value::Float(0.1));
-        refused::<f64>(Value::Decimal("4.2".parse().unwrap()));
+        refused::<f64>(Value::from("4.2".parse::<BigDecimal>().unwrap()));
         assert!(
-            f64::from_value(&Value::Decimal("4.2".parse().unwrap()))
+            f64::from_value(&Value::from("4.2".parse::<BigDecimal>().unwrap()))
                 .unwrap_err()
                 .to_string()
                 .contains("BigDecimal")
@@ -356,7 +356,7 @@ mod tests {
         assert_eq!(Option::<String>::from_value(&Value::Null).unwrap(), None);
         assert!(String::from_value(&Value::Null).unwrap_err().to_string().contains("Option"));
         assert_eq!(
-            Vec::<Option<i64>>::from_value(&Value::List(vec![Value::Int(1), Value::Null])).unwrap(),
+            Vec::<Option<i64>>::from_value(&Value::from(vec![Value::Int(1), Value::Null])).unwrap(),
             [Some(1), None]
         );
     }
@@ -365,6 +365,6 @@ mod tests {
     fn errors_and_debug_name_no_value() {
         let secret = Value::from("hunter2");
         assert!(!i64::from_value(&secret).unwrap_err().report().contains("hunter2"));
-        assert!(!format!("{secret:?}{:?}", Value::List(vec![secret.clone()])).contains("hunter2"));
+        assert!(!format!("{secret:?}{:?}", Value::from(vec![secret.clone()])).contains("hunter2"));
     }
 }

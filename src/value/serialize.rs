@@ -97,11 +97,11 @@ impl Serializer for ToValue {
     }
 
     fn serialize_i128(self, value: i128) -> Result<Node> {
-        node(i64::try_from(value).map_or_else(|_| Value::Decimal(BigDecimal::from(value)), Value::Int))
+        node(i64::try_from(value).map_or_else(|_| Value::from(BigDecimal::from(value)), Value::Int))
     }
 
     fn serialize_u128(self, value: u128) -> Result<Node> {
-        node(i64::try_from(value).map_or_else(|_| Value::Decimal(BigDecimal::from(value)), Value::Int))
+        node(i64::try_from(value).map_or_else(|_| Value::from(BigDecimal::from(value)), Value::Int))
     }
 
     fn serialize_char(self, value: char) -> Result<Node> {
@@ -192,7 +192,7 @@ impl Items {
     }
 
     fn node(self) -> Node {
-        let list = Value::List(self.items);
+        let list = Value::from(self.items);
         match self.variant {
             Some(name) => variant(name, list),
             None => Node::Value(list),
@@ -361,7 +361,7 @@ mod tests {
         let field = |name: &str| &fields.iter().find(|(known, _)| known == name).unwrap().1;
         assert!(matches!(field("nan"), Value::Float(number) if number.is_nan()));
         assert!(*field("single") == Value::Float(f64::from(0.1_f32)));
-        assert!(*field("large") == Value::Decimal(BigDecimal::from(u128::MAX)));
+        assert!(*field("large") == Value::from(BigDecimal::from(u128::MAX)));
         assert!(field("missing").is_null());
         assert!(*field("letter") == Value::from("é"));
         assert!(*field("list") == Value::from(vec![Some(1_i64), None]));

@@ -174,7 +174,7 @@ fn postgres_takes_every_type_and_text_for_any_of_them() {
         Value::Float(0.5),
         Value::Float(-1.5e300),
         true.into(),
-        Value::Bytes(vec![0, 1, 255, b'\\', b'\n']),
+        Value::Bytes(vec![0, 1, 255, b'\\', b'\n'].into()),
         day.into(),
         at.time().into(),
         at.into(),

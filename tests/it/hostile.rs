@@ -176,7 +176,7 @@ fn bytes_come_back_whatever_they_are() {
         for bytes in all {
             db.execute("INSERT INTO hostile VALUES (:value)", params! { value: bytes.clone() }).unwrap();
             let row = db.query_one("SELECT value FROM hostile", ()).unwrap();
-            assert!(row[0] == Value::Bytes(bytes), "{}", db.name());
+            assert!(row[0] == Value::from(bytes), "{}", db.name());
             db.execute("DELETE FROM hostile", ()).unwrap();
         }
     }

@@ -23,6 +23,7 @@ mod retry;
 mod secrets;
 mod shutdown;
 mod stream;
+mod telemetry;
 mod test_database;
 mod tidy;
 mod tls;

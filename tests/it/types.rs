@@ -48,5 +48,5 @@ fn same_json(one: &serde_json::Value, other: &serde_json::Value) -> bool {
 }
 
 fn decimal(text: &str) -> Value {
-    Value::Decimal(text.parse().unwrap())
+    Value::Decimal(Box::new(text.parse().unwrap()))
 }

@@ -317,7 +317,9 @@ mod tests {
             bound(small.parse::<BigDecimal>().unwrap(), Flavor::SqlServer).sql_type,
             SqlDataType::DECIMAL
         );
-        assert!(argument(&Value::Decimal("1e1000000000".parse().unwrap()), Flavor::SqlServer).is_err());
+        assert!(
+            argument(&Value::Decimal(Box::new("1e1000000000".parse().unwrap())), Flavor::SqlServer).is_err()
+        );
         let huge = bound("1e40".parse::<BigDecimal>().unwrap(), Flavor::SqlServer);
         assert_eq!(huge.sql_type, SqlDataType::VARCHAR);
     }
@@ -329,7 +331,7 @@ mod tests {
         for error in [
             refused(Value::Timestamp(fine), Flavor::SqlServer),
             refused(Value::from("a\0b"), Flavor::Sqlite),
-            refused(Value::List(vec![]), Flavor::Other),
+            refused(Value::List(Box::default()), Flavor::Other),
         ] {
             assert_eq!(error.kind(), ErrorKind::Params);
             assert!(error.to_string().starts_with("parameter 2: "), "{error}");

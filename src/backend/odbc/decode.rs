@@ -37,15 +37,12 @@ impl Decoder {
 
     /// One row of a chunk.
     pub(super) fn row(&self, chunk: &Chunk, row: usize) -> Result<Row> {
-        let values = self
-            .columns
-            .iter()
-            .zip(&chunk.columns)
-            .map(|(column, cells)| {
-                value(cells, row, column.kind, self.flavor)
-                    .map_err(|error| error.at(format_args!("column \"{}\"", column.name)))
-            })
-            .collect::<Result<Vec<Value>>>()?;
+        let mut values = Vec::with_capacity(self.columns.len());
+        for (column, cells) in self.columns.iter().zip(&chunk.columns) {
+            let value = value(cells, row, column.kind, self.flavor)
+                .map_err(|error| error.at(format_args!("column \"{}\"", column.name)))?;
+            values.push(value);
+        }
         Ok(Row::new(Arc::clone(&self.names), values))
     }
 }
@@ -62,7 +59,7 @@ fn value(cells: &Cells, row: usize, kind: Kind, flavor: Flavor) -> Result<Value>
         Values::Date(values) => day(values[row].year, values[row].month, values[row].day).map(Value::Date),
         Values::Timestamp(values) if flavor == Flavor::Postgres => psqlodbc::from_struct(&values[row]),
         Values::Timestamp(values) => timestamp(&values[row]).map(Value::Timestamp),
-        Values::Bytes(values) => Ok(Value::Bytes(values.get(row).to_vec())),
+        Values::Bytes(values) => Ok(Value::Bytes(values.get(row).into())),
         Values::Utf8(values) => String::from_utf8(values.get(row).to_vec())
             .map_err(|_| Error::decode("the text is not valid UTF-8"))
             .and_then(|text| parsed(text, kind, flavor)),
@@ -72,15 +69,14 @@ fn value(cells: &Cells, row: usize, kind: Kind, flavor: Flavor) -> Result<Value>
 
 /// Most text is ASCII, and that goes much faster than UTF-16 in general.
 fn utf16(units: &[u16]) -> Result<String> {
-    let plain: Option<Vec<u8>> = if units.iter().all(|unit| *unit < 0x80) {
-        units.iter().map(|unit| u8::try_from(*unit).ok()).collect()
+    let text = if units.iter().fold(0, |all, unit| all | unit) < 0x80 {
+        let mut ascii = Vec::with_capacity(units.len());
+        ascii.extend(units.iter().map(|unit| unit.to_le_bytes()[0]));
+        String::from_utf8(ascii).ok()
     } else {
-        None
+        String::from_utf16(units).ok()
     };
-    plain
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .map_or_else(|| String::from_utf16(units), Ok)
-        .map_err(|_| Error::decode("the text is not valid UTF-16"))
+    text.ok_or_else(|| Error::decode("the text is not valid UTF-16"))
 }
 
 fn day(year: i16, month: u16, day: u16) -> Result<NaiveDate> {
@@ -110,14 +106,14 @@ fn parsed(text: String, kind: Kind, flavor: Flavor) -> Result<Value> {
         Kind::Float => parse(text.trim(), "a number").map(Value::Float),
         Kind::Decimal => match psqlodbc::no_number(&text).filter(|_| flavor == Flavor::Postgres) {
             Some(value) => Ok(value),
-            None => parse::<BigDecimal>(text.trim(), "an exact decimal").map(Value::Decimal),
+            None => parse::<BigDecimal>(text.trim(), "an exact decimal").map(Value::from),
         },
         Kind::Bool => match text.to_ascii_lowercase().as_str() {
             "1" | "t" | "true" => Ok(Value::Bool(true)),
             "0" | "f" | "false" => Ok(Value::Bool(false)),
             _ => Err(misfit("a boolean")),
         },
-        Kind::Bytes => Ok(hexadecimal(&text).map_or(Value::Text(text), Value::Bytes)),
+        Kind::Bytes => Ok(hexadecimal(&text).map_or(Value::Text(text), Value::from)),
         Kind::Date if flavor == Flavor::Postgres => psqlodbc::date(&text),
         Kind::Date => parse(&text, "a date").map(Value::Date),
         Kind::Time if flavor == Flavor::Postgres => psqlodbc::time(&text),
@@ -191,13 +187,13 @@ mod tests {
         refused("twelve", Kind::Int);
         assert_eq!(
             parsed(".50".into(), Kind::Decimal, Flavor::SqlServer).unwrap(),
-            Value::Decimal("0.50".parse().unwrap())
+            Value::from("0.50".parse::<BigDecimal>().unwrap())
         );
         refused("NaN", Kind::Decimal);
         refused("$12.50", Kind::Decimal);
         assert_eq!(
             parsed("X'00fF'".into(), Kind::Bytes, Flavor::Sqlite).unwrap(),
-            Value::Bytes(vec![0, 255])
+            Value::Bytes(vec![0, 255].into())
         );
         assert_eq!(parsed("X'0'".into(), Kind::Bytes, Flavor::Sqlite).unwrap(), Value::from("X'0'"));
         refused("yesterday", Kind::Date);

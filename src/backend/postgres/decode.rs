@@ -149,7 +149,7 @@ impl Decoder {
             Decoder::Numeric => number::numeric(bytes)?,
             Decoder::Text => Value::Text(utf8(bytes)?.to_owned()),
             Decoder::Char => Value::Text(char(bytes)?),
-            Decoder::Bytes => Value::Bytes(bytes.to_vec()),
+            Decoder::Bytes => Value::Bytes(bytes.into()),
             Decoder::Date => time::date(i32::from_be_bytes(fixed(bytes)?)),
             Decoder::Time => time::time(i64::from_be_bytes(fixed(bytes)?))?,
             Decoder::TimeTz => Value::Text(time::time_tz(bytes)?),

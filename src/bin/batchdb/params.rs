@@ -42,7 +42,7 @@ mod tests {
         let of = |name| params.get(name).unwrap().clone();
         assert_eq!(of("a"), Value::from("7"));
         assert_eq!(of("b"), Value::from(7));
-        assert_eq!(of("c"), Value::List(vec![Value::from(1), Value::Null]));
+        assert_eq!(of("c"), Value::from(vec![Value::from(1), Value::Null]));
         assert_eq!(of("d"), Value::from("x=y:=z"));
         assert_eq!(of("e"), Value::from(""));
         assert_eq!(of("f"), Value::from("7"));

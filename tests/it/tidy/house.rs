@@ -48,6 +48,7 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("bulk", 12),
     ("many", 12),
     ("logging", 12),
+    ("telemetry", 12),
     ("builder", 13),
     ("health", 13),
     ("guide", 14),

@@ -189,19 +189,19 @@ impl Generator {
             "float8" => Value::Float(self.double()),
             "numeric" => match self.0.u8(..12) {
                 0 => Value::Float(*self.0.choice(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY]).unwrap()),
-                1 => Value::Decimal(format!("1{}", "0".repeat(131_071)).parse().unwrap()),
-                2 => Value::Decimal(BigDecimal::new(1.into(), 16_383)),
-                3 => Value::Decimal(self.decimal(2_000, 1_000)),
+                1 => Value::Decimal(Box::new(format!("1{}", "0".repeat(131_071)).parse().unwrap())),
+                2 => Value::from(BigDecimal::new(1.into(), 16_383)),
+                3 => Value::from(self.decimal(2_000, 1_000)),
                 _ => {
                     let scale = self.0.i64(0..40);
-                    Value::Decimal(self.decimal(60, scale))
+                    Value::from(self.decimal(60, scale))
                 }
             },
             "text" | "varchar" | "bpchar" | "label" => Value::Text(self.text(40)),
             "name" => Value::Text(self.text(15)),
             "\"char\"" => Value::Text(self.0.char('\u{1}'..='~').to_string()),
             "mood" => Value::from(*self.0.choice(&["sad", "o k", "it's \"é\""]).unwrap()),
-            "bytea" => Value::Bytes(self.bytes(40)),
+            "bytea" => Value::from(self.bytes(40)),
             "date" => text(self.pick(&["infinity", "-infinity", "5874897-12-31", "262143-01-01"]))
                 .unwrap_or_else(|| Value::Date(self.date(-4712, 262_142))),
             "time" => text(self.pick(&["24:00:00"])).unwrap_or_else(|| Value::Time(self.time(6))),
@@ -295,7 +295,7 @@ impl Generator {
     fn list(&mut self, element: &str, depth: u8) -> Value {
         let lengths: Vec<usize> = (0..=depth).map(|_| self.0.usize(1..4)).collect();
         if self.0.u8(..6) == 0 {
-            return Value::List(Vec::new());
+            return Value::List(Box::default());
         }
         self.lists(element, &lengths)
     }

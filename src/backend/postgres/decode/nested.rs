@@ -55,11 +55,11 @@ pub(super) fn array(bytes: &[u8], element: &Decoder) -> Result<Value> {
             if list.is_empty() {
                 break;
             }
-            lists.push(Value::List(list));
+            lists.push(Value::from(list));
         }
         values = lists;
     }
-    Ok(Value::List(values))
+    Ok(Value::from(values))
 }
 
 /// An array within another value: `{1,NULL,"a b"}`, with its indices where they do not begin at 1.

@@ -50,9 +50,9 @@ pub(super) fn numeric(bytes: &[u8]) -> Result<Value> {
             _ => None,
         };
         if let Some(unscaled) = exact {
-            return Ok(Value::Decimal(BigDecimal::new(BigInt::from(unscaled), scale)));
+            return Ok(Value::from(BigDecimal::new(BigInt::from(unscaled), scale)));
         }
-        return Ok(Value::Decimal(BigDecimal::new(BigInt::from(sum), written).with_scale(scale)));
+        return Ok(Value::from(BigDecimal::new(BigInt::from(sum), written).with_scale(scale)));
     }
     let mut decimal = Vec::with_capacity(usize::from(count) * 4);
     for digit in digits {
@@ -64,7 +64,7 @@ pub(super) fn numeric(bytes: &[u8]) -> Result<Value> {
     }
     let sign = if negative { Sign::Minus } else { Sign::Plus };
     let unscaled = BigInt::from_radix_be(sign, &decimal, 10).ok_or_else(malformed)?;
-    Ok(Value::Decimal(BigDecimal::new(unscaled, written).with_scale(scale)))
+    Ok(Value::from(BigDecimal::new(unscaled, written).with_scale(scale)))
 }
 
 /// `bit` and `varbit`: a count of bits, and the bits.
