@@ -16,6 +16,7 @@ mod many;
 mod map_stream;
 mod migrate;
 mod mock;
+mod monitor;
 mod odbc;
 mod pool;
 mod query;
