@@ -77,6 +77,7 @@ mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transaction;
+mod transfer;
 mod value;
 
 pub use crate::{
@@ -113,6 +114,7 @@ pub use crate::{
     },
     telemetry::{DatabaseMetrics, ErrorCount, LastError, Metrics, OperationMetrics, ProcessMetrics, metrics},
     transaction::{Transaction, TransactionOptions},
+    transfer::{CsvFormat, ExportOptions, ImportOptions, copy_query, copy_table},
     value::{FromValue, Interval, Value},
 };
 

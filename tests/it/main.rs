@@ -7,6 +7,7 @@
 mod bulk;
 mod claim;
 mod common;
+mod copy;
 mod deadline;
 mod faulty;
 mod health;
@@ -29,4 +30,5 @@ mod test_database;
 mod tidy;
 mod tls;
 mod transaction;
+mod transfer;
 mod types;
