@@ -119,7 +119,7 @@ impl Pool {
         &self.recorder
     }
 
-    fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.settings.pool_size as usize + self.settings.max_overflow as usize
     }
 
