@@ -165,6 +165,21 @@ impl DatabaseManagerBuilder {
         self
     }
 
+    /// How long a statement may take before its text, without the values, is told in the log; zero for none. A streamed
+    /// result takes the time of its reader, and is not told. Default: `SLOW_QUERY`, else zero.
+    pub fn slow_query(mut self, limit: Duration) -> Self {
+        self.overrides.slow_query = Some(limit);
+        self
+    }
+
+    /// Tells every call in the log, at INFO by the target `batchdb::audit`: the environment, server, user and process,
+    /// flow and task, the operation, whether it writes, how long it took, and its rows or the kind of its error. Default:
+    /// `AUDIT`, else no.
+    pub fn audit(mut self, audit: bool) -> Self {
+        self.overrides.audit = Some(audit);
+        self
+    }
+
     /// Refuses writes in the client and asks the server for a read-only session. Default: `READ_ONLY`, else no.
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.overrides.read_only = Some(read_only);

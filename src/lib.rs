@@ -61,6 +61,7 @@ mod log_line;
 mod logging;
 mod manager;
 mod many;
+mod metrics;
 mod migrate;
 mod params;
 mod pool;
@@ -70,9 +71,11 @@ mod session;
 mod settings;
 mod sql;
 mod tasks;
+mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transaction;
+mod transfer;
 mod value;
 
 pub use crate::{
@@ -107,7 +110,9 @@ pub use crate::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,
         TwoStages, map_stream, map_tasks, stage, try_map_stream,
     },
+    telemetry::{DatabaseMetrics, ErrorCount, Metrics, OperationMetrics, ProcessMetrics, metrics},
     transaction::{Transaction, TransactionOptions},
+    transfer::{CsvFormat, ExportOptions, ImportOptions, copy_query, copy_table},
     value::{FromValue, Interval, Value},
 };
 

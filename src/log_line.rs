@@ -26,21 +26,34 @@ pub(crate) fn enabled(level: Level) -> bool {
 ///
 /// A level that is off costs a comparison, as fields of numbers and borrowed text cost nothing to make.
 pub(crate) fn event(level: Level, message: &str, fields: &[Field<'_>]) {
-    if !enabled(level) {
-        return;
+    if enabled(level) {
+        write(TARGET, level, message, fields);
     }
+}
+
+fn write(target: &'static str, level: Level, message: &str, fields: &[Field<'_>]) {
     // A copy, because a logger that itself queries a database enters a context of its own.
     let context = context::current();
     let fields = with_context(&context, fields);
     ::log::logger().log(
         &Record::builder()
             .level(level)
-            .target(TARGET)
-            .module_path_static(Some(TARGET))
+            .target(target)
+            .module_path_static(Some(target))
             .args(format_args!("{message}"))
             .key_values(&fields.as_slice())
             .build(),
     );
+}
+
+/// The target of the audit trail, so that it can be sent elsewhere than the rest.
+const AUDIT: &str = "batchdb::audit";
+
+/// Writes one line of the audit trail.
+pub(crate) fn audit(message: &str, fields: &[Field<'_>]) {
+    if ::log::log_enabled!(target: AUDIT, Level::Info) {
+        write(AUDIT, Level::Info, message, fields);
+    }
 }
 
 /// Writes one line about a finished operation: how long it took, and the rows or what went wrong.

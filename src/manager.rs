@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::context::{self, Context};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
+use crate::metrics::Recorder;
 use crate::params::IntoParams;
 use crate::pool::{PoolHandle, PoolStatus, pool_for};
 use crate::retry::RetryPolicy;
@@ -375,7 +376,7 @@ impl DatabaseManager {
     ///
     /// A record is [`params!`](crate::params!), a [`Row`], a map, or a serde struct by [`record`](crate::record).
     ///
-    /// A plain `INSERT INTO t (…) VALUES (…)` goes in statements of many rows, wherever that surely does what a loop
+    /// A plain `INSERT INTO t (…) VALUES (…)` goes in statements of many rows, on PostgreSQL mostly by `COPY`, wherever that surely does what a loop
     /// does: values, parameters and functions that look at nothing else, at most `ON CONFLICT … DO NOTHING` behind them,
     /// and a table without triggers, rules and a foreign key to itself. (Two things may tell it from a loop: on SQLite a
     /// column's default that reads the clock gives the rows of one statement one time, and a default that reads the table
@@ -405,10 +406,20 @@ impl DatabaseManager {
         self.session(|session| session.execute_many(sql, records))
     }
 
+    /// What the calls on the pool do.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        self.handle.pool().recorder()
+    }
+
     /// The state of the pool: its size, who uses it, who waits.
     #[must_use]
     pub fn pool_status(&self) -> PoolStatus {
         self.handle.pool().status()
+    }
+
+    /// Whether the two take their connections from one pool that has no more than one of them.
+    pub(crate) fn shares_its_only_connection_with(&self, other: &DatabaseManager) -> bool {
+        Arc::ptr_eq(self.handle.pool(), other.handle.pool()) && self.handle.pool().capacity() < 2
     }
 
     /// Gives this handle up. When it is the last one of its pool in the process, the pool is closed at once;

@@ -1,5 +1,6 @@
 //! One statement for many records: `execute_many`.
 
+mod load;
 mod table;
 
 use std::ops::Range;
@@ -14,6 +15,8 @@ use crate::params::IntoParams;
 use crate::row::Row;
 use crate::session::Session;
 use crate::sql::{self, BoundRow, PlainInsert, Statement, Template};
+
+use table::Way;
 
 const OPERATION: &str = "execute_many";
 
@@ -67,7 +70,7 @@ impl<P: IntoParams, I: Iterator<Item = P>> Records<I> {
         });
         match bound {
             Some(Ok(bound)) => return Some(bound),
-            Some(Err(error)) => self.refused = Some(error.at(format_args!("record {}", self.given))),
+            Some(Err(error)) => self.refused = Some(error.at_records(self.given..=self.given)),
             None => (),
         }
         self.ended = true;
@@ -134,14 +137,15 @@ impl Session<'_> {
         records: impl IntoIterator<Item = P>,
     ) -> Result<Vec<Row>> {
         self.transaction(|tx| {
-            let mut rows = Vec::new();
+            let (mut rows, mut returned) = (Vec::new(), Vec::new());
             for (place, record) in records.into_iter().enumerate() {
                 let statement =
                     tx.dialect().and_then(|dialect| sql::compile(sql, dialect, record.into_params()?));
                 statement
                     .map_err(|error| tx.named(error))
-                    .and_then(|statement| tx.run_bound(OPERATION, &statement, Rows::Collect(&mut rows)))
-                    .map_err(|error| error.at(format_args!("record {}", place + 1)))?;
+                    .and_then(|statement| tx.run_bound(OPERATION, &statement, Rows::Collect(&mut returned)))
+                    .map_err(|error| error.at_records(place as u64 + 1..=place as u64 + 1))?;
+                rows.append(&mut returned);
             }
             Ok(rows)
         })
@@ -160,7 +164,7 @@ impl Session<'_> {
         while let Some(statement) = records.next(|record| Arc::clone(template).bind(record.into_params()?)) {
             changed += self
                 .run_bound(OPERATION, &statement, Rows::Ignore)
-                .map_err(|error| error.at(format_args!("record {}", records.given)))?;
+                .map_err(|error| error.at_records(records.given..=records.given))?;
         }
         Ok(changed)
     }
@@ -176,18 +180,24 @@ impl Session<'_> {
         if records.ended {
             return Ok(changed);
         }
-        let together = table::takes_many(self, engine, insert.table()).map_err(|error| self.named(error))?;
-        let most = insert.sizes()[0] * STATEMENTS;
-        loop {
-            let mut window = records.window(insert, most);
-            if window.rows.is_empty() {
-                return Ok(changed);
-            }
-            changed += match together {
-                true => self.window(insert, &mut window)?,
-                false => self.singles(insert, &mut window.rows, window.first)?,
+        let mut way = table::way_into(self, engine, insert.table()).map_err(|error| self.named(error))?;
+        while !records.ended {
+            changed += match (way, insert.places()) {
+                (Way::Loaded, Some(places)) => {
+                    let (count, refused) = self.loaded(insert, places, records)?;
+                    if refused {
+                        way = Way::Together;
+                    }
+                    count
+                }
+                (Way::OneByOne, _) => {
+                    let mut window = records.window(insert, insert.sizes()[0]);
+                    self.singles(insert, &mut window.rows, window.first)?
+                }
+                _ => self.window(insert, &mut records.window(insert, insert.sizes()[0] * STATEMENTS))?,
             };
         }
+        Ok(changed)
     }
 
     /// Writes the records of a window in as few statements as they need.
@@ -230,11 +240,7 @@ impl Session<'_> {
                 PlainInsert::take_back(part, statement);
                 let first = first + at as u64;
                 changed += outcome.map_err(|error| Stopped {
-                    error: match size {
-                        1 => error.at(format_args!("record {first}")),
-                        _ => error
-                            .at(format_args!("one of the records {first} to {}", first + size as u64 - 1)),
-                    },
+                    error: error.at_records(first..=first + size as u64 - 1),
                     at: at..at + size,
                 })?;
                 at += size;
@@ -247,7 +253,7 @@ impl Session<'_> {
         let mut changed = 0;
         for (number, row) in (first..).zip(rows) {
             let statement = insert.statement(std::slice::from_mut(row));
-            changed += self.changed(&statement).map_err(|error| error.at(format_args!("record {number}")))?;
+            changed += self.changed(&statement).map_err(|error| error.at_records(number..=number))?;
         }
         Ok(changed)
     }

@@ -13,7 +13,7 @@ mod slot;
 mod status;
 mod waits;
 
-pub(crate) use registry::{PoolHandle, pool_for};
+pub(crate) use registry::{PoolHandle, all, pool_for};
 pub use status::PoolStatus;
 
 use std::panic::Location;
@@ -35,6 +35,7 @@ use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::log_line;
+use crate::metrics::Recorder;
 use crate::settings::Settings;
 
 /// How long the cleaning of a session may take before the connection is closed instead.
@@ -57,6 +58,7 @@ pub(crate) struct Pool {
     gate: Gate<Slotted>,
     slots: r2d2::Pool<SlotManager>,
     outage: Outage,
+    recorder: Recorder,
     /// Connections thrown away as broken, since the start.
     invalid: AtomicU64,
     /// Connections opened, since the start.
@@ -93,6 +95,7 @@ impl Pool {
             gate: Gate::new(capacity),
             slots,
             outage: Outage::default(),
+            recorder: Recorder::default(),
             invalid: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             suspect_before: AtomicU64::new(0),
@@ -109,7 +112,12 @@ impl Pool {
         &self.settings
     }
 
-    fn capacity(&self) -> usize {
+    /// What the calls on this pool do.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
         self.settings.pool_size as usize + self.settings.max_overflow as usize
     }
 
@@ -139,7 +147,7 @@ impl Pool {
             self.waits.count(started.elapsed());
         }
         let note = self.loans.as_ref().map(|loans| loans.note(place));
-        Ok(Lease { pool: self, held: Some((slot, permit)), note, dirty: false, given_up: None })
+        Ok(Lease { pool: self, held: Some((slot, permit)), note, dirty: false, used: None, given_up: None })
     }
 
     fn enter(&self, patience: Deadline, whole: Deadline) -> Result<(Permit<'_, Slotted>, Option<Slotted>)> {
@@ -296,8 +304,9 @@ impl Pool {
     }
 
     /// What becomes of a connection that comes back: kept, cleaned and kept, or closed.
-    fn give_back(&self, mut slot: Slotted, permit: Permit<'_, Slotted>, dirty: bool) {
-        let used = if slot.live().is_some_and(|live| self.is_worth_keeping(live, dirty)) {
+    fn give_back(&self, mut slot: Slotted, permit: Permit<'_, Slotted>, used: Option<Instant>, dirty: bool) {
+        let last = used.unwrap_or_else(Instant::now);
+        let used = if slot.live().is_some_and(|live| self.is_worth_keeping(live, last, dirty)) {
             self.gate.keep(permit, slot, self.settings.pool_size as usize)
         } else {
             Err((permit, slot))
@@ -309,14 +318,14 @@ impl Pool {
         }
     }
 
-    /// Whether a connection can be used again. A used session is cleaned on the way.
-    fn is_worth_keeping(&self, live: &mut Live, dirty: bool) -> bool {
+    /// Whether a connection that was used last at `last` can be used again. A session with traces is cleaned on the way.
+    fn is_worth_keeping(&self, live: &mut Live, last: Instant, dirty: bool) -> bool {
         if live.connection.is_broken() || std::thread::panicking() {
             self.invalid.fetch_add(1, Ordering::Relaxed);
             return false;
         }
-        live.idle_since = Instant::now();
-        if live.is_expired(live.idle_since) {
+        live.idle_since = last;
+        if live.is_expired(last) {
             return false;
         }
         if dirty {
@@ -331,7 +340,7 @@ impl Pool {
 
     /// Cleans a used session; a connection on which that fails is broken.
     fn clean(&self, live: &mut Live) {
-        if let Err(error) = live.connection.reset(Deadline::after(live.idle_since, RESET_LIMIT)) {
+        if let Err(error) = live.connection.reset(Deadline::after(Instant::now(), RESET_LIMIT)) {
             log_line::event(
                 Level::Debug,
                 &format!("a used session could not be cleaned and is closed: {error}"),
@@ -363,11 +372,13 @@ pub(crate) struct Lease<'p> {
     /// Dropped last, with the loan.
     note: Option<Note>,
     dirty: bool,
+    /// When the last call ended: so long is the connection idle, and the clock need not be read again.
+    used: Option<Instant>,
     /// Why the connection was given up, where that is not an error of its own.
     given_up: Option<Error>,
 }
 
-impl Lease<'_> {
+impl<'p> Lease<'p> {
     /// The connection.
     ///
     /// # Errors
@@ -401,11 +412,21 @@ impl Lease<'_> {
         self.given_up.is_some()
     }
 
+    /// What the calls on the pool do.
+    pub(crate) fn recorder(&self) -> &'p Recorder {
+        &self.pool.recorder
+    }
+
     /// A call is made, which a warning of a leak is to name.
     pub(crate) fn note(&self, operation: &'static str) {
         if let Some(note) = &self.note {
             note.operation(operation);
         }
+    }
+
+    /// A call has ended.
+    pub(crate) fn used(&mut self, ended: Instant) {
+        self.used = Some(ended);
     }
 
     /// The session has to be cleaned before somebody else gets it.
@@ -425,7 +446,7 @@ impl Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         if let Some((slot, permit)) = self.held.take() {
-            self.pool.give_back(slot, permit, self.dirty);
+            self.pool.give_back(slot, permit, self.used, self.dirty);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 use serde::de::DeserializeOwned;
 
+use self::told::Call;
 use crate::backend::{Begin, CommitMark, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
@@ -22,6 +23,7 @@ mod load;
 mod procedure;
 mod rows;
 mod sets;
+mod told;
 
 pub use procedure::{Procedure, ProcedureResult};
 pub use rows::RowIter;
@@ -78,10 +80,10 @@ impl<'a> Session<'a> {
         params: impl IntoParams,
         rows: Rows<'_>,
     ) -> Result<u64> {
-        let started = to_be_logged();
+        let call = Call::of(operation, sql);
         self.lease.note(operation);
         let outcome = self.try_run(sql, params, rows);
-        self.end(operation, started, outcome)
+        self.end(call, outcome)
     }
 
     fn try_run(&mut self, sql: &str, params: impl IntoParams, rows: Rows<'_>) -> Result<u64> {
@@ -120,21 +122,15 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Names the database and the operation in an error, and logs the call.
-    fn end<T: Into<u64> + Copy>(
-        &mut self,
-        operation: &'static str,
-        started: Option<Instant>,
-        outcome: Result<T>,
-    ) -> Result<T> {
-        let outcome = outcome.map_err(|error| error.during(operation).in_database(&self.settings.database));
+    /// Names the database and the operation in an error, and tells of the call.
+    fn end(&mut self, call: Call<'_>, outcome: Result<u64>) -> Result<u64> {
+        let outcome =
+            outcome.map_err(|error| error.during(call.operation).in_database(&self.settings.database));
         if let Err(error) = &outcome {
             self.note(error);
         }
-        if let Some(started) = started {
-            let told = outcome.as_ref().map(|count| Some((*count).into()));
-            log_line::operation(Level::Debug, &self.settings.database, operation, started.elapsed(), told);
-        }
+        let ended = call.end(self.settings, self.lease.recorder(), outcome.as_ref().copied());
+        self.lease.used(ended);
         outcome
     }
 
@@ -239,11 +235,11 @@ impl<'a> Session<'a> {
 
     /// Runs a text of several statements without parameters, such as a migration.
     pub(crate) fn run_script(&mut self, text: &str) -> Result<()> {
-        let started = to_be_logged();
+        let call = Call::begin("run_script");
         self.lease.mark_dirty();
         let deadline = self.step();
         let outcome = self.lease.connection().and_then(|connection| connection.run_script(text, deadline));
-        self.end("run_script", started, outcome.map(|()| 0_u64)).map(|_| ())
+        self.end(call, outcome.map(|()| 0)).map(|_| ())
     }
 
     /// From now on what the server says besides results is logged under this name; or no longer.
@@ -270,7 +266,7 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn commit(&mut self) -> Result<()> {
-        let started = to_be_logged();
+        let call = Call::begin("commit");
         let deadline = self.step();
         // Asked here and not only by the backends: no time left means that nothing was sent, and what was not
         // committed must not wait in the session for the next borrower's commit.
@@ -281,7 +277,7 @@ impl<'a> Session<'a> {
                 Err(late.with_effect(Effect::RolledBack))
             }
         };
-        self.end("commit", started, outcome.map(|()| 0_u64)).map(|_| ())
+        self.end(call, outcome.map(|()| 0)).map(|_| ())
     }
 
     /// The mark of the transaction that has just ended; see [`CommitMark`].
@@ -303,6 +299,10 @@ impl<'a> Session<'a> {
         }
     }
 
+    pub(crate) fn count_migration(&self) {
+        self.lease.recorder().count_migration();
+    }
+
     /// A line about something that the caller is not told.
     pub(crate) fn warn(&self, message: &str) {
         log_line::event(Level::Warn, message, &[("database", (&*self.settings.database).into())]);
@@ -319,11 +319,6 @@ impl<'a> Session<'a> {
 
 /// How long a rollback may take before the connection is closed instead.
 const ROLLBACK_LIMIT: Duration = Duration::from_millis(250);
-
-/// When a call began that a line is going to be written about. The clock is not read for others.
-fn to_be_logged() -> Option<Instant> {
-    log_line::enabled(Level::Debug).then(Instant::now)
-}
 
 /// What a failed statement leaves behind, where it may have ended a part of its work by itself: the server undid what
 /// it was about, and what had ended before stays.

@@ -105,6 +105,9 @@ pub struct Settings {
     pub(crate) retry: RetryPolicy,
     /// Zero: statements are not prepared for later.
     pub(crate) statement_cache: usize,
+    /// Zero: none is slow.
+    pub(crate) slow_query: Duration,
+    pub(crate) audit: bool,
     pub(crate) read_only: bool,
     pub(crate) migrations_dir: PathBuf,
     /// They take the place of the folder.

@@ -37,7 +37,7 @@ use crate::error::Result;
 use crate::params::Params;
 use crate::value::Value;
 
-pub(crate) use insert::{BoundRow, PlainInsert, counted};
+pub(crate) use insert::{BoundRow, Places, PlainInsert, counted};
 pub(crate) use obstacle::{ObstacleKind, obstacles};
 pub(crate) use script::{Piece, split};
 pub(crate) use template::Template;
@@ -115,6 +115,24 @@ pub(crate) fn compile(sql: &str, dialect: Dialect, params: Params) -> Result<Sta
 /// `Params`, when the text holds a placeholder of the database's own, such as `?`.
 pub(crate) fn template(sql: &str, dialect: Dialect) -> Result<Arc<Template>> {
     cache::template(sql, dialect)
+}
+
+/// The text without its comments, and with `?` in the place of literals and numbers; at most 1,000 characters of it.
+pub(crate) fn masked(text: &str, dialect: Dialect) -> String {
+    let mut masked = String::new();
+    for token in lexer::tokens(text, dialect) {
+        match token.kind {
+            lexer::Kind::Literal | lexer::Kind::Number | lexer::Kind::Unclosed(_) => masked.push('?'),
+            lexer::Kind::Comment => (),
+            lexer::Kind::Space => masked.push(' '),
+            _ => masked.push_str(token.text),
+        }
+    }
+    if let Some((end, _)) = masked.char_indices().nth(1_000) {
+        masked.truncate(end);
+        masked.push('…');
+    }
+    masked
 }
 
 /// What can be told of a text that is not compiled.

@@ -37,13 +37,10 @@ impl<I: Iterator<Item: IntoRow>> RowSource for Source<I> {
         self.left -= 1;
         self.given += 1;
         let number = self.given;
-        next.append_to(row).map_err(|error| error.at(format_args!("record {number}")))?;
+        next.append_to(row).map_err(|error| error.at_records(number..=number))?;
         if row.len() != self.columns {
-            return Err(Error::params(format!(
-                "record {number}: {} values were given for {} columns",
-                row.len(),
-                self.columns
-            )));
+            let message = format!("{} values were given for {} columns", row.len(), self.columns);
+            return Err(Error::params(message).at_records(number..=number));
         }
         Ok(true)
     }

@@ -59,7 +59,7 @@
 //!
 //! | database | `bulk_insert` | `execute_many` with a plain `INSERT` |
 //! | --- | --- | --- |
-//! | PostgreSQL | binary `COPY`; as text from the first value on that has not the type of its column | statements of many rows |
+//! | PostgreSQL | binary `COPY`; as text from the first value on that has not the type of its column | the same, where the row is nothing but parameters; else statements of many rows |
 //! | SQLite, psqlODBC | statements of many rows | statements of many rows |
 //! | SQL Server | batches of `INSERT`s | batches of `INSERT`s |
 //! | any other through ODBC | statements of many rows | one statement a record |

@@ -264,6 +264,7 @@ impl DatabaseManager {
                 ("wait_ms", log_line::milliseconds(wait).into()),
             ];
             log_line::event(Level::Warn, "failed, and is tried again", &fields);
+            self.recorder().count_retry();
             if !context::pause(wait) {
                 return Err(failure);
             }

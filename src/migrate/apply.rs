@@ -23,7 +23,7 @@ use crate::sql::{self, Piece};
 /// row nor changes what the next file does.
 const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ALL";
 
-/// Rows of data are sent together up to so many bytes: a round trip for each would be most of the time.
+/// Statements that take no time are sent together up to so many bytes: the round trips would be most of the time.
 const MOST_TOGETHER: usize = 64 * 1024;
 const TOGETHER: &str = "SAVEPOINT batchdb_together;";
 const TOGETHER_DONE: &str = ";RELEASE SAVEPOINT batchdb_together";
@@ -66,7 +66,7 @@ impl Runner<'_> {
         purpose: Purpose,
     ) -> Result<Option<Duration>> {
         let text = self.text_of(script)?;
-        session.listen(Some(Arc::from(format!("{}: {}", self.settings.database, script.file))));
+        session.listen(Some(self.title(script)));
         let (outcome, kept) = if script.directives.no_transaction {
             self.without_transaction(session, script, &text, purpose)
         } else {
@@ -89,11 +89,18 @@ impl Runner<'_> {
         purpose: Purpose,
     ) -> Result<Duration> {
         let (began, text) = (Instant::now(), self.text_of(script)?);
-        let outcome = self.statements(tx, script, &text, true).and_then(|()| {
+        tx.listen(Some(self.title(script)));
+        let outcome = self.statements(tx, script, &text, true, None).and_then(|_| {
             self.write_down(tx, script, purpose, began.elapsed())?;
             Ok(began.elapsed())
         });
+        tx.listen(None);
         outcome.map_err(|failed| failure(script, failed, Kept::Nothing, self.settings))
+    }
+
+    /// The name under which the log has what the database says meanwhile.
+    fn title(&self, script: &Script) -> Arc<str> {
+        Arc::from(format!("{}: {}", self.settings.database, script.file))
     }
 
     fn text_of<'f>(&self, script: &'f Script) -> Result<Text<'f>> {
@@ -116,10 +123,16 @@ impl Runner<'_> {
             if !self.claim(tx, script, purpose)? {
                 return Ok(None);
             }
-            self.statements(tx, script, text, true)?;
+            let row = match purpose {
+                Purpose::Apply { rank, again: false } => self.history.record_text(script, rank),
+                _ => None,
+            };
+            let is_recorded = self.statements(tx, script, text, true, row.as_deref())?;
             let took = began.elapsed();
-            tx.set_limit(self.settings.migration_timeout);
-            self.write_down(tx, script, purpose, took)?;
+            if !is_recorded {
+                tx.set_limit(self.settings.migration_timeout);
+                self.write_down(tx, script, purpose, took)?;
+            }
             kept = Kept::All;
             Ok(Some(took))
         });
@@ -157,7 +170,7 @@ impl Runner<'_> {
             Ok(false) => return (Ok(None), Kept::Nothing),
             Err(error) => return (Err(error), Kept::Nothing),
         }
-        let outcome = self.statements(session, script, text, false).and_then(|()| {
+        let outcome = self.statements(session, script, text, false, None).and_then(|_| {
             let took = began.elapsed();
             session.set_limit(self.settings.migration_timeout);
             session.transaction(|tx| match purpose {
@@ -218,14 +231,16 @@ impl Runner<'_> {
         }
     }
 
-    /// Runs the statements of a file, each by itself, so that an error has a place.
+    /// Runs the statements of a file, each by itself, so that an error has a place; and with the last ones, where these
+    /// take no time, the text that records the file. Returns whether that was among them.
     fn statements(
         &self,
         session: &mut Session<'_>,
         script: &Script,
         text: &Text<'_>,
         in_transaction: bool,
-    ) -> Result<(), Failed> {
+        row: Option<&str>,
+    ) -> Result<bool, Failed> {
         let engine = self.history.engine();
         let deadline = Deadline::after(Instant::now(), self.limit(script));
         // PostgreSQL's own protocol takes several statements as one text.
@@ -236,11 +251,19 @@ impl Runner<'_> {
             session.run_script(limit)?;
         }
         let pieces = sql::split(text.sent(), engine.dialect())?;
+        let mut is_recorded = false;
         for range in chunks(&pieces, native && in_transaction) {
-            let resets = native && in_transaction && range.end == pieces.len();
+            let is_last = native && in_transaction && range.end == pieces.len();
+            let row = row.filter(|_| is_last && is_quick(&pieces[range.start]));
+            is_recorded |= row.is_some();
+            let tail = match row {
+                Some(row) => format!(";{RESET};{row}"),
+                None if is_last => format!(";{RESET}"),
+                None => String::new(),
+            };
             for _ in 0..pieces[range.start].repeat {
                 session.set_limit(deadline.left_for(Phase::Query, Instant::now())?);
-                send(session, text, &pieces[range.clone()], resets)?;
+                send(session, text, &pieces[range.clone()], &tail, row.is_some())?;
             }
         }
         match engine {
@@ -248,59 +271,70 @@ impl Runner<'_> {
             Engine::SqlServer if limit.is_some() => session.run_script("SET LOCK_TIMEOUT -1")?,
             _ => (),
         }
-        Ok(())
+        Ok(is_recorded)
     }
 }
 
-/// Sends some statements at once. Where one of several fails and the server does not say which, they are undone and sent
-/// one by one.
+/// Sends some statements at once, with a text of ours behind them. Where one of several fails and the server does not say
+/// which, they are undone and sent one by one; so is one alone, where our text may fail too.
 fn send(
     session: &mut Session<'_>,
     text: &Text<'_>,
     pieces: &[Piece<'_>],
-    resets: bool,
+    tail: &str,
+    tail_may_fail: bool,
 ) -> Result<(), Failed> {
     let Some((first, last)) = pieces.first().zip(pieces.last()) else { return Ok(()) };
     let body = &text.sent()[first.at..last.at + last.text.len()];
-    let several = pieces.len() > 1;
+    let several = pieces.len() > 1 || tail_may_fail;
     let (before, after) = if several { (TOGETHER, TOGETHER_DONE) } else { ("", "") };
-    let reset = if resets { format!(";{RESET}") } else { String::new() };
-    let outcome = match several || resets {
-        true => session.run_script(&format!("{before}{body}{after}{reset}")),
+    let outcome = match several || !tail.is_empty() {
+        true => session.run_script(&format!("{before}{body}{after}{tail}")),
         false => session.run_script(body),
     };
     let Err(error) = outcome else { return Ok(()) };
     // Sent again, they would wait again.
     let passes = error.is_transient() || matches!(error.kind(), ErrorKind::Timeout(_) | ErrorKind::Cancelled);
     let is_told = error.position().is_some() || error.sqlstate().is_none();
-    if !several || passes || is_told || session.run_script(TOGETHER_UNDONE).is_err() {
+    if !several || passes || is_told {
         return Err(Failed::of(error, text, pieces, before.len()));
+    }
+    match session.run_script(TOGETHER_UNDONE) {
+        Ok(()) => (),
+        // There is no such savepoint any more: the file's statements had come to their end, and it was our text.
+        Err(undone) if undone.sqlstate() == Some("3B001") => return Err(error.into()),
+        Err(_) => return Err(Failed::of(error, text, pieces, before.len())),
     }
     for piece in pieces {
         let one = std::slice::from_ref(piece);
         session.run_script(piece.text).map_err(|error| Failed::of(error, text, one, 0))?;
     }
-    if resets {
-        session.run_script(RESET)?;
+    if !tail.is_empty() {
+        session.run_script(tail)?;
     }
     Ok(())
 }
 
-/// Which statements are sent together: rows of data, where they are many and the database takes several.
+/// Whether a statement takes no time, so that nothing is lost when it is sent again: new tables, rows in full, comments
+/// and rights. What reads (`SELECT`) may take any time.
+fn is_quick(piece: &Piece<'_>) -> bool {
+    const QUICK: [&str; 5] = ["INSERT ", "CREATE TABLE ", "COMMENT ", "GRANT ", "REVOKE "];
+    let begins =
+        |word: &str| piece.text.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
+    QUICK.iter().any(|word| begins(word))
+        && piece.text.len() <= MOST_TOGETHER
+        && !piece.text.to_ascii_uppercase().contains("SELECT")
+}
+
+/// Which statements are sent together, where the database takes several.
 fn chunks(pieces: &[Piece<'_>], together: bool) -> Vec<Range<usize>> {
-    const ROWS: [&str; 3] = ["INSERT", "UPDATE", "DELETE"];
-    let is_rows = |piece: &Piece<'_>| {
-        let word = piece.text.get(..6);
-        together && word.is_some_and(|word| ROWS.iter().any(|known| word.eq_ignore_ascii_case(known)))
-    };
+    let quick: Vec<bool> = pieces.iter().map(|piece| together && is_quick(piece)).collect();
     let mut chunks: Vec<Range<usize>> = Vec::new();
     for (place, piece) in pieces.iter().enumerate() {
         let end = piece.at + piece.text.len();
         match chunks.last_mut() {
             Some(chunk)
-                if is_rows(piece)
-                    && is_rows(&pieces[chunk.start])
-                    && end - pieces[chunk.start].at <= MOST_TOGETHER =>
+                if quick[place] && quick[chunk.start] && end - pieces[chunk.start].at <= MOST_TOGETHER =>
             {
                 chunk.end = place + 1;
             }
@@ -331,11 +365,11 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_data_go_together_and_nothing_else_does() {
-        let text =
-            "CREATE TABLE t (a int); INSERT INTO t VALUES (1); update t SET a = 2; SELECT 1; DELETE FROM t";
-        assert_eq!(lengths(text, true), [1, 2, 1, 1]);
-        assert_eq!(lengths(text, false), [1; 5]);
+    fn what_takes_no_time_goes_together_and_nothing_else_does() {
+        let text = "create table t (a int); INSERT INTO t VALUES (1); UPDATE t SET a = 2; SELECT 1; GRANT x TO y; \
+                    INSERT INTO t SELECT 1; COMMENT ON TABLE t IS 'é'";
+        assert_eq!(lengths(text, true), [2, 1, 1, 1, 1, 1]);
+        assert_eq!(lengths(text, false), [1; 7]);
         let many = "INSERT INTO t VALUES (1);\n".repeat(5_000);
         let lengths = lengths(&many, true);
         assert_eq!((lengths.iter().sum::<usize>(), lengths.len()), (5_000, 2));

@@ -45,7 +45,11 @@ impl Failed {
             Some(Position::Character(number)) => {
                 // The server counts characters, with what we have put before them.
                 let number = (number as usize).saturating_sub(before).max(1);
-                body.char_indices().nth(number - 1).map_or(first.at, |(at, _)| first.at + at)
+                match body.char_indices().nth(number - 1) {
+                    Some((at, _)) => first.at + at,
+                    // It stands behind the file's own text, in what we have added.
+                    None => return error.into(),
+                }
             }
             Some(Position::Line(number)) => {
                 // A line behind the end is one of a procedure: FreeTDS does not tell them apart.

@@ -189,6 +189,11 @@ impl History {
         }
     }
 
+    /// The same as a text to be sent behind the migration, where the database takes several statements at once.
+    pub(crate) fn record_text(&self, script: &Script, rank: i64) -> Option<String> {
+        self.tables.insert_both_as_text(script, rank)
+    }
+
     /// Adds the row of a migration that is about to run without a transaction, as one that has failed: it has, until it
     /// has not.
     pub(crate) fn begin(&self, tx: &mut Session<'_>, script: &Script, rank: i64) -> Result<()> {

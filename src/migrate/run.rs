@@ -185,7 +185,11 @@ fn rehearse_all(
     }
     if runner.history.engine() == crate::engine::Engine::Postgres {
         // What a commit would check.
-        tx.run_script("SET CONSTRAINTS ALL IMMEDIATE")?;
+        tx.run_script("SET CONSTRAINTS ALL IMMEDIATE").map_err(|error| {
+            Error::migration("a constraint that is checked at the commit refuses what the files have done")
+                .with_codes(error.sqlstate(), None)
+                .with_source(error)
+        })?;
     }
     report.applied = applied;
     Err(Rehearsed::Done(Box::new(report)))
@@ -291,10 +295,12 @@ impl Run<'_> {
             return Ok(());
         };
         progress.tell(script, Some(took));
+        let verb = if matches!(purpose, Purpose::Undo) { "has undone its version" } else { "applied" };
         log::info!(
             database:% = database, file, duration_ms = millis(took);
-            "{database}: {file} applied in {took:.1?} ({number} of {total})"
+            "{database}: {file} {verb} in {took:.1?} ({number} of {total})"
         );
+        session.count_migration();
         self.done.push(done(script, took));
         Ok(())
     }

@@ -61,6 +61,11 @@ pub(crate) fn pool_for(settings: &Arc<Settings>) -> Result<PoolHandle> {
     Ok(PoolHandle { pool: Arc::clone(&entry.pool), key, counted: true })
 }
 
+/// All pools that are open.
+pub(crate) fn all() -> Vec<Arc<Pool>> {
+    pools().values().map(|entry| Arc::clone(&entry.pool)).collect()
+}
+
 impl PoolHandle {
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.pool

@@ -1,6 +1,7 @@
 //! The doors for many rows and many records: statements that were made elsewhere.
 
-use super::{Session, to_be_logged};
+use super::Session;
+use super::told::Call;
 use crate::backend::{Connection, Rows};
 use crate::deadline::Budget;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,7 +14,7 @@ impl Session<'_> {
         operation: &'static str,
         step: impl FnOnce(&mut dyn Connection, Budget) -> Result<u64>,
     ) -> Result<u64> {
-        let started = to_be_logged();
+        let call = Call::begin(operation);
         self.lease.note(operation);
         let outcome = if self.settings.read_only {
             Err(Error::new(ErrorKind::ReadOnly, "the database is read-only by its settings (READ_ONLY)"))
@@ -21,7 +22,7 @@ impl Session<'_> {
             let budget = self.budget();
             self.lease.connection().and_then(|connection| step(connection, budget))
         };
-        self.end(operation, started, outcome)
+        self.end(call, outcome)
     }
 
     /// Runs a statement that was compiled before, as one of a call's.
@@ -31,10 +32,10 @@ impl Session<'_> {
         statement: &Statement,
         rows: Rows<'_>,
     ) -> Result<u64> {
-        let started = to_be_logged();
+        let call = Call::begin(operation);
         self.lease.note(operation);
         let outcome = self.admit_compiled(statement).and_then(|()| self.run_admitted(statement, rows));
-        self.end(operation, started, outcome)
+        self.end(call, outcome)
     }
 
     /// Whether records may go as the rows of one statement.

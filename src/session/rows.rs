@@ -3,14 +3,15 @@
 use std::fmt;
 use std::iter::FusedIterator;
 use std::sync::Arc;
-use std::time::Instant;
 
 use log::Level;
 
+use super::told::Call;
 use super::{Session, in_part};
 use crate::backend::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log_line;
+use crate::metrics::Recorder;
 use crate::params::IntoParams;
 use crate::row::{Columns, Row};
 use crate::settings::Settings;
@@ -25,8 +26,8 @@ pub struct RowIter<'r> {
     cursor: Option<Box<dyn Cursor + 'r>>,
     columns: Option<Arc<Columns>>,
     settings: &'r Settings,
-    operation: &'static str,
-    started: Instant,
+    recorder: &'r Recorder,
+    call: Call<'static>,
     handed: u64,
     /// What stopped half way would leave nobody able to say what of it was kept.
     acts: bool,
@@ -101,7 +102,8 @@ impl Session<'_> {
         sql: &str,
         params: impl IntoParams,
     ) -> Result<RowIter<'_>> {
-        let started = Instant::now();
+        let call = Call::begin(operation);
+        let recorder = self.lease.recorder();
         self.lease.note(operation);
         let admitted = self.admit(sql, params);
         let divisible =
@@ -118,15 +120,15 @@ impl Session<'_> {
                 columns: cursor.columns().cloned(),
                 cursor: Some(cursor),
                 settings,
-                operation,
-                started,
+                recorder,
+                call,
                 handed: 0,
                 acts,
                 divisible,
                 doom,
                 given_up,
             }),
-            Err(error) => Err(told(settings, operation, started, in_part(error, divisible), doom)),
+            Err(error) => Err(told(settings, recorder, call, in_part(error, divisible), doom)),
         }
     }
 }
@@ -134,19 +136,19 @@ impl Session<'_> {
 /// An error with the names of its database and its call; it is logged, and remembered where it ends a transaction.
 fn told(
     settings: &Settings,
-    operation: &'static str,
-    started: Instant,
+    recorder: &Recorder,
+    call: Call<'_>,
     error: Error,
     doom: Option<&mut Option<Error>>,
 ) -> Error {
-    let error = error.during(operation).in_database(&settings.database);
+    let error = error.during(call.operation).in_database(&settings.database);
     if let Some(doom) = doom
         && doom.is_none()
         && error.is_transient()
     {
         *doom = Some(error.clone());
     }
-    log_line::operation(Level::Debug, &settings.database, operation, started.elapsed(), Err(&error));
+    call.end(settings, recorder, Err(&error));
     error
 }
 
@@ -190,12 +192,11 @@ impl RowIter<'_> {
 
     fn told(&mut self, error: Error) -> Error {
         let error = in_part(error, self.divisible);
-        told(self.settings, self.operation, self.started, error, self.doom.as_deref_mut())
+        told(self.settings, self.recorder, self.call, error, self.doom.as_deref_mut())
     }
 
     fn log(&self) {
-        let (database, took) = (&self.settings.database, self.started.elapsed());
-        log_line::operation(Level::Debug, database, self.operation, took, Ok(Some(self.handed)));
+        self.call.end(self.settings, self.recorder, Ok(self.handed));
     }
 
     /// A row cannot be read, which is the end of the reading, and no word against the statement.

@@ -83,6 +83,16 @@ pub(super) static STATEMENT_CACHE: Key = key(
     Some("256"),
     "How many prepared statements a connection keeps. 0 is none, for poolers in transaction mode.",
 );
+pub(super) static SLOW_QUERY: Key = key(
+    "SLOW_QUERY",
+    Some("0"),
+    "A statement that takes as long or longer is told in the log, without its values. 0 is none.",
+);
+pub(super) static AUDIT: Key = key(
+    "AUDIT",
+    Some("false"),
+    "Whether every call is told in the log, by the target `batchdb::audit`: who, where, what kind, how long.",
+);
 pub(super) static READ_ONLY: Key = key("READ_ONLY", Some("false"), "Whether every write is refused.");
 pub(super) static MIGRATIONS_DIR: Key =
     key("MIGRATIONS_DIR", None, "The folder of the migrations. Else `migrations/` and the database's name.");
@@ -103,7 +113,7 @@ pub(super) static MIGRATE_ON_START: Key = key(
 );
 
 /// All keys, in the order in which the reference shows them.
-pub(super) static KEYS: [&Key; 21] = [
+pub(super) static KEYS: [&Key; 23] = [
     &TYPE,
     &CONNECTION_STRING,
     &CONNECTION_STRING_FILE,
@@ -120,6 +130,8 @@ pub(super) static KEYS: [&Key; 21] = [
     &RETRY_ATTEMPTS,
     &RETRY_BUDGET,
     &STATEMENT_CACHE,
+    &SLOW_QUERY,
+    &AUDIT,
     &READ_ONLY,
     &MIGRATIONS_DIR,
     &MIGRATION_PLACEHOLDERS,

@@ -41,6 +41,8 @@ pub(crate) struct Overrides {
     pub(crate) retry_attempts: Option<u32>,
     pub(crate) retry_budget: Option<Duration>,
     pub(crate) statement_cache: Option<u32>,
+    pub(crate) slow_query: Option<Duration>,
+    pub(crate) audit: Option<bool>,
     pub(crate) read_only: Option<bool>,
     /// As it is: a relative folder is one of the working directory, not of the home.
     pub(crate) migrations_dir: Option<PathBuf>,

@@ -138,6 +138,8 @@ impl<'a> Reader<'a> {
         let retry_attempts = self.number(&keys::RETRY_ATTEMPTS, overrides.retry_attempts, 1..=MOST);
         let retry_budget = self.limit(&keys::RETRY_BUDGET, overrides.retry_budget);
         let statement_cache = self.number(&keys::STATEMENT_CACHE, overrides.statement_cache, 0..=MOST);
+        let slow_query = self.age(&keys::SLOW_QUERY, overrides.slow_query, Unit::Seconds);
+        let audit = self.word(&keys::AUDIT, overrides.audit, parse::boolean, "`true` or `false`");
         let placeholders = self.placeholders(overrides);
         let migration_timeout = self.limit(&keys::MIGRATION_TIMEOUT, overrides.migration_timeout);
         let migrate_on_start = self.word(
@@ -162,6 +164,8 @@ impl<'a> Reader<'a> {
             connect_timeout: connect_timeout?,
             retry: RetryPolicy::default().attempts(retry_attempts?).budget(retry_budget?),
             statement_cache: usize::try_from(statement_cache?).ok()?,
+            slow_query: slow_query?,
+            audit: audit?,
             read_only: read_only?,
             migrations_dir,
             migrations: overrides.migrations,

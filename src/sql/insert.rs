@@ -56,6 +56,26 @@ pub(crate) struct PlainInsert {
     /// The texts of many rows, by the places of `sizes`: a statement cache is not to be filled with one for each number.
     texts: [OnceLock<Arc<str>>; SIZES],
     traits: super::Traits,
+    /// Where the row is nothing but parameters for named columns.
+    places: Option<Places>,
+}
+
+/// The columns of a PostgreSQL table that the parameters of an insert go to, one each.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// The table's own name, without its schema and without quotes.
+    pub(crate) table: String,
+    /// The columns, without quotes.
+    pub(crate) columns: Arc<[Box<str>]>,
+    /// For each column the place of its value among those of a record.
+    values: Box<[usize]>,
+}
+
+impl Places {
+    /// The values of a record, as a row.
+    pub(crate) fn fill(&self, record: &BoundRow, row: &mut Vec<Value>) {
+        row.extend(self.values.iter().map(|place| record.args[*place].clone()));
+    }
 }
 
 /// How many numbers of rows have a text of their own, besides the single one.
@@ -96,8 +116,13 @@ impl PlainInsert {
         }
         let mut at = name(&all, 2)?;
         let table = &sql[table.at..all[at - 1].end()];
+        let own_name = unquoted(&all[at - 1]);
+        let mut columns = Vec::new();
         if all.get(at)?.is("(") {
+            let open = at;
             at = list_of_names(&all, at)?;
+            columns =
+                all[open + 1..at - 1].iter().step_by(2).map(|name| unquoted(name).into_boxed_str()).collect();
         }
         let values = all.get(at).filter(|token| token.is_word("VALUES"))?;
         let open = at + 1;
@@ -114,7 +139,17 @@ impl PlainInsert {
             return None;
         }
         let row = Arc::new(Template::parse(&sql[all[open].at..all[close].end()], dialect).ok()?);
+        let row_of_names = all[open + 1..close].iter().enumerate().all(|(place, token)| match place % 2 {
+            0 => token.kind == Kind::Name,
+            _ => token.is(","),
+        });
+        let ordered: Box<[usize]> = row.uses().map(|place| place.name).collect();
+        // One parameter for two columns has one type, which the columns need not have.
+        let once = row.names.len() == ordered.len() && ordered.len() == columns.len();
+        let fits = dialect == Dialect::Postgres && row_of_names && once;
+        let places = Places { table: own_name, columns: columns.into(), values: ordered };
         Some(PlainInsert {
+            places: Some(places).filter(|_| fits && tail.is_empty()),
             table: table.into(),
             head: sql[..values.end()].into(),
             row,
@@ -128,6 +163,11 @@ impl PlainInsert {
     /// The table, as the text has it.
     pub(crate) fn table(&self) -> &str {
         &self.table
+    }
+
+    /// The columns that the parameters go to, where the row is nothing else.
+    pub(crate) fn places(&self) -> Option<&Places> {
+        self.places.as_ref()
     }
 
     /// How many rows one statement has, in falling order; any rest is made of them.
@@ -205,6 +245,14 @@ pub(crate) fn counted(statements: impl Iterator<Item = String>) -> String {
         text.push_str("; SET @batchdb_rows += ROWCOUNT_BIG();\n");
     }
     text + "SELECT @batchdb_rows AS changed"
+}
+
+/// A name as PostgreSQL has it in its catalog.
+fn unquoted(name: &Token<'_>) -> String {
+    match name.kind {
+        Kind::Quoted => name.text[1..name.text.len() - 1].replace("\"\"", "\""),
+        _ => name.text.to_ascii_lowercase(),
+    }
 }
 
 /// The place behind a name that may carry its schema.
@@ -355,6 +403,31 @@ mod tests {
         assert!(insert("INSERT INTO t VALUES (now())", Dialect::Odbc).is_none());
         assert!(insert("INSERT INTO t VALUES (CURRENT_TIMESTAMP)", Dialect::Sqlite).is_none());
         assert!(insert("INSERT INTO t VALUES (:a) ON CONFLICT DO NOTHING", Dialect::SqlServer).is_none());
+    }
+
+    #[test]
+    fn a_row_of_parameters_is_one_of_columns() {
+        let sql = "INSERT INTO S.\"a\"\"T\" (Id, \"Name\") VALUES (:id, :name)";
+        let template = insert(sql, Dialect::Postgres).unwrap();
+        let insert_into = template.plain_insert().unwrap();
+        let places = insert_into.places().unwrap();
+        assert_eq!((&*places.table, &*insert_into.table), ("a\"T", "S.\"a\"\"T\""));
+        assert_eq!(places.columns.iter().map(|name| &**name).collect::<Vec<_>>(), ["id", "Name"]);
+        let record = insert_into.bind(params! { name: "x", id: 1 }).unwrap();
+        let mut row = Vec::new();
+        places.fill(&record, &mut row);
+        assert!(row == [Value::Int(1), Value::from("x")]);
+        for sql in [
+            "INSERT INTO t (a, b) VALUES (:a, 1)",
+            "INSERT INTO t VALUES (:a)",
+            "INSERT INTO t (a) VALUES (:a::int)",
+            "INSERT INTO t (a) VALUES (:a) ON CONFLICT DO NOTHING",
+            "INSERT INTO t (a, b) VALUES (:a)",
+            "INSERT INTO t (a, b) VALUES (:a, :a)",
+        ] {
+            let template = insert(sql, Dialect::Postgres).unwrap();
+            assert!(template.plain_insert().unwrap().places().is_none(), "{sql}");
+        }
     }
 
     #[test]

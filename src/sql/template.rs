@@ -127,6 +127,11 @@ impl Template {
         self.names.iter().map(|name| &**name)
     }
 
+    /// Whether it may change data or schema.
+    pub(crate) fn writes(&self) -> bool {
+        self.traits.writes
+    }
+
     /// Whether this is the template of that text.
     pub(super) fn is_of(&self, sql: &str, dialect: Dialect) -> bool {
         self.dialect == dialect && *self.source == *sql

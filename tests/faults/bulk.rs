@@ -1,11 +1,12 @@
 //! T9: a bulk load is all or nothing, whatever is wrong with one of its rows or with the network.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use batchdb::{DatabaseManager, Error, ErrorKind, Params, params};
+use batchdb::{BulkFailure, BulkOptions, DatabaseManager, Error, ErrorKind, params};
 
 use crate::check::Check;
 use crate::proxy::{End, Proxy, Way};
@@ -24,18 +25,69 @@ const KINDS: [Wrong; 4] = [Wrong::Duplicate, Wrong::Null, Wrong::TooLong, Wrong:
 
 const TABLE: &str = "CREATE TABLE load (id bigint PRIMARY KEY, name varchar(20) NOT NULL)";
 
-fn record(id: i64, bad: i64, wrong: Wrong) -> Params {
-    match wrong {
-        Wrong::Duplicate if id == bad => params! { id: 1, name: "again" },
-        Wrong::Null if id == bad => params! { id: id, name: None::<&str> },
-        Wrong::TooLong if id == bad => params! { id: id, name: "x".repeat(21) },
-        _ => params! { id: id, name: format!("row {id}") },
+/// By which call the rows go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Many,
+    Insert,
+    /// As `Insert`, each chunk committed by itself.
+    Chunks,
+}
+
+impl Call {
+    fn name(self) -> &'static str {
+        match self {
+            Call::Many => "execute_many",
+            Call::Insert => "bulk_insert",
+            Call::Chunks => "bulk_insert in chunks",
+        }
+    }
+
+    /// How many rows may have been taken behind the bad one when it is told.
+    fn chunk(self, rows: i64) -> i64 {
+        match self {
+            Call::Chunks => (rows / 10).max(1),
+            Call::Many | Call::Insert => 20_000,
+        }
     }
 }
 
-fn load(db: &DatabaseManager, rows: i64, bad: i64, wrong: Wrong) -> Result<u64, Error> {
-    let records = (1..=rows).map(|id| record(id, bad, wrong));
-    db.execute_many("INSERT INTO load (id, name) VALUES (:id, :name)", records)
+fn row(id: i64, bad: i64, wrong: Wrong) -> (i64, Option<String>) {
+    match wrong {
+        Wrong::Duplicate if id == bad => (1, Some("again".to_owned())),
+        Wrong::Null if id == bad => (id, None),
+        Wrong::TooLong if id == bad => (id, Some("x".repeat(21))),
+        _ => (id, Some(format!("row {id}"))),
+    }
+}
+
+/// One load, and how many rows it has taken.
+fn load(
+    db: &DatabaseManager,
+    call: Call,
+    rows: i64,
+    bad: i64,
+    wrong: Wrong,
+) -> (Result<u64, BulkFailure>, i64) {
+    let taken = Cell::new(0);
+    let source = (1..=rows).map(|id| {
+        taken.set(id);
+        row(id, bad, wrong)
+    });
+    let options = BulkOptions::new();
+    let outcome = match call {
+        Call::Many => {
+            let records = source.map(|(id, name)| params! { id: id, name: name });
+            let many = db.execute_many("INSERT INTO load (id, name) VALUES (:id, :name)", records);
+            many.map_err(BulkFailure::from)
+        }
+        Call::Insert => db.bulk_insert("load", &["id", "name"], source).map_err(BulkFailure::from),
+        Call::Chunks => {
+            let options = options.commit_chunks().chunk_rows(call.chunk(rows) as u64);
+            db.bulk_insert_with("load", &["id", "name"], source, options).map(|report| report.rows)
+        }
+    };
+    (outcome, taken.get())
 }
 
 /// Looks at the memory of this process while something is under way; gives how much it grew.
@@ -56,27 +108,33 @@ fn growth_during<R>(work: impl FnOnce() -> R) -> (R, u64) {
 }
 
 pub(crate) fn run(world: &World, check: &mut Check) {
-    let rows = world.amount(20_000, 1_000);
     let runs = world.amount(50, 8);
-    one(world, "PostgreSQL", false, rows, runs, check);
-    // psqlODBC takes several times as long for each row.
-    one(world, "psqlODBC", true, rows / 10, runs, check);
+    for (call, rows) in [
+        (Call::Many, world.amount(20_000, 1_000)),
+        (Call::Insert, world.amount(100_000, 5_000)),
+        (Call::Chunks, world.amount(100_000, 5_000)),
+    ] {
+        one(world, "PostgreSQL", call, rows, runs, check);
+        // psqlODBC takes several times as long for each row.
+        one(world, "psqlODBC", call, rows / 10, runs, check);
+    }
 }
 
-fn one(world: &World, what: &str, odbc: bool, rows: i64, runs: usize, check: &mut Check) {
+fn one(world: &World, database: &str, call: Call, rows: i64, runs: usize, check: &mut Check) {
+    let what = &format!("{database} by {}", call.name());
     let name = world.database("bulk");
     let mut bare = world.bare(&name);
     bare.batch_execute(TABLE).unwrap();
     let proxy = Proxy::to(world.server().port());
-    let build = if odbc { World::psql_odbc } else { World::postgres };
+    let build = if database == "psqlODBC" { World::psql_odbc } else { World::postgres };
     let db = build(world, &name, proxy.port()).retry_attempts(1).build().unwrap();
     let mut chance = world.chance(9);
     // One whole load tells how many bytes there are to cut at, and warms up what keeps its memory.
     let before = proxy.counters().up.load(Ordering::SeqCst);
-    assert_eq!(load(&db, rows, 0, Wrong::Cut).unwrap(), rows as u64);
+    assert_eq!(load(&db, call, rows, 0, Wrong::Cut).0.unwrap(), rows as u64);
     let bytes = proxy.counters().up.load(Ordering::SeqCst) - before;
     bare.batch_execute("TRUNCATE load").unwrap();
-    let (mut refused, mut kept, mut memory) = (0, 0, 0);
+    let (mut refused, mut untold, mut memory) = (0, 0, 0);
     for run in 0..runs {
         let wrong = KINDS[run % KINDS.len()];
         let bad = chance.i64(2..=rows);
@@ -91,34 +149,42 @@ fn one(world: &World, what: &str, odbc: bool, rows: i64, runs: usize, check: &mu
         } else {
             check.injected(1);
         }
-        let (outcome, grew) = growth_during(|| load(&db, rows, bad, wrong));
+        let ((outcome, taken), grew) = growth_during(|| load(&db, call, rows, bad, wrong));
         memory = memory.max(grew);
         refused += usize::from(outcome.is_err());
-        if let Err(error) = &outcome {
-            judge(what, error, bad, wrong, check);
+        let kept = bare.query_one("SELECT count(*) FROM load", &[]).unwrap().try_get::<_, i64>(0).unwrap();
+        if let Err(failure) = &outcome {
+            judge(what, call, &failure.error, bad, wrong, check);
+            // All or nothing; chunk by chunk, what the failure says, to the row.
+            let (stay, doubt) = (failure.report.rows as i64, failure.in_doubt as i64);
+            untold += i64::from(kept != stay && kept != stay + doubt);
+            let late = wrong != Wrong::Cut && taken > bad + call.chunk(rows);
+            check.expect(!late, || format!("{what}: record {bad} was told when {taken} were taken"));
         }
-        kept += bare.query_one("SELECT count(*) FROM load", &[]).unwrap().try_get::<_, i64>(0).unwrap();
         bare.batch_execute("TRUNCATE load").unwrap();
         proxy.heal();
     }
     check.injected(proxy.injected());
     check.equal(&format!("{what}: loads that were refused"), refused, runs);
-    check.equal(&format!("{what}: rows kept of refused loads"), kept, 0);
+    check.equal(&format!("{what}: refused loads that left other rows than they say"), untold, 0);
     check.at_most(&format!("{what}: MiB of growth"), memory >> 20, 63);
     check.tell(format!(
-        "{what} by execute_many, {rows} rows: {refused}/{runs} refused, {kept} rows kept, {} MiB",
+        "{what}, {rows} rows: {refused}/{runs} refused, {untold} left what they do not say, {} MiB",
         memory >> 20
     ));
     db.shutdown();
 }
 
 /// The error says what was wrong, and names the record.
-fn judge(what: &str, error: &Error, bad: i64, wrong: Wrong, check: &mut Check) {
+fn judge(what: &str, call: Call, error: &Error, bad: i64, wrong: Wrong, check: &mut Check) {
     let kind = match wrong {
         Wrong::Duplicate | Wrong::Null => error.kind() == ErrorKind::Constraint,
         Wrong::TooLong => error.kind() == ErrorKind::Data,
-        // The transaction was not to be committed yet: nothing can have remained.
-        Wrong::Cut => error.is_transient(),
+        // The transaction was not to be committed yet, so that nothing can have remained; or that of a chunk was.
+        Wrong::Cut => {
+            let committing = call == Call::Chunks && error.kind() == ErrorKind::OutcomeUnknown;
+            error.is_transient() || committing
+        }
     };
     let text = error.report();
     let named = wrong == Wrong::Cut || text.contains(&format!("record {bad}"));

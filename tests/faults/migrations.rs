@@ -195,7 +195,9 @@ impl Round<'_> {
         let mut bare = self.world.bare("postgres");
         let sql = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
                    WHERE l.locktype = 'advisory' AND d.datname = $1";
-        eventually(FREED, || bare.query_one(sql, &[&self.database]).unwrap().get::<_, i64>(0) == 0)
+        eventually(FREED, || {
+            bare.query_one(sql, &[&self.database]).unwrap().try_get::<_, i64>(0).unwrap() == 0
+        })
     }
 }
 

@@ -7,6 +7,7 @@
 mod bulk;
 mod claim;
 mod common;
+mod copy;
 mod deadline;
 mod faulty;
 mod health;
@@ -23,8 +24,10 @@ mod retry;
 mod secrets;
 mod shutdown;
 mod stream;
+mod telemetry;
 mod test_database;
 mod tidy;
 mod tls;
 mod transaction;
+mod transfer;
 mod types;

@@ -24,7 +24,7 @@ fn each_kind(prefix: &str, test: impl Fn(&str, &DatabaseManager)) {
 }
 
 fn count(db: &DatabaseManager) -> i64 {
-    db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get("n").unwrap()
+    count_of(db, "t")
 }
 
 fn row(id: i64) -> Params {
@@ -212,4 +212,44 @@ fn returned_rows_come_in_the_order_of_the_records() {
         assert!(error.to_string().contains("record 3: "), "{kind}: {error}");
         assert_eq!(count(&db), 300, "{kind}");
     }
+}
+
+#[test]
+fn rows_of_nothing_but_parameters_do_what_an_insert_does() {
+    let db = postgres("many_load");
+    db.execute("CREATE TABLE parent (id integer PRIMARY KEY)", ()).unwrap();
+    db.execute("INSERT INTO parent SELECT generate_series(1, 500)", ()).unwrap();
+    db.execute(
+        "CREATE TABLE \"Child\" (\"Id\" integer REFERENCES parent, at timestamptz, exact numeric(10,2) DEFAULT 7, doc jsonb)",
+        (),
+    )
+    .unwrap();
+    // Names with capitals, values that are not of their column's type from a record on.
+    let sql = "INSERT INTO \"Child\" (\"Id\", AT, doc) VALUES (:id, :at, :doc)";
+    let record = |id: i64| {
+        let at = if id < 300 { Value::Null } else { "2026-01-05 08:00+00".into() };
+        params! { id: id, at: at, doc: serde_json::json!(id) }
+    };
+    assert_eq!(db.execute_many(sql, (1..=500).map(record)).unwrap(), 500);
+    let row = db.query_one(
+        "SELECT count(*) AS n, count(at) AS dated, sum(exact)::bigint AS sevens, sum((doc #>> '{}')::int) AS ids FROM \"Child\"",
+        (),
+    );
+    assert_eq!(row.unwrap().into_values(), [500, 201, 3_500, 125_250].map(Value::Int));
+    // The server names no row of a foreign key that fails; the records are gone through for it.
+    let error = db.execute_many(sql, (1..=600).map(record)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Constraint, "{}", error.report());
+    assert!(error.to_string().contains("record 501: "), "{error}");
+    // COPY would take the value of an identity that an INSERT must not give.
+    db.execute("CREATE TABLE counted (id integer GENERATED ALWAYS AS IDENTITY, n integer)", ()).unwrap();
+    let given = (1..=50).map(|id| params! { id: id });
+    let error = db.execute_many("INSERT INTO counted (id, n) VALUES (:id, :id)", given);
+    assert!(error.unwrap_err().to_string().contains("record 1: "));
+    let numbers = (1..=50).map(|n| params! { n: n });
+    assert_eq!(db.execute_many("INSERT INTO counted (n) VALUES (:n)", numbers).unwrap(), 50);
+    assert_eq!(count_of(&db, "\"Child\""), 500);
+}
+
+fn count_of(db: &DatabaseManager, table: &str) -> i64 {
+    db.query_one(&format!("SELECT count(*) AS n FROM {table}"), ()).unwrap().get("n").unwrap()
 }

@@ -117,3 +117,60 @@ fn what_a_caller_is_not_told_is_told_in_the_log() {
     let warned = |line: &Line| line.level == Level::Warn && line.message.contains("dead");
     assert_eq!(capture::lines_of(db.name()).iter().filter(|line| warned(line)).count(), 1);
 }
+
+#[test]
+fn a_slow_statement_is_told_without_its_values() {
+    capture::start();
+    let db = fresh("slow").slow_query(Duration::from_millis(30)).build().unwrap();
+    db.execute_query("SELECT 'quick7'", ()).unwrap();
+    db.execute_query("SELECT pg_sleep(0.05), 'literal7', :n -- a note7", params! { n: "param7" }).unwrap();
+    let lines = capture::lines_of(db.name());
+    let told: Vec<_> = lines.iter().filter(|line| line.message == "a statement took long").collect();
+    let [line] = told[..] else { panic!("one line, not {told:?}") };
+    assert_eq!(line.level, Level::Warn);
+    assert_eq!(line.field("sql"), Some("SELECT pg_sleep(?.?), ?, :n "));
+    assert!(
+        !["literal7", "note7", "param7"].iter().any(|value| line.text().contains(value)),
+        "{}",
+        line.text()
+    );
+}
+
+#[test]
+fn an_audit_trail_has_a_line_for_each_call() {
+    capture::start();
+    let db = fresh("audit").audit(true).build().unwrap();
+    with_flow("nightly", || {
+        db.execute("CREATE TABLE t (n int PRIMARY KEY)", ()).unwrap();
+        db.execute_query("SELECT n FROM t", ()).unwrap();
+        db.execute("INSERT INTO t VALUES (1), (1)", ()).unwrap_err();
+    });
+    let lines = capture::lines_of(db.name());
+    let trail: Vec<_> = lines.iter().filter(|line| line.target == "batchdb::audit").collect();
+    let told: Vec<_> = trail
+        .iter()
+        .map(|line| {
+            (
+                &*line.message,
+                line.field("operation").unwrap(),
+                line.field("access").unwrap(),
+                line.field("kind"),
+            )
+        })
+        .collect();
+    let wanted = [
+        ("done", "execute", "write", None),
+        ("done", "execute_query", "read", None),
+        ("failed", "execute", "write", Some("Constraint")),
+    ];
+    assert_eq!(told, wanted);
+    for line in trail {
+        assert_eq!((line.level, line.field("flow")), (Level::Info, Some("nightly")));
+        assert!(
+            line.field("target").is_some_and(|target| target.contains("user postgres")),
+            "{}",
+            line.text()
+        );
+        assert!(line.field("duration_ms").is_some() && line.field("process").is_some(), "{}", line.text());
+    }
+}

@@ -73,7 +73,7 @@ impl<'m> Expectation<'m> {
     }
 
     /// Only with these values: each parameter that is named here must be equal. Values are compared in the form that
-    /// they have as [`Value`], so that `7_i32` and `7_i64` are one and `7` and `"7"` are two.
+    /// they have as [`Value`](crate::Value), so that `7_i32` and `7_i64` are one and `7` and `"7"` are two.
     pub fn with(mut self, params: Params) -> Expectation<'m> {
         self.params = Some(params);
         self

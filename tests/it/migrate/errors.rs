@@ -37,6 +37,17 @@ fn an_error_without_a_position_is_told_by_its_statement() {
 }
 
 #[test]
+fn an_error_in_our_own_rows_is_no_fault_of_the_file() {
+    let given = Given::postgres(&[("V1__x.sql", "SELECT 1")]);
+    given.db().run_migrations().unwrap();
+    given.psql("ALTER TABLE schema_version ADD CONSTRAINT no CHECK (version <> '2')");
+    given.write("V2__y.sql", "CREATE TABLE t (id int);\nINSERT INTO t VALUES (1);");
+    let error = given.db().run_migrations().unwrap_err();
+    assert!(error.to_string().contains("\"V2__y.sql\" failed; nothing of it was kept"), "{error}");
+    assert_eq!(given.tables(), "schema_version");
+}
+
+#[test]
 fn the_hint_of_the_database_is_told() {
     let (_, report) = failing(&format!("{HEAD}SELECT lengt('x');"));
     assert!(

@@ -46,6 +46,17 @@ fn the_history_says_what_was_applied_by_whom_and_when() {
 }
 
 #[test]
+fn odd_names_are_recorded_as_they_are() {
+    let odd = ["V1__it's_a_\\.sql", "V2__b''.sql"];
+    let given = Given::postgres(&[(odd[0], "CREATE TABLE t (id int)"), (odd[1], "SELECT 1")]);
+    given.psql(&format!("ALTER DATABASE {} SET standard_conforming_strings = off", given.database));
+    given.db().run_migrations().unwrap();
+    assert_eq!(given.psql("SELECT script FROM schema_version ORDER BY installed_rank"), odd.join("\n"));
+    assert_eq!(given.psql("SELECT script FROM schema_version_history ORDER BY id"), odd.join("\n"));
+    assert!(given.db().run_migrations().unwrap().applied.is_empty());
+}
+
+#[test]
 fn the_status_is_told_without_changing_anything() {
     let given = Given::postgres(TWO);
     let status = given.db().migration_status().unwrap();

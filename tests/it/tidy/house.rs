@@ -48,6 +48,8 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("bulk", 12),
     ("many", 12),
     ("logging", 12),
+    ("telemetry", 12),
+    ("transfer", 13),
     ("builder", 13),
     ("health", 13),
     ("guide", 14),
@@ -99,7 +101,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("rustls_native_certs", &["backend/postgres"]),
     ("odbc_api", &["backend/odbc"]),
     ("odbc_sys", &["backend/odbc"]),
-    ("crossbeam_channel", &["backend", "pool", "tasks", "cancel", "context"]),
+    ("crossbeam_channel", &["backend", "pool", "tasks", "cancel", "context", "transfer"]),
     ("ctrlc", &["cancel/signals"]),
     // The PostgreSQL room fills the pool's empty slots through r2d2's own manager of `postgres`, by r2d2's trait.
     ("r2d2", &["pool", "backend/postgres"]),

@@ -1,0 +1,169 @@
+//! What a program tells its monitoring: all pools, all operations, and the process itself.
+
+mod process;
+mod prometheus;
+
+use serde::Serialize;
+
+pub use process::ProcessMetrics;
+
+use crate::manager::DatabaseManager;
+use crate::metrics::{OperationCounts, Recorder};
+use crate::pool::{self, PoolStatus};
+
+/// Everything that is counted in this process, at one moment.
+///
+/// Counts begin with the pool of a database and end with it.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// One for each pool that is open, by the database's name.
+    pub databases: Vec<DatabaseMetrics>,
+    /// The process.
+    pub process: ProcessMetrics,
+}
+
+/// What happened on one pool.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct DatabaseMetrics {
+    /// The database's name.
+    pub database: String,
+    /// The operations that were called at least once.
+    pub operations: Vec<OperationMetrics>,
+    /// Further attempts of calls that had failed.
+    pub retries: u64,
+    /// Migrations that were applied.
+    pub migrations: u64,
+    /// The pool's own numbers.
+    pub pool: PoolStatus,
+}
+
+/// What one operation did, such as `execute_query`.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct OperationMetrics {
+    /// The operation's name.
+    pub operation: &'static str,
+    /// How often it was called, failures included.
+    pub calls: u64,
+    /// How often it failed, by the kind of the error.
+    pub errors: Vec<ErrorCount>,
+    /// Of a hundred calls, how many succeeded.
+    pub success_percent: f64,
+    /// Rows returned or changed.
+    pub rows: u64,
+    /// How long the calls took together, in milliseconds, without the wait for a connection.
+    pub total_ms: f64,
+    /// What half of the calls did not exceed, in milliseconds.
+    pub p50_ms: f64,
+    /// What 95 of a hundred did not exceed.
+    pub p95_ms: f64,
+    /// What 99 of a hundred did not exceed.
+    pub p99_ms: f64,
+    /// How many calls took at most so many seconds, for each bound of the histogram; `None` is no bound.
+    pub buckets: Vec<(Option<f64>, u64)>,
+}
+
+/// How often one kind of error came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ErrorCount {
+    /// The error's kind, as `ErrorKind` shows it.
+    pub kind: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// Everything that is counted in this process, at this moment.
+///
+/// ```
+/// let metrics = batchdb::metrics();
+/// assert!(metrics.process.threads >= 1 || cfg!(not(target_os = "linux")));
+/// println!("{}", metrics.to_prometheus());
+/// ```
+#[must_use]
+pub fn metrics() -> Metrics {
+    let mut databases: Vec<DatabaseMetrics> =
+        pool::all().iter().map(|pool| of_pool(pool.recorder(), pool.status())).collect();
+    databases.sort_by(|one, other| one.database.cmp(&other.database));
+    Metrics { databases, process: ProcessMetrics::read() }
+}
+
+impl DatabaseManager {
+    /// What happened on the pool of this handle since it was made, by whichever handle.
+    ///
+    /// ```no_run
+    /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// for operation in db.metrics().operations {
+    ///     println!("{}: {} calls, p95 {} ms", operation.operation, operation.calls, operation.p95_ms);
+    /// }
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn metrics(&self) -> DatabaseMetrics {
+        of_pool(self.recorder(), self.pool_status())
+    }
+}
+
+impl Metrics {
+    /// The metrics in the text form that Prometheus reads. The guide's page on monitoring has the names.
+    #[must_use]
+    pub fn to_prometheus(&self) -> String {
+        prometheus::text(self)
+    }
+
+    /// The metrics as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+fn of_pool(recorder: &Recorder, pool: PoolStatus) -> DatabaseMetrics {
+    DatabaseMetrics {
+        database: pool.database_name.clone(),
+        operations: recorder.operations().into_iter().map(of_operation).collect(),
+        retries: recorder.retries(),
+        migrations: recorder.migrations(),
+        pool,
+    }
+}
+
+fn of_operation(counts: OperationCounts) -> OperationMetrics {
+    let OperationCounts { name, rows, durations, errors } = counts;
+    let calls = durations.count();
+    let failed: u64 = errors.iter().map(|(_, count)| count).sum();
+    let quantile = |share| millis(durations.quantile(share) * 1e3);
+    let mut sum = 0;
+    let bounds = crate::metrics::BOUNDS.iter().map(|bound| Some(*bound)).chain([None]);
+    let cumulative = bounds.zip(durations.steps).map(|(bound, inside)| {
+        sum += inside;
+        (bound.map(|micros| ratio(micros, 1_000_000)), sum)
+    });
+    OperationMetrics {
+        operation: name,
+        calls,
+        errors: errors
+            .iter()
+            .map(|(kind, count)| ErrorCount { kind: kind.to_string(), count: *count })
+            .collect(),
+        success_percent: millis(100.0 * ratio(calls.saturating_sub(failed), calls.max(1))),
+        rows,
+        total_ms: millis(durations.total_seconds() * 1e3),
+        p50_ms: quantile(0.50),
+        p95_ms: quantile(0.95),
+        p99_ms: quantile(0.99),
+        buckets: cumulative.collect(),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "more digits than are shown")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole as f64
+}
+
+/// To three places.
+fn millis(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
+}

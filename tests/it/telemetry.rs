@@ -1,0 +1,107 @@
+//! What monitoring is told of real calls.
+
+use std::time::Duration;
+
+use batchdb::testing::{FaultInjector, FaultPoint};
+use batchdb::{DatabaseMetrics, Error, OperationMetrics, RetryPolicy, metrics, params};
+
+use crate::common::{fresh, postgres};
+
+fn of<'m>(metrics: &'m DatabaseMetrics, operation: &str) -> &'m OperationMetrics {
+    metrics.operations.iter().find(|of| of.operation == operation).unwrap_or_else(|| panic!("no {operation}"))
+}
+
+#[test]
+fn calls_rows_errors_and_times_are_counted_for_each_operation() {
+    let db = postgres("telemetry");
+    db.execute("CREATE TABLE t (n int PRIMARY KEY)", ()).unwrap();
+    db.execute("INSERT INTO t SELECT generate_series(1, 10)", ()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(db.execute_query("SELECT n FROM t", ()).unwrap().len(), 10);
+    }
+    assert!(db.execute("INSERT INTO t VALUES (1)", ()).is_err());
+    assert!(db.execute("INSERT INTO t VALUES (:n)", params! { wrong: 1 }).is_err());
+    db.query_one("SELECT pg_sleep(0.06)", ()).unwrap();
+    let read = db.query_each("SELECT n FROM t", (), |_| Ok::<_, Error>(true)).unwrap();
+    db.transaction(|tx| tx.execute("DELETE FROM t WHERE n = 10", ())).unwrap();
+
+    let metrics = db.metrics();
+    assert_eq!(metrics.database, db.name());
+    let queries = of(&metrics, "execute_query");
+    assert_eq!((queries.calls, queries.rows, queries.success_percent), (3, 30, 100.0));
+    let writes = of(&metrics, "execute");
+    assert_eq!((writes.calls, writes.rows), (5, 11));
+    let kinds: Vec<_> = writes.errors.iter().map(|error| (error.kind.as_str(), error.count)).collect();
+    assert_eq!(kinds, [("Constraint", 1), ("Params", 1)]);
+    assert_eq!(writes.success_percent, 60.0);
+    let slept = of(&metrics, "query_one");
+    assert!(slept.p50_ms >= 50.0 && slept.total_ms >= 60.0, "{slept:?}");
+    assert_eq!(slept.buckets.last().map(|(bound, count)| (bound.is_none(), *count)), Some((true, 1)));
+    assert_eq!(of(&metrics, "query_each").rows, read);
+    assert_eq!(of(&metrics, "commit").calls, 1);
+    assert_eq!((metrics.retries, metrics.pool.opened), (0, 1));
+}
+
+#[test]
+fn further_attempts_are_counted() {
+    let faults = FaultInjector::new(3).at(FaultPoint::Deadlock, 0.4);
+    let db = fresh("telemetry").faults(&faults).build().unwrap();
+    let (none, short) = (Duration::ZERO, Duration::from_millis(1));
+    let policy = RetryPolicy::default().attempts(40).conflict_waits(none, short);
+    let db = db.with_retry(policy);
+    for _ in 0..20 {
+        db.transaction(|tx| tx.execute_query("SELECT 1", ())).unwrap();
+    }
+    let struck = faults.struck(FaultPoint::Deadlock);
+    assert!(struck > 0);
+    assert_eq!(db.metrics().retries, struck);
+}
+
+#[test]
+fn migrations_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 1..=3 {
+        std::fs::write(folder.path().join(format!("V{n}__T{n}.sql")), format!("CREATE TABLE t{n} (n int)"))
+            .unwrap();
+    }
+    let db = fresh("telemetry").migrations_dir(folder.path()).build().unwrap();
+    db.run_migrations().unwrap();
+    db.run_migrations().unwrap();
+    assert_eq!(db.metrics().migrations, 3);
+}
+
+/// One sample of the text form: its name with its labels, and its value.
+fn sample<'t>(text: &'t str, head: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.strip_prefix(head)?.strip_prefix(' '))
+}
+
+#[test]
+fn prometheus_reads_all_of_it() {
+    let db = postgres("telemetry");
+    db.execute_query("SELECT 1", ()).unwrap();
+    db.execute_query("SELECT nothing", ()).unwrap_err();
+    let text = metrics().to_prometheus();
+    let labels = format!("{{database=\"{}\",operation=\"execute_query\"", db.name());
+    let of = |name: &str, more: &str| sample(&text, &format!("{name}{labels}{more}}}"));
+    assert_eq!(of("batchdb_operation_duration_seconds_count", ""), Some("2"));
+    assert_eq!(of("batchdb_operation_duration_seconds_bucket", ",le=\"+Inf\""), Some("2"));
+    assert_eq!(of("batchdb_operation_errors_total", ",kind=\"Syntax\""), Some("1"));
+    let used = format!("batchdb_pool_connections{{database=\"{}\",state=\"used\"}}", db.name());
+    assert_eq!(sample(&text, &used), Some("0"));
+    // Each line is a comment or a name, its labels and a number; each name is announced once, before its samples.
+    let mut announced = Vec::new();
+    for line in text.lines() {
+        if let Some(head) = line.strip_prefix("# TYPE ") {
+            let name = head.split(' ').next().unwrap();
+            assert!(!announced.contains(&name), "{name} is announced twice");
+            announced.push(name);
+        } else if !line.starts_with("# HELP ") {
+            let (name, number) = line.rsplit_once(' ').unwrap();
+            assert!(number.parse::<f64>().is_ok(), "{line}");
+            let name = name.split('{').next().unwrap();
+            let family =
+                ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+            assert!(announced.contains(&family) || announced.contains(&name), "{line}");
+        }
+    }
+}
