@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,6 +161,7 @@ struct Inner {
     sqlstate: Option<Box<str>>,
     native_code: Option<i32>,
     object: Object,
+    records: Option<(u64, u64)>,
     position: Option<Position>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -195,6 +197,7 @@ impl Error {
             sqlstate: None,
             native_code: None,
             object: Object::default(),
+            records: None,
             position: None,
             source: None,
         }))
@@ -293,6 +296,16 @@ impl Error {
         self.edit(|inner| inner.message = format!("{place}: {}", inner.message).into())
     }
 
+    /// Names the records of the input that it is about, counted from 1: the one, or those of which it is one.
+    pub(crate) fn at_records(self, records: RangeInclusive<u64>) -> Error {
+        let (first, last) = records.into_inner();
+        let named = self.edit(|inner| inner.records = Some((first, last)));
+        match first == last {
+            true => named.at(format_args!("record {first}")),
+            false => named.at(format_args!("one of the records {first} to {last}")),
+        }
+    }
+
     /// Names the database, unless a lower layer has done so.
     pub(crate) fn in_database(self, name: &Arc<str>) -> Error {
         if self.0.database.is_some() {
@@ -349,6 +362,13 @@ impl Error {
     #[must_use]
     pub fn operation(&self) -> Option<&str> {
         self.0.operation
+    }
+
+    /// The records of a mass load or of `execute_many` that the error is about, counted from 1: the one, or those that
+    /// the database was sent together where it does not tell which.
+    #[must_use]
+    pub fn records(&self) -> Option<RangeInclusive<u64>> {
+        self.0.records.map(|(first, last)| first..=last)
     }
 
     /// The constraint that refused the data, where the database names it.

@@ -111,6 +111,9 @@
 //! transaction. Where that matters, say `LIMIT`. A write with `RETURNING` is carried out to its end
 //! all the same, whenever its reader stops.
 //!
+//! [Data that does not fit into memory](large_data) is pulled by an iterator, copied between databases, written to files and
+//! read from them. [Many rows](mass) are written by the call that fits.
+//!
 //! Several calls that must share a session, for a temporary table or a `SET`, borrow one connection:
 //!
 //! ```no_run
@@ -472,6 +475,7 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 
+pub mod large_data;
 pub mod mass;
 pub mod migrations;
 pub mod types;

@@ -417,6 +417,11 @@ impl DatabaseManager {
         self.handle.pool().status()
     }
 
+    /// Whether the two take their connections from one pool that has no more than one of them.
+    pub(crate) fn shares_its_only_connection_with(&self, other: &DatabaseManager) -> bool {
+        Arc::ptr_eq(self.handle.pool(), other.handle.pool()) && self.handle.pool().capacity() < 2
+    }
+
     /// Gives this handle up. When it is the last one of its pool in the process, the pool is closed at once;
     /// otherwise it stays open for the others. (A handle that is just dropped leaves the pool open for
     /// another 60 s.)

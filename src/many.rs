@@ -70,7 +70,7 @@ impl<P: IntoParams, I: Iterator<Item = P>> Records<I> {
         });
         match bound {
             Some(Ok(bound)) => return Some(bound),
-            Some(Err(error)) => self.refused = Some(error.at(format_args!("record {}", self.given))),
+            Some(Err(error)) => self.refused = Some(error.at_records(self.given..=self.given)),
             None => (),
         }
         self.ended = true;
@@ -144,7 +144,7 @@ impl Session<'_> {
                 statement
                     .map_err(|error| tx.named(error))
                     .and_then(|statement| tx.run_bound(OPERATION, &statement, Rows::Collect(&mut returned)))
-                    .map_err(|error| error.at(format_args!("record {}", place + 1)))?;
+                    .map_err(|error| error.at_records(place as u64 + 1..=place as u64 + 1))?;
                 rows.append(&mut returned);
             }
             Ok(rows)
@@ -164,7 +164,7 @@ impl Session<'_> {
         while let Some(statement) = records.next(|record| Arc::clone(template).bind(record.into_params()?)) {
             changed += self
                 .run_bound(OPERATION, &statement, Rows::Ignore)
-                .map_err(|error| error.at(format_args!("record {}", records.given)))?;
+                .map_err(|error| error.at_records(records.given..=records.given))?;
         }
         Ok(changed)
     }
@@ -240,11 +240,7 @@ impl Session<'_> {
                 PlainInsert::take_back(part, statement);
                 let first = first + at as u64;
                 changed += outcome.map_err(|error| Stopped {
-                    error: match size {
-                        1 => error.at(format_args!("record {first}")),
-                        _ => error
-                            .at(format_args!("one of the records {first} to {}", first + size as u64 - 1)),
-                    },
+                    error: error.at_records(first..=first + size as u64 - 1),
                     at: at..at + size,
                 })?;
                 at += size;
@@ -257,7 +253,7 @@ impl Session<'_> {
         let mut changed = 0;
         for (number, row) in (first..).zip(rows) {
             let statement = insert.statement(std::slice::from_mut(row));
-            changed += self.changed(&statement).map_err(|error| error.at(format_args!("record {number}")))?;
+            changed += self.changed(&statement).map_err(|error| error.at_records(number..=number))?;
         }
         Ok(changed)
     }

@@ -20,6 +20,8 @@ use crate::settings::Settings;
 use crate::sql::{self, Statement};
 
 mod load;
+
+pub(crate) use load::WholeLimit;
 mod procedure;
 mod rows;
 mod sets;
@@ -129,7 +131,8 @@ impl<'a> Session<'a> {
         if let Err(error) = &outcome {
             self.note(error);
         }
-        call.end(self.settings, self.lease.recorder(), outcome.as_ref().copied());
+        let ended = call.end(self.settings, self.lease.recorder(), outcome.as_ref().copied());
+        self.lease.used(ended);
         outcome
     }
 

@@ -9,7 +9,7 @@ use crate::common::{backend_pid, eventually, fresh, postgres};
 use crate::odbc::{psql_odbc_with, sqlite_at};
 
 /// More than any buffer on the way holds.
-const MANY: &str = "SELECT i, repeat('x', 100) AS note FROM generate_series(1, 3000000) AS i";
+const MANY: &str = "SELECT generate_series(1, 3000000) AS i, repeat('x', 100) AS note";
 
 /// psqlODBC reads a whole result ahead unless it is told to fetch by a cursor.
 fn psql_odbc() -> DatabaseManager {

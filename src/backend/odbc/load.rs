@@ -145,7 +145,7 @@ impl Step<'_> {
             let args = args.by_ref().take(given).collect();
             let single = Batch { rows: 1, args, nulls: nulls.to_vec(), bytes: 0 };
             self.insert(&{ single }.statement(head, columns, flavor), 1)
-                .map_err(|error| error.at(format_args!("record {number}")))?;
+                .map_err(|error| error.at_records(number..=number))?;
         }
         Ok(())
     }
@@ -179,10 +179,7 @@ impl Batch {
 
     /// Names the records that an error is about.
     fn place(&self, error: Error, first: u64) -> Error {
-        match self.rows {
-            1 => error.at(format_args!("record {first}")),
-            rows => error.at(format_args!("one of the records {first} to {}", first + rows as u64 - 1)),
-        }
+        error.at_records(first..=first + (self.rows as u64).saturating_sub(1))
     }
 }
 

@@ -194,7 +194,7 @@ impl PgConnection {
                 Err(error) => {
                     // A copy that is dropped tells the server so with the next call, which will be the rollback.
                     *broken = false;
-                    return Err(error.at(format_args!("record {}", source.given())));
+                    return Err(error.at_records(source.given()..=source.given()));
                 }
             }
             if buffer.len() >= BUFFER {
@@ -319,7 +319,7 @@ impl Copy {
         let Some((line, column)) = place.as_deref().and_then(|place| self.line(place)) else {
             return error;
         };
-        let error = error.at(format_args!("record {}", before + line));
+        let error = error.at_records(before + line..=before + line);
         match column {
             Some(column) if error.column().is_none() => {
                 let object = Object {

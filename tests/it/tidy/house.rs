@@ -49,16 +49,18 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("many", 12),
     ("logging", 12),
     ("telemetry", 12),
+    ("transfer", 13),
     ("builder", 13),
     ("health", 13),
-    ("guide", 14),
-    ("testing", 14),
-    ("testing::embedded_postgres", 14),
-    ("testing::mock", 14),
-    ("testing::test_database", 14),
-    ("testing::fixtures", 14),
-    ("testing::round_trip", 14),
-    (ROOT, 14),
+    ("monitor", 14),
+    ("guide", 15),
+    ("testing", 15),
+    ("testing::embedded_postgres", 15),
+    ("testing::mock", 15),
+    ("testing::test_database", 15),
+    ("testing::fixtures", 15),
+    ("testing::round_trip", 15),
+    (ROOT, 15),
 ];
 
 /// `lib.rs`: the contents page.
@@ -100,7 +102,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("rustls_native_certs", &["backend/postgres"]),
     ("odbc_api", &["backend/odbc"]),
     ("odbc_sys", &["backend/odbc"]),
-    ("crossbeam_channel", &["backend", "pool", "tasks", "cancel", "context"]),
+    ("crossbeam_channel", &["backend", "pool", "tasks", "cancel", "context", "transfer"]),
     ("ctrlc", &["cancel/signals"]),
     // The PostgreSQL room fills the pool's empty slots through r2d2's own manager of `postgres`, by r2d2's trait.
     ("r2d2", &["pool", "backend/postgres"]),
@@ -119,6 +121,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("clap", &["bin"]),
     ("comfy_table", &["bin"]),
     ("tempfile", &["testing"]),
+    ("tiny_http", &["monitor"]),
 ];
 
 /// Foreign crates that are vocabulary, and may be named anywhere.

@@ -1,0 +1,257 @@
+//! From one database into another, as a stream: one thread reads and one writes.
+
+use std::collections::VecDeque;
+use std::panic::resume_unwind;
+use std::sync::OnceLock;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::bulk::{BulkFailure, BulkOptions, BulkReport};
+use crate::cancel::CancelToken;
+use crate::context::{self, Context, Stop};
+use crate::error::{Error, ErrorKind, Result};
+use crate::manager::DatabaseManager;
+use crate::params::{IntoParams, Params};
+use crate::value::Value;
+
+/// The name of the reading call in errors and in the log.
+const COPY: &str = "copy_query";
+
+/// How many chunks may wait between the two sides.
+const WAITING: usize = 2;
+
+/// The most rows and bytes of a chunk.
+const ROWS: usize = 1_000;
+const BYTES: usize = 1024 * 1024;
+
+/// Copies the rows of a query into a table of another database, in one transaction there: all rows or none.
+///
+/// The columns of the result go to the columns of the same names; rename them with `AS`. It streams: the query is read
+/// on a thread of its own, a few chunks wait between the two, and the slower side sets the pace, so that the memory
+/// does not grow with the rows. Flow, task, deadline and [`CancelToken`] of the calling thread hold for both sides.
+/// `TIMEOUT` limits each fetch on the one side and each chunk on the other.
+///
+/// Values go as they are: PostgreSQL and ODBC, in either direction. Within one server `INSERT … SELECT` is faster.
+///
+/// # Errors
+///
+/// The first thing that went wrong on either side, which ends both at once; nothing is copied then, unless chunks are
+/// [committed by themselves](BulkOptions::commit_chunks). Of the query as
+/// [`query_iter`](crate::Session::query_iter), of the table as [`bulk_insert`](DatabaseManager::bulk_insert).
+/// [`Usage`](ErrorKind::Usage) when both sides are one pool of a single connection. It is attempted once.
+///
+/// ```no_run
+/// use batchdb::{BulkOptions, DatabaseManager, copy_query, params};
+///
+/// let (hub, rpa) = (DatabaseManager::new("SurveyHub")?, DatabaseManager::new("rpa_db")?);
+/// let sql = "SELECT survey_id, customer_id AS customer FROM survey_responses WHERE processed = :p";
+/// let report = copy_query(&hub, sql, params! { p: 0 }, &rpa, "staging.survey", BulkOptions::new())?;
+/// println!("{} surveys copied", report.rows);
+/// # Ok::<(), batchdb::Error>(())
+/// ```
+#[track_caller]
+pub fn copy_query(
+    from: &DatabaseManager,
+    sql: &str,
+    params: impl IntoParams,
+    to: &DatabaseManager,
+    table: &str,
+    options: BulkOptions<'_>,
+) -> Result<BulkReport, BulkFailure> {
+    let params = params.into_params()?;
+    copy(from, move |_| (sql.to_owned(), params), to, table, options)
+}
+
+/// Copies all rows of a table into a table of another database. See [`copy_query`].
+///
+/// Both have the same columns, by name. `from_table` may carry its schema, and is quoted.
+///
+/// # Errors
+///
+/// As [`copy_query`].
+///
+/// ```no_run
+/// # use batchdb::{BulkOptions, DatabaseManager, copy_table};
+/// # let (hub, rpa) = (DatabaseManager::new("SurveyHub")?, DatabaseManager::new("rpa_db")?);
+/// copy_table(&hub, "customer", &rpa, "customer", BulkOptions::new())?;
+/// # Ok::<(), batchdb::Error>(())
+/// ```
+#[track_caller]
+pub fn copy_table(
+    from: &DatabaseManager,
+    from_table: &str,
+    to: &DatabaseManager,
+    table: &str,
+    options: BulkOptions<'_>,
+) -> Result<BulkReport, BulkFailure> {
+    let sql = |dialect: crate::dialect::Dialect| {
+        // A colon in a name is one, and no parameter: quoted names are passed over.
+        (format!("SELECT * FROM {}", dialect.quote_path(from_table)), Params::new())
+    };
+    copy(from, sql, to, table, options)
+}
+
+/// What the reading side sends.
+enum Message {
+    /// First of all: the names of the columns.
+    Columns(Vec<String>),
+    Rows(Vec<Vec<Value>>),
+    /// Last of all. A channel that ends without it ended by an error.
+    End,
+}
+
+#[track_caller]
+fn copy(
+    from: &DatabaseManager,
+    query: impl FnOnce(crate::dialect::Dialect) -> (String, Params) + Send,
+    to: &DatabaseManager,
+    table: &str,
+    options: BulkOptions<'_>,
+) -> Result<BulkReport, BulkFailure> {
+    if from.shares_its_only_connection_with(to) {
+        return Err(Error::usage(
+            "both sides of the copy are one pool of a single connection, and each needs its own",
+        )
+        .with_hint("raise POOL_SIZE or MAX_OVERFLOW, or say INSERT … SELECT")
+        .during(COPY)
+        .in_database(&from.settings().database)
+        .into());
+    }
+    // Whichever side fails first stops the other at once, and is the one whose error is told.
+    let (end, cause) = (CancelToken::new(), OnceLock::new());
+    let around = context::current();
+    let context = Context { stop: Some(Stop::at_once(&end, around.stop.clone())), ..around };
+    let (outbox, inbox) = bounded(WAITING);
+    thread::scope(|scope| {
+        let _entered = context::enter(context.clone());
+        let stop = EndOnDrop(&end);
+        let mut incoming = Incoming { inbox, rows: VecDeque::new() };
+        let mut reader = None;
+        let reading = {
+            let (end, cause) = (&end, &cause);
+            move || {
+                let _entered = context::enter(context);
+                let stop = EndOnDrop(end);
+                match read(from, query, &outbox) {
+                    Ok(()) => std::mem::forget(stop),
+                    Err(error) => drop(cause.set(error)),
+                }
+            }
+        };
+        // The writing side first: where nothing can be written, nothing is asked for.
+        let outcome: Result<BulkReport, BulkFailure> = to.session(|session| {
+            let thread = thread::Builder::new().name("batchdb-copy".to_owned());
+            reader = Some(thread.spawn_scoped(scope, reading).map_err(|error| {
+                Error::new(ErrorKind::Io, "no thread could be started for the reading side")
+                    .with_source(error)
+            })?);
+            match incoming.columns()? {
+                columns if columns.is_empty() => Ok(BulkReport::default()),
+                columns => session.bulk_insert_with(table, &columns, &mut incoming, options),
+            }
+        });
+        let outcome = outcome.map_err(|failure| match cause.get() {
+            Some(error) => BulkFailure { error: Error::clone(error), ..failure },
+            None => failure,
+        });
+        // The reading side waits for nothing any more: neither for a place in the channel nor for its server.
+        drop(incoming);
+        drop(stop);
+        match reader.map(thread::ScopedJoinHandle::join) {
+            Some(Err(panic)) => resume_unwind(panic),
+            _ => outcome,
+        }
+    })
+}
+
+/// Stops the other side when this one is left, by a panic too.
+struct EndOnDrop<'t>(&'t CancelToken);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// The reading side: sends all that the query returns.
+fn read(
+    from: &DatabaseManager,
+    query: impl FnOnce(crate::dialect::Dialect) -> (String, Params),
+    outbox: &Sender<Message>,
+) -> Result<()> {
+    let gone = |_| Error::new(ErrorKind::Cancelled, "the writing side has ended").during(COPY);
+    let send = |message| outbox.send(message).map_err(gone);
+    from.session(|session| {
+        let (sql, params) = query(session.dialect()?);
+        let mut rows = session.rows(COPY, &sql, params)?;
+        let (mut begun, mut chunk, mut bytes) = (false, Vec::new(), 0);
+        loop {
+            let row = rows.next().transpose()?;
+            if !begun {
+                begun = true;
+                send(Message::Columns(rows.columns().map(str::to_owned).collect()))?;
+            }
+            let Some(row) = row else { break };
+            let row = row.into_values();
+            bytes += row.iter().map(size).sum::<usize>();
+            chunk.push(row);
+            if chunk.len() == ROWS || bytes >= BYTES {
+                bytes = 0;
+                send(Message::Rows(std::mem::replace(&mut chunk, Vec::with_capacity(ROWS))))?;
+            }
+        }
+        send(Message::Rows(chunk))?;
+        send(Message::End)
+    })
+}
+
+/// About the memory of a value.
+fn size(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::Text(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::List(items) => items.iter().map(size).sum(),
+            // Parsed JSON is several times its text, and nobody has counted it.
+            Value::Json(json) => 4 * json.to_string().len(),
+            _ => 0,
+        }
+}
+
+/// The rows as they arrive on the writing side.
+struct Incoming {
+    inbox: Receiver<Message>,
+    rows: VecDeque<Vec<Value>>,
+}
+
+impl Incoming {
+    fn columns(&mut self) -> Result<Vec<String>> {
+        match self.inbox.recv() {
+            Ok(Message::Columns(columns)) => Ok(columns),
+            _ => Err(torn()),
+        }
+    }
+}
+
+/// The channel has ended without a last message: the reading side tells why.
+fn torn() -> Error {
+    Error::new(ErrorKind::Cancelled, "the reading side of the copy has failed")
+}
+
+impl Iterator for &mut Incoming {
+    type Item = Result<Vec<Value>>;
+
+    fn next(&mut self) -> Option<Result<Vec<Value>>> {
+        loop {
+            if let Some(row) = self.rows.pop_front() {
+                return Some(Ok(row));
+            }
+            match self.inbox.recv() {
+                Ok(Message::Rows(rows)) => self.rows = rows.into(),
+                Ok(Message::End) => return None,
+                Ok(Message::Columns(_)) | Err(_) => return Some(Err(torn())),
+            }
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! CSV into a table, through `bulk_insert`.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::Read;
+
+use super::csv::{Reader, Record};
+use super::format::CsvFormat;
+use super::spell;
+use crate::bulk::{BulkFailure, BulkOptions, BulkReport};
+use crate::error::{Error, ErrorKind, Result};
+use crate::manager::DatabaseManager;
+use crate::session::Session;
+use crate::value::Value;
+
+/// The name of the call in errors and in the log.
+const IMPORT: &str = "import_csv";
+
+/// How a CSV file is read by [`import_csv`](DatabaseManager::import_csv).
+///
+/// By default the file's headers are the names of the columns, and all rows are written or none.
+///
+/// ```
+/// use batchdb::{BulkOptions, CsvFormat, ImportOptions};
+///
+/// let options = ImportOptions::new()
+///     .format(CsvFormat::new().delimiter(';'))
+///     .rename("Kunden-Nr.", "customer_id")
+///     .ignore("Bemerkung")
+///     .load(BulkOptions::new().progress(|rows| eprintln!("{rows} rows")));
+/// ```
+#[derive(Default)]
+#[must_use]
+pub struct ImportOptions<'p> {
+    format: CsvFormat,
+    columns: Option<Vec<String>>,
+    renamed: Vec<(String, String)>,
+    ignored: Vec<String>,
+    bytes: Vec<String>,
+    load: BulkOptions<'p>,
+}
+
+impl<'p> ImportOptions<'p> {
+    /// The default format, all rows or none.
+    pub fn new() -> ImportOptions<'p> {
+        ImportOptions::default()
+    }
+
+    /// How the file is written. Default: [`CsvFormat::new`].
+    pub fn format(mut self, format: CsvFormat) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// The columns of the table that the fields go to, in their order. For a file without headers; where it has some,
+    /// they are passed over.
+    pub fn columns(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.columns = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The fields under this header go to this column. Others go to the column of their header's name.
+    pub fn rename(mut self, header: &str, column: &str) -> Self {
+        self.renamed.push((header.to_owned(), column.to_owned()));
+        self
+    }
+
+    /// The fields under this header, or for this column, are left out.
+    pub fn ignore(mut self, header: &str) -> Self {
+        self.ignored.push(header.to_owned());
+        self
+    }
+
+    /// The fields for this column are bytes, written as hexadecimal digits with or without `\x` in front.
+    ///
+    /// PostgreSQL reads `\x…` by itself; other databases would keep the text.
+    pub fn bytes(mut self, column: &str) -> Self {
+        self.bytes.push(column.to_owned());
+        self
+    }
+
+    /// Chunks, commits and progress of the load. Default: all rows or none.
+    pub fn load(mut self, load: BulkOptions<'p>) -> Self {
+        self.load = load;
+        self
+    }
+}
+
+impl fmt::Debug for ImportOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImportOptions")
+            .field("format", &self.format)
+            .field("columns", &self.columns)
+            .field("renamed", &self.renamed)
+            .field("ignored", &self.ignored)
+            .field("bytes", &self.bytes)
+            .field("load", &self.load)
+            .finish()
+    }
+}
+
+impl Session<'_> {
+    /// Loads a CSV file into a table: all rows in a transaction of its own, or in a savepoint of the one that is open.
+    ///
+    /// # Errors
+    ///
+    /// See [`DatabaseManager::import_csv`].
+    pub fn import_csv(
+        &mut self,
+        table: &str,
+        source: impl Read,
+        options: ImportOptions<'_>,
+    ) -> Result<BulkReport, BulkFailure> {
+        let database = self.settings().database.clone();
+        let named = |error: Error| error.during(IMPORT).in_database(&database);
+        let (mut rows, columns) = Rows::open(source, &options).map_err(named)?;
+        self.bulk_insert_with(table, &columns, &mut rows, options.load).map_err(|failure| {
+            let lines =
+                failure.error.records().and_then(|records| rows.lines.of(*records.start(), *records.end()));
+            let error = match (rows.failed, lines) {
+                // Its text names the line already.
+                (Some(error), _) => error,
+                (None, Some((first, last))) if first == last => {
+                    failure.error.at(format_args!("line {first}"))
+                }
+                (None, Some((first, last))) => failure.error.at(format_args!("lines {first} to {last}")),
+                (None, None) => failure.error,
+            };
+            BulkFailure { error: named(error), ..failure }
+        })
+    }
+}
+
+impl DatabaseManager {
+    /// Loads a CSV file into a table, in one transaction: all rows or none. Says how many they are.
+    ///
+    /// The file's headers name the columns, or [`ImportOptions`] does; columns that are not named get their defaults. It
+    /// is read as it is loaded, so its size does not matter. Values go as text, which the database converts to the types
+    /// of the columns; [`CsvFormat`] says which fields are NULL. What was [exported](DatabaseManager::export) comes back
+    /// as it was.
+    ///
+    /// The reading is strict, because a file that was damaged on its way must not become data: each line has as many
+    /// fields as the first, quotes are closed, the text is UTF-8. An empty line is passed over, but in a file of one
+    /// column, where it is a record.
+    ///
+    /// # Errors
+    ///
+    /// [`Data`](ErrorKind::Data) for what is no CSV, with line and column; [`Io`](ErrorKind::Io) when `source` cannot be
+    /// read; else as [`bulk_insert`](DatabaseManager::bulk_insert), with the line of the record. With
+    /// [`commit_chunks`](BulkOptions::commit_chunks) the failure says how many rows stay.
+    ///
+    /// ```no_run
+    /// use batchdb::{DatabaseManager, ImportOptions};
+    ///
+    /// let db = DatabaseManager::new("rpa_db")?;
+    /// let file = std::fs::File::open("customers.csv").expect("the file of today");
+    /// let report = db.import_csv("customer", file, ImportOptions::new())?;
+    /// println!("{} customers", report.rows);
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn import_csv(
+        &self,
+        table: &str,
+        source: impl Read,
+        options: ImportOptions<'_>,
+    ) -> Result<BulkReport, BulkFailure> {
+        self.session(|session| session.import_csv(table, source, options))
+    }
+}
+
+/// What becomes of the fields of one place.
+struct Field {
+    /// The column that they go to; `None` where they are left out.
+    column: Option<String>,
+    bytes: bool,
+}
+
+/// The records of a file as rows of a table.
+struct Rows<R> {
+    reader: Reader<R>,
+    record: Record,
+    fields: Vec<Field>,
+    null: String,
+    /// The first record, where its fields had to be counted.
+    ahead: bool,
+    lines: Lines,
+    /// The error that ended it.
+    failed: Option<Error>,
+}
+
+impl<R: Read> Rows<R> {
+    /// Reads the headers, and says which columns the rows are for.
+    fn open(source: R, options: &ImportOptions<'_>) -> Result<(Rows<R>, Vec<String>)> {
+        let mut reader = Reader::new(source, &options.format)?;
+        let mut record = Record::default();
+        let mut headers = options.columns.clone();
+        let mut ahead = false;
+        if options.format.has_header() {
+            if !reader.read(&mut record)? {
+                return Err(Error::new(
+                    ErrorKind::Data,
+                    "the file is empty, and has not even a line of headers",
+                ));
+            }
+            headers = headers.or_else(|| Some(record.iter().map(|(name, _)| name.to_owned()).collect()));
+        } else {
+            ahead = reader.read(&mut record)?;
+        }
+        let Some(headers) = headers else {
+            return Err(Error::usage("a file without headers does not say where its fields go")
+                .with_hint("name the columns by `ImportOptions::columns`"));
+        };
+        let fields = fields(&headers, options)?;
+        let columns = fields.iter().filter_map(|field| field.column.clone()).collect();
+        let null = options.format.null_mark().to_owned();
+        Ok((Rows { reader, record, fields, null, ahead, lines: Lines::default(), failed: None }, columns))
+    }
+
+    fn row(&mut self) -> Result<Option<Vec<Value>>> {
+        loop {
+            if !std::mem::take(&mut self.ahead) && !self.reader.read(&mut self.record)? {
+                return Ok(None);
+            }
+            let is_empty =
+                self.record.len() == 1 && self.record.iter().all(|(text, quoted)| text.is_empty() && !quoted);
+            if self.fields.len() == 1 || !is_empty {
+                break;
+            }
+        }
+        let (line, found, wanted) = (self.record.line, self.record.len(), self.fields.len());
+        if found != wanted {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!("line {line}: it has {found} fields, and should have {wanted}"),
+            )
+            .with_hint("is there a delimiter in a field without quotes, or an end missing?"));
+        }
+        self.lines.next(line);
+        let mut row = Vec::with_capacity(wanted);
+        for (field, (text, quoted)) in self.fields.iter().zip(self.record.iter()) {
+            let Some(column) = &field.column else { continue };
+            row.push(if !quoted && text == self.null {
+                Value::Null
+            } else if field.bytes {
+                let bytes = spell::bytes(text).ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::Data,
+                        format!("line {line}, column \"{column}\": these are no hexadecimal digits"),
+                    )
+                })?;
+                Value::from(bytes)
+            } else {
+                Value::from(text)
+            });
+        }
+        Ok(Some(row))
+    }
+}
+
+impl<R: Read> Iterator for &mut Rows<R> {
+    type Item = Result<Vec<Value>>;
+
+    fn next(&mut self) -> Option<Result<Vec<Value>>> {
+        let row = self.row();
+        self.failed = row.as_ref().err().cloned();
+        row.transpose()
+    }
+}
+
+/// Where the fields under these headers go.
+fn fields(headers: &[String], options: &ImportOptions<'_>) -> Result<Vec<Field>> {
+    let known = |name: &String| headers.contains(name);
+    let unknown = |name: &str| {
+        Error::new(
+            ErrorKind::Data,
+            format!("the file has no header \"{name}\"; the headers are {}", headers.join(", ")),
+        )
+    };
+    let asked = options.renamed.iter().map(|(header, _)| header).chain(&options.ignored);
+    if let Some(name) = { asked }.find(|name| !known(name)) {
+        return Err(unknown(name));
+    }
+    let mut fields: Vec<Field> = Vec::with_capacity(headers.len());
+    for header in headers {
+        let column =
+            options.renamed.iter().find(|(name, _)| name == header).map_or(header, |(_, column)| column);
+        let column = (!options.ignored.contains(header)).then(|| column.clone());
+        if column.as_ref().is_some_and(String::is_empty) {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!("the header of field {} is empty", fields.len() + 1),
+            )
+            .with_hint(
+                "name the columns by `ImportOptions::columns`, or leave the field out by `ignore(\"\")`",
+            ));
+        }
+        if column.is_some() && fields.iter().any(|field| field.column == column) {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!("two fields are for the column \"{}\"", column.unwrap_or_default()),
+            ));
+        }
+        let bytes = column.as_ref().is_some_and(|column| options.bytes.contains(column));
+        fields.push(Field { column, bytes });
+    }
+    if let Some(name) =
+        options.bytes.iter().find(|name| !fields.iter().any(|field| field.column.as_ref() == Some(name)))
+    {
+        return Err(unknown(name));
+    }
+    Ok(fields)
+}
+
+/// In which line each record began, as far back as an error can be about.
+#[derive(Debug, Default)]
+struct Lines {
+    /// Records, counted from 1, that do not begin in the line behind the one of the record before; with their lines.
+    jumps: VecDeque<(u64, u64)>,
+    /// The last record and its line.
+    last: (u64, u64),
+}
+
+impl Lines {
+    /// So many jumps are kept. Only a file in which every record has several lines needs one for each, and a load
+    /// sends smaller chunks than that.
+    const MOST: usize = 100_000;
+
+    fn next(&mut self, line: u64) {
+        let (record, before) = self.last;
+        self.last = (record + 1, line);
+        if record == 0 || line != before + 1 {
+            self.jumps.push_back((record + 1, line));
+            if self.jumps.len() > Lines::MOST {
+                self.jumps.pop_front();
+            }
+        }
+    }
+
+    fn line(&self, record: u64) -> Option<u64> {
+        let place = self.jumps.partition_point(|(first, _)| *first <= record).checked_sub(1)?;
+        let (first, line) = self.jumps[place];
+        Some(line + (record - first))
+    }
+
+    fn of(&self, first: u64, last: u64) -> Option<(u64, u64)> {
+        Some((self.line(first)?, self.line(last)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open<'t>(text: &'t str, options: &ImportOptions<'_>) -> Result<(Rows<&'t [u8]>, Vec<String>)> {
+        Rows::open(text.as_bytes(), options)
+    }
+
+    #[track_caller]
+    fn rows(text: &str, options: ImportOptions<'_>) -> (Vec<String>, Vec<Vec<Value>>) {
+        let (mut rows, columns) = open(text, &options).unwrap();
+        (columns, (&mut rows).collect::<Result<_>>().unwrap())
+    }
+
+    #[track_caller]
+    fn refused(text: &str, options: ImportOptions<'_>, wanted: &str) {
+        let outcome = open(text, &options).and_then(|(mut rows, _)| (&mut rows).collect::<Result<Vec<_>>>());
+        let error = outcome.unwrap_err();
+        assert!(error.to_string().contains(wanted), "{error}");
+    }
+
+    #[test]
+    fn headers_name_the_columns_unless_something_else_does() {
+        let (columns, found) = rows("a,b,c\n1,,\"\"\n", ImportOptions::new());
+        assert_eq!(columns, ["a", "b", "c"]);
+        assert!(found == [[Value::from("1"), Value::Null, Value::from("")]]);
+        let options = ImportOptions::new().rename("a", "x").ignore("b").bytes("c");
+        let (columns, found) = rows("a,b,c\n1,2,ff\n", options);
+        assert_eq!(columns, ["x", "c"]);
+        assert!(found == [[Value::from("1"), Value::from(vec![255_u8])]]);
+        let headless = CsvFormat::new().without_header().null("-");
+        let (columns, found) =
+            rows("1,-\n\"-\",\n", ImportOptions::new().format(headless).columns(["p", "q"]));
+        assert_eq!(columns, ["p", "q"]);
+        assert!(found == [[Value::from("1"), Value::Null], [Value::from("-"), Value::from("")]]);
+        assert_eq!(rows("old,names\n1,2", ImportOptions::new().columns(["p", "q"])).0, ["p", "q"]);
+    }
+
+    #[test]
+    fn an_empty_line_is_a_record_of_one_column_and_nothing_in_others() {
+        assert_eq!(rows("a,b\n1,2\n\n3,4\n\n", ImportOptions::new()).1.len(), 2);
+        assert!(rows("a\n1\n\n", ImportOptions::new()).1 == [[Value::from("1")], [Value::Null]]);
+    }
+
+    #[test]
+    fn what_does_not_fit_says_where_and_what_to_do() {
+        refused("", ImportOptions::new(), "the file is empty");
+        refused("a,b\n1,2\n3\n", ImportOptions::new(), "line 3: it has 1 fields, and should have 2");
+        refused("a,a\n", ImportOptions::new(), "two fields are for the column \"a\"");
+        refused("a,\n", ImportOptions::new(), "the header of field 2 is empty");
+        refused("a,b\n", ImportOptions::new().rename("c", "d"), "no header \"c\"; the headers are a, b");
+        refused("a,b\n", ImportOptions::new().ignore("c"), "no header \"c\"");
+        refused("a,b\n", ImportOptions::new().bytes("c"), "no header \"c\"");
+        refused("a\nxyz\n", ImportOptions::new().bytes("a"), "line 2, column \"a\": these are no hex");
+        let headless = || ImportOptions::new().format(CsvFormat::new().without_header());
+        refused("1,2\n", headless(), "does not say where its fields go");
+        assert!(rows("", headless().columns(["a"])).1.is_empty());
+    }
+
+    #[test]
+    fn the_line_of_a_record_is_known() {
+        let mut lines = Lines::default();
+        // The header, a record of one line, one of three, an empty line, and two more.
+        for line in [2, 3, 6, 8, 9] {
+            lines.next(line);
+        }
+        assert_eq!((1..=5).map(|record| lines.line(record).unwrap()).collect::<Vec<_>>(), [2, 3, 6, 8, 9]);
+        for line in 0..Lines::MOST as u64 + 10 {
+            lines.next(20 + line * 2);
+        }
+        assert_eq!((lines.jumps.len(), lines.line(1)), (Lines::MOST, None));
+    }
+}

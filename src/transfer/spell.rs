@@ -1,0 +1,122 @@
+//! Values as the text of a file.
+
+use crate::value::Value;
+
+/// The text of a value for CSV; `None` for NULL.
+///
+/// It is what the server takes back: `true` and `false`; numbers with all their digits; dates and times by ISO 8601;
+/// bytes as `\x` and hexadecimal digits, which is PostgreSQL's own form; JSON as it is; a list as an array literal of
+/// PostgreSQL.
+pub(super) fn text(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(flag) => flag.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) => float(*number),
+        Value::Text(text) => text.clone(),
+        Value::Bytes(bytes) => hex(bytes),
+        Value::Json(json) => json.to_string(),
+        Value::List(items) => array(items),
+        other => other.spelling().unwrap_or_default(),
+    })
+}
+
+/// The shortest text that reads back as the same number, in the words that databases have for what is none.
+fn float(number: f64) -> String {
+    match number {
+        f64::INFINITY => "Infinity".to_owned(),
+        f64::NEG_INFINITY => "-Infinity".to_owned(),
+        number if number == 0.0 || (1e-5..1e16).contains(&number.abs()) || number.is_nan() => {
+            number.to_string()
+        }
+        number => format!("{number:e}"),
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2 + 2);
+    text.push_str("\\x");
+    for byte in bytes {
+        text.push(char::from(HEX[usize::from(byte >> 4)]));
+        text.push(char::from(HEX[usize::from(byte & 15)]));
+    }
+    text
+}
+
+/// Bytes from their text.
+pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix("\\x").unwrap_or(text).as_bytes();
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    };
+    digits.chunks(2).map(pair).collect()
+}
+
+fn array(items: &[Value]) -> String {
+    let items: Vec<String> = items
+        .iter()
+        .map(|item| match item {
+            Value::List(items) => array(items),
+            item => text(item).map_or_else(|| "NULL".to_owned(), |text| element(&text)),
+        })
+        .collect();
+    format!("{{{}}}", items.join(","))
+}
+
+/// An element in quotes where it would be read as something else without them.
+fn element(text: &str) -> String {
+    let plain = !text.is_empty()
+        && !text.eq_ignore_ascii_case("NULL")
+        && !text.contains(|c: char| matches!(c, '{' | '}' | ',' | '"' | '\\') || c.is_whitespace());
+    if plain {
+        return text.to_owned();
+    }
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(value: impl Into<Value>, wanted: &str) {
+        assert_eq!(text(&value.into()).as_deref(), Some(wanted));
+    }
+
+    #[test]
+    fn every_digit_is_kept_and_nothing_is_written_with_an_exponent_that_was_none() {
+        check(i64::MIN, "-9223372036854775808");
+        check(
+            "123456789012345678901234567890.000001".parse::<bigdecimal::BigDecimal>().unwrap(),
+            "123456789012345678901234567890.000001",
+        );
+        check(0.1, "0.1");
+        check(-1.5e300, "-1.5e300");
+        check(5e-324, "5e-324");
+        check(f64::MAX, "1.7976931348623157e308");
+        check(0.0, "0");
+        check(f64::NEG_INFINITY, "-Infinity");
+        check(f64::NAN, "NaN");
+        assert_eq!(text(&Value::Null), None);
+    }
+
+    #[test]
+    fn bytes_and_lists_read_as_postgresql_prints_them() {
+        check(vec![0_u8, 171, 255], "\\x00abff");
+        assert_eq!(bytes("\\x00abff").unwrap(), [0, 171, 255]);
+        assert_eq!(bytes("00ABff").unwrap(), [0, 171, 255]);
+        assert_eq!(bytes("\\x").unwrap(), [0_u8; 0]);
+        assert!(bytes("\\x0").is_none() && bytes("zz").is_none() && bytes("\\xé").is_none());
+        check(vec![1_i64, 2], "{1,2}");
+        let odd = ["a b", "", "null", "x,y", "q\"\\", "plain"].map(Value::from).to_vec();
+        check(odd, r#"{"a b","","null","x,y","q\"\\",plain}"#);
+        check(
+            vec![Value::from(vec![Value::Null, Value::Bool(true)]), Value::from(Vec::<Value>::new())],
+            "{{NULL,true},{}}",
+        );
+    }
+}
