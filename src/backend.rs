@@ -83,14 +83,18 @@ pub enum Isolation {
     RepeatableRead,
     /// As if transactions ran one after the other.
     Serializable,
+    /// The whole transaction sees one state of the database, and fails where it would overwrite a later one. SQL
+    /// Server's `SNAPSHOT`, which `ALLOW_SNAPSHOT_ISOLATION` must have been switched on for; it is what PostgreSQL
+    /// calls `REPEATABLE READ`.
+    Snapshot,
 }
 
 impl Isolation {
-    /// The level in the words of the SQL standard.
+    /// The level in the words of the SQL standard, and PostgreSQL's, which has no level of the standard between.
     pub(crate) fn sql(self) -> &'static str {
         match self {
             Isolation::ReadCommitted => "READ COMMITTED",
-            Isolation::RepeatableRead => "REPEATABLE READ",
+            Isolation::RepeatableRead | Isolation::Snapshot => "REPEATABLE READ",
             Isolation::Serializable => "SERIALIZABLE",
         }
     }

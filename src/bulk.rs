@@ -48,7 +48,7 @@ impl Session<'_> {
         const OPERATION: &str = "bulk_insert";
         let named = |error: Error| error.during(OPERATION);
         let target = self.dialect().and_then(|dialect| target(dialect, table, columns)).map_err(named)?;
-        let mut source = Source::new(rows.into_iter(), target.columns.len());
+        let mut source = Source::new(rows.into_iter(), target.columns.len(), self.whole_limit());
         let mut load = Load { operation: OPERATION, target, options };
         load.run(self, &mut source).map_err(|failure| {
             let error = names::explain(self, &load.target, failure.error);

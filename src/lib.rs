@@ -33,7 +33,7 @@
 //! # Features
 //!
 //! `postgres` and `odbc` are on by default; with `postgres` alone nothing of ODBC is needed. `testing` brings
-//! `testing::MockDatabase` and `testing::EmbeddedPostgres`, `cli` the command `batchdb`.
+//! `testing::MockDatabase` and `testing::EmbeddedPostgres`, `cli` the command `batchdb`, `monitor` a [page and probes](Monitor).
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(
     not(any(feature = "postgres", feature = "odbc")),
@@ -63,6 +63,8 @@ mod manager;
 mod many;
 mod metrics;
 mod migrate;
+#[cfg(feature = "monitor")]
+mod monitor;
 mod params;
 mod pool;
 mod retry;
@@ -110,7 +112,7 @@ pub use crate::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,
         TwoStages, map_stream, map_tasks, stage, try_map_stream,
     },
-    telemetry::{DatabaseMetrics, ErrorCount, Metrics, OperationMetrics, ProcessMetrics, metrics},
+    telemetry::{DatabaseMetrics, ErrorCount, LastError, Metrics, OperationMetrics, ProcessMetrics, metrics},
     transaction::{Transaction, TransactionOptions},
     transfer::{CsvFormat, ExportOptions, ImportOptions, copy_query, copy_table},
     value::{FromValue, Interval, Value},
@@ -118,6 +120,9 @@ pub use crate::{
 
 #[doc(hidden)]
 pub use batchdb_macros::files_of as __files_of;
+
+#[cfg(feature = "monitor")]
+pub use crate::monitor::Monitor;
 
 /// The README's program is compiled with the examples of this documentation.
 #[cfg(doctest)]

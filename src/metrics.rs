@@ -2,10 +2,10 @@
 
 mod histogram;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub(crate) use histogram::{BOUNDS, Counts, Histogram};
 
@@ -35,8 +35,22 @@ pub(crate) struct Recorder {
     operations: [Operation; OPERATIONS.len()],
     /// Only who fails looks in here.
     errors: Mutex<HashMap<(&'static str, ErrorKind), u64>>,
+    /// The newest last.
+    last_errors: Mutex<VecDeque<LastError>>,
     retries: AtomicU64,
     migrations: AtomicU64,
+}
+
+/// How many errors are remembered.
+const REMEMBERED: usize = 20;
+
+/// An error that was met, in words without values.
+#[derive(Debug, Clone)]
+pub(crate) struct LastError {
+    pub(crate) at: SystemTime,
+    pub(crate) operation: &'static str,
+    pub(crate) kind: ErrorKind,
+    pub(crate) message: String,
 }
 
 #[derive(Debug, Default)]
@@ -69,8 +83,24 @@ impl Recorder {
             Err(error) => {
                 let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
                 *errors.entry((OPERATIONS[place], error.kind())).or_default() += 1;
+                drop(errors);
+                self.remember(operation, error);
             }
         }
+    }
+
+    fn remember(&self, operation: &'static str, error: &Error) {
+        let (kind, message) = (error.kind(), error.to_string());
+        let mut last = self.last_errors.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.len() == REMEMBERED {
+            last.pop_front();
+        }
+        last.push_back(LastError { at: SystemTime::now(), operation, kind, message });
+    }
+
+    /// The last errors, the newest last.
+    pub(crate) fn last_errors(&self) -> Vec<LastError> {
+        self.last_errors.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Counts a further attempt of a call.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::row::Row;
-use crate::value::Value;
+use crate::value::{Value, to_fields};
 
 /// The values of a statement's `:name` parameters.
 ///
@@ -243,14 +243,11 @@ impl<V: Into<Value>, const N: usize> IntoParams for [(&str, V); N] {
 /// # Ok::<(), batchdb::Error>(())
 /// ```
 pub fn record(fields: &impl Serialize) -> Result<Params> {
-    let json = serde_json::to_value(fields).map_err(|error| {
-        Error::params("the record cannot be turned into named parameters").with_source(error)
-    })?;
-    match json {
-        serde_json::Value::Object(map) => {
-            Ok(Params::from_pairs(map.into_iter().map(|(name, value)| (name, Value::from_json(value)))))
+    match to_fields(fields)? {
+        Some(fields) => Ok(Params::from_pairs(fields.into_iter())),
+        None => {
+            Err(Error::params("a record must be a struct or a map, whose field names are the parameters"))
         }
-        _ => Err(Error::params("a record must be a struct or a map, whose field names are the parameters")),
     }
 }
 

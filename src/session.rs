@@ -20,6 +20,8 @@ use crate::settings::Settings;
 use crate::sql::{self, Statement};
 
 mod load;
+
+pub(crate) use load::WholeLimit;
 mod procedure;
 mod rows;
 mod sets;

@@ -37,7 +37,9 @@ use crate::error::Result;
 use crate::params::Params;
 use crate::value::Value;
 
-pub(crate) use insert::{BoundRow, Places, PlainInsert, counted};
+#[cfg(feature = "odbc")]
+pub(crate) use insert::counted;
+pub(crate) use insert::{BoundRow, Places, PlainInsert};
 pub(crate) use obstacle::{ObstacleKind, obstacles};
 pub(crate) use script::{Piece, split};
 pub(crate) use template::Template;

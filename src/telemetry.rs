@@ -3,12 +3,13 @@
 mod process;
 mod prometheus;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 pub use process::ProcessMetrics;
 
 use crate::manager::DatabaseManager;
-use crate::metrics::{OperationCounts, Recorder};
+use crate::metrics::{self as counts, OperationCounts, Recorder};
 use crate::pool::{self, PoolStatus};
 
 /// Everything that is counted in this process, at one moment.
@@ -35,8 +36,24 @@ pub struct DatabaseMetrics {
     pub retries: u64,
     /// Migrations that were applied.
     pub migrations: u64,
+    /// The last errors, at most 20, the newest last.
+    pub last_errors: Vec<LastError>,
     /// The pool's own numbers.
     pub pool: PoolStatus,
+}
+
+/// An error that a call has met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LastError {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The call.
+    pub operation: &'static str,
+    /// The error's kind, as `ErrorKind` shows it.
+    pub kind: String,
+    /// The error as it shows itself: without values and without the driver's text.
+    pub message: String,
 }
 
 /// What one operation did, such as `execute_query`.
@@ -126,17 +143,23 @@ fn of_pool(recorder: &Recorder, pool: PoolStatus) -> DatabaseMetrics {
         operations: recorder.operations().into_iter().map(of_operation).collect(),
         retries: recorder.retries(),
         migrations: recorder.migrations(),
+        last_errors: recorder.last_errors().into_iter().map(of_error).collect(),
         pool,
     }
 }
 
-fn of_operation(counts: OperationCounts) -> OperationMetrics {
-    let OperationCounts { name, rows, durations, errors } = counts;
+fn of_error(error: counts::LastError) -> LastError {
+    let counts::LastError { at, operation, kind, message } = error;
+    LastError { at: at.into(), operation, kind: kind.to_string(), message }
+}
+
+fn of_operation(of: OperationCounts) -> OperationMetrics {
+    let OperationCounts { name, rows, durations, errors } = of;
     let calls = durations.count();
     let failed: u64 = errors.iter().map(|(_, count)| count).sum();
     let quantile = |share| millis(durations.quantile(share) * 1e3);
     let mut sum = 0;
-    let bounds = crate::metrics::BOUNDS.iter().map(|bound| Some(*bound)).chain([None]);
+    let bounds = counts::BOUNDS.iter().map(|bound| Some(*bound)).chain([None]);
     let cumulative = bounds.zip(durations.steps).map(|(bound, inside)| {
         sum += inside;
         (bound.map(|micros| ratio(micros, 1_000_000)), sum)

@@ -5,11 +5,13 @@ mod exact;
 mod interval;
 mod json;
 mod lists;
+mod serialize;
 
 pub use convert::FromValue;
 pub(crate) use exact::{exact_json, to_double, to_integer, to_single};
 pub use interval::Interval;
 pub(crate) use json::{from_pairs, whole_minutes};
+pub(crate) use serialize::to_fields;
 
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};

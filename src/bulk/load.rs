@@ -6,7 +6,7 @@ use super::options::{BulkFailure, BulkOptions, BulkReport};
 use super::row::IntoRow;
 use crate::backend::{LoadTarget, RowSource};
 use crate::error::{Error, ErrorKind, Result};
-use crate::session::Session;
+use crate::session::{Session, WholeLimit};
 use crate::value::Value;
 
 /// The rows that are still to come, given out in chunks.
@@ -17,11 +17,12 @@ pub(super) struct Source<I> {
     /// How many rows the present chunk may still have.
     left: u64,
     ended: bool,
+    limit: WholeLimit,
 }
 
 impl<I> Source<I> {
-    pub(super) fn new(rows: I, columns: usize) -> Source<I> {
-        Source { rows, columns, given: 0, left: 0, ended: false }
+    pub(super) fn new(rows: I, columns: usize, limit: WholeLimit) -> Source<I> {
+        Source { rows, columns, given: 0, left: 0, ended: false, limit }
     }
 }
 
@@ -30,6 +31,7 @@ impl<I: Iterator<Item: IntoRow>> RowSource for Source<I> {
         if self.left == 0 || self.ended {
             return Ok(false);
         }
+        self.limit.check()?;
         let Some(next) = self.rows.next() else {
             self.ended = true;
             return Ok(false);

@@ -52,7 +52,7 @@ impl Session<'_> {
         let target = self.dialect().and_then(|dialect| target(dialect, table, columns));
         let target = target.map_err(|error| named(self, error))?;
         let texts = self.texts(&target, key_columns, &options).map_err(|error| named(self, error))?;
-        let mut source = Source::new(rows.into_iter(), target.columns.len());
+        let mut source = Source::new(rows.into_iter(), target.columns.len(), self.whole_limit());
         let stage = LoadTarget {
             table: texts.stage.clone(),
             name: STAGE.to_owned(),

@@ -147,5 +147,8 @@
 //!
 //! [`Value::to_json`](crate::Value::to_json) and serde spell integers as numbers, also those beyond 2⁵³, and decimals as
 //! strings, because most readers would round them. `NaN` and the infinities are the strings `NaN`, `inf` and `-inf`, bytes are
-//! hexadecimal digits, dates, times and intervals ISO 8601. A serde struct as parameters ([`record`](crate::record)) becomes
-//! values by the same rules: a list in it is a `List`, which a `json` column takes as JSON, and a map is `Json`.
+//! hexadecimal digits, dates, times and intervals ISO 8601.
+//!
+//! The fields of a serde struct as parameters ([`record`](crate::record)) do not go by way of JSON: `NaN` and bytes stay what
+//! they are, a list is a `List`, which a `json` column takes as JSON, and a map or a struct is `Json`. What serde knows only as
+//! text (dates, decimals, UUIDs) is text, and the server reads it as the type of its column.

@@ -4,7 +4,7 @@ use super::{MOST_BYTES, OPERATION, Records, Window, is_refusal};
 use crate::backend::{LoadTarget, RowSource};
 use crate::error::{ErrorKind, Result};
 use crate::params::IntoParams;
-use crate::session::Session;
+use crate::session::{Session, WholeLimit};
 use crate::sql::{Places, PlainInsert};
 use crate::value::Value;
 
@@ -18,6 +18,7 @@ struct Kept<'r, I> {
     places: &'r Places,
     window: &'r mut Window,
     bytes: usize,
+    limit: WholeLimit,
 }
 
 impl<P: IntoParams, I: Iterator<Item = P>> RowSource for Kept<'_, I> {
@@ -25,6 +26,7 @@ impl<P: IntoParams, I: Iterator<Item = P>> RowSource for Kept<'_, I> {
         if self.window.rows.len() >= MOST_ROWS || self.bytes >= MOST_BYTES {
             return Ok(false);
         }
+        self.limit.check()?;
         let bind = |record: P| self.insert.bind(record.into_params()?);
         let Some(record) = self.records.next(bind) else { return Ok(false) };
         self.bytes += record.weight();
@@ -52,11 +54,12 @@ impl Session<'_> {
             columns: places.columns.clone(),
         };
         let mut window = Window { first: records.given + 1, rows: Vec::new() };
+        let limit = self.whole_limit();
         let loaded = self.transaction(|savepoint| {
             savepoint.load_step(OPERATION, |connection, budget| {
                 connection.begin_load(&target, budget).map(|()| 0)
             })?;
-            let mut source = Kept { records, insert, places, window: &mut window, bytes: 0 };
+            let mut source = Kept { records, insert, places, window: &mut window, bytes: 0, limit };
             savepoint.load_step(OPERATION, |connection, budget| connection.load(&mut source, budget))
         });
         match loaded {

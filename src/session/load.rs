@@ -1,13 +1,36 @@
 //! The doors for many rows and many records: statements that were made elsewhere.
 
+use std::time::Instant;
+
 use super::Session;
 use super::told::Call;
 use crate::backend::{Connection, Rows};
-use crate::deadline::Budget;
-use crate::error::{Error, ErrorKind, Result};
+use crate::context;
+use crate::deadline::{Budget, Deadline};
+use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::sql::Statement;
 
+/// The limit on the whole call, for a load that waits for somebody else's rows. Its steps look at it themselves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WholeLimit(Option<Deadline>);
+
+impl WholeLimit {
+    /// An error when it has passed, or the program was told to stop and its grace is over.
+    pub(crate) fn check(self) -> Result<()> {
+        let Some(whole) = self.0 else { return Ok(()) };
+        let left = context::in_force(whole).left_for(Phase::Query, Instant::now());
+        // What was loaded is rolled back.
+        left.map(|_| ()).map_err(|late| late.with_effect(Effect::RolledBack))
+    }
+}
+
 impl Session<'_> {
+    /// The limit on the whole call; free to look at where there is none.
+    pub(crate) fn whole_limit(&self) -> WholeLimit {
+        let whole = self.budget().whole;
+        WholeLimit((whole.at().is_some() || whole.shrinks()).then_some(whole))
+    }
+
     /// Has the connection do one step of a mass load: refused where the settings say so, its errors named, logged.
     pub(crate) fn load_step(
         &mut self,

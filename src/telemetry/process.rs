@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
-/// Memory, threads and time of this process. All zero where the system has no `/proc`.
+/// Memory, threads and time of this process. All but its number are zero where the system has no `/proc`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct ProcessMetrics {
+    /// Its number.
+    pub id: u32,
     /// Memory that is in use, in bytes.
     pub resident_bytes: u64,
     /// The most that ever was.
@@ -28,6 +30,7 @@ impl ProcessMetrics {
         let text = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
         let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
         ProcessMetrics {
+            id: std::process::id(),
             descriptors: u64::try_from(descriptors).unwrap_or(u64::MAX),
             ..parse(&text("status"), &text("stat"))
         }
@@ -45,6 +48,7 @@ fn parse(status: &str, stat: &str) -> ProcessMetrics {
         behind.split_whitespace().nth(field).and_then(|text| text.parse().ok()).unwrap_or(0.0)
     };
     ProcessMetrics {
+        id: 0,
         resident_bytes: number("VmRSS:") * 1024,
         peak_bytes: number("VmHWM:") * 1024,
         threads: number("Threads:"),

@@ -55,25 +55,6 @@ impl Value {
             _ => return None,
         })
     }
-
-    /// Any serializable thing as a value: a list stays a list, a map becomes JSON.
-    pub(crate) fn from_json(json: serde_json::Value) -> Value {
-        match json {
-            serde_json::Value::Null => Value::Null,
-            serde_json::Value::Bool(flag) => Value::Bool(flag),
-            serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-                (Some(number), _) => Value::Int(number),
-                (None, Some(number)) => Value::from(BigDecimal::from(number)),
-                _ => match number.as_f64().filter(|float| float.is_finite()) {
-                    Some(float) => Value::Float(float),
-                    None => Value::Text(number.to_string()),
-                },
-            },
-            serde_json::Value::String(text) => Value::Text(text),
-            serde_json::Value::Array(items) => Value::List(items.into_iter().map(Value::from_json).collect()),
-            map @ serde_json::Value::Object(_) => Value::Json(Box::new(map)),
-        }
-    }
 }
 
 /// An offset that a text can have. One with seconds in it becomes none, and the point in time is told in UTC.
@@ -336,9 +317,5 @@ mod tests {
         let at =
             chrono::DateTime::parse_from_rfc3339("2026-01-05T08:00:37+00:00").unwrap().with_timezone(&odd);
         assert_eq!(Value::TimestampTz(at).to_json(), "2026-01-05T08:00:37Z");
-        assert_eq!(
-            Value::from_json(serde_json::json!([1, "a", null])).to_json(),
-            serde_json::json!([1, "a", null])
-        );
     }
 }

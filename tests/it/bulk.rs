@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use batchdb::{BulkOptions, DatabaseManager, Error, ErrorKind, IntoRow, Row, Value, params};
+use batchdb::{DatabaseManager, Error, ErrorKind, IntoRow, Row, Value, params};
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, NaiveDate};
 use uuid::Uuid;
@@ -305,9 +305,12 @@ fn the_limit_is_on_a_chunk_and_not_on_the_iterator() {
         std::thread::sleep(Duration::from_millis(1));
         [n % 1_000]
     });
-    let options = BulkOptions::new().chunk_rows(50);
-    let (outcome, took) = timed(|| quick.bulk_insert_with("t", &["n"], endless, options));
-    assert!(matches!(outcome.unwrap_err().error.kind(), ErrorKind::Timeout(_)));
+    let (outcome, took) = timed(|| quick.bulk_insert("t", &["n"], endless.clone()));
+    assert!(matches!(outcome.unwrap_err().kind(), ErrorKind::Timeout(_)));
+    assert!(took < Duration::from_millis(800), "{took:?}");
+    let records = endless.map(|[n]| params! { n: n });
+    let (outcome, took) = timed(|| quick.execute_many("INSERT INTO t (n) VALUES (:n)", records));
+    assert!(matches!(outcome.unwrap_err().kind(), ErrorKind::Timeout(_)));
     assert!(took < Duration::from_millis(800), "{took:?}");
     assert_eq!(count(&db, "t"), 20);
 }
@@ -326,4 +329,21 @@ fn a_row_of_the_programs_own_kind() {
     let name: String =
         db.query_one("SELECT name FROM job WHERE id = :id", params! { id: 2 }).unwrap().get(0).unwrap();
     assert_eq!(name, "two");
+}
+
+#[test]
+fn nothing_is_prepared_by_name_where_that_is_not_wanted() {
+    let db = fresh("bulk_pooler").statement_cache(0).build().unwrap();
+    db.execute(JOB, ()).unwrap();
+    let columns = ["id", "name"];
+    assert_eq!(db.bulk_insert("job", &columns, (1..=100).map(|id| (id, "x"))).unwrap(), 100);
+    assert_eq!(db.bulk_upsert("job", &columns, &["id"], (51..=150).map(|id| (id, "y"))).unwrap(), 100);
+    let records = (151..=1_000).map(|id| params! { id: id, name: "z" });
+    assert_eq!(
+        db.execute_many("INSERT INTO job (id, name) VALUES (:id, lower(:name))", records).unwrap(),
+        850
+    );
+    let prepared = "SELECT count(*) AS n FROM pg_prepared_statements WHERE statement !~ 'pg_type'";
+    assert_eq!(db.query_one(prepared, ()).unwrap().get::<i64>("n").unwrap(), 0);
+    assert_eq!(count(&db, "job"), 1_000);
 }

@@ -17,6 +17,7 @@ mod many;
 mod map_stream;
 mod migrate;
 mod mock;
+mod monitor;
 mod odbc;
 mod pool;
 mod query;

@@ -45,16 +45,28 @@ impl std::fmt::Debug for Buffer {
     }
 }
 
+/// How a driver is told of a value that has no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Long {
+    /// By the long types of ODBC.
+    Typed,
+    /// By no size: Microsoft's drivers make `varchar(max)` and its like of that, and of the long types the old `text` and
+    /// `image`, which can be compared with nothing. FreeTDS 1.3 would cut the value at 8,000 bytes, without an error.
+    Unsized,
+}
+
 /// The arguments of a statement.
 ///
 /// # Errors
 ///
 /// `Params`, when the database cannot take a value as it is.
-pub(super) fn arguments(values: &[Value], flavor: Flavor) -> Result<Vec<Argument>> {
+pub(super) fn arguments(values: &[Value], flavor: Flavor, long: Long) -> Result<Vec<Argument>> {
     (1..)
         .zip(values)
         .map(|(number, value)| {
-            argument(value, flavor).map_err(|error| error.at(format_args!("parameter {number}")))
+            argument(value, flavor)
+                .map(|argument| argument.with(long))
+                .map_err(|error| error.at(format_args!("parameter {number}")))
         })
         .collect()
 }
@@ -94,10 +106,15 @@ fn argument(value: &Value, flavor: Flavor) -> Result<Argument> {
     })
 }
 
-/// Refuses a NUL character where the driver would end the text there.
+/// Refuses a NUL character. Most drivers end the text there. SQL Server itself would keep it, but who reads it through
+/// such a driver would see a part of the text.
 fn checked(text: &str, flavor: Flavor) -> Result<&str> {
-    if flavor != Flavor::SqlServer && text.contains('\0') {
-        return Err(Error::params("the text has a NUL character in it, and the driver would cut it there"));
+    if text.contains('\0') {
+        let message = match flavor {
+            Flavor::SqlServer => "the text has a NUL character in it, which few programs read back",
+            _ => "the text has a NUL character in it, and the driver would cut it there",
+        };
+        return Err(Error::params(message).with_hint("send it as bytes, or take the NUL out"));
     }
     Ok(text)
 }
@@ -231,6 +248,19 @@ impl Argument {
     }
 }
 
+impl Argument {
+    fn with(self, long: Long) -> Argument {
+        let sql_type = match self.sql_type {
+            _ if long == Long::Typed => return self,
+            SqlDataType::EXT_LONG_VARCHAR => SqlDataType::VARCHAR,
+            SqlDataType::EXT_W_LONG_VARCHAR => SqlDataType::EXT_W_VARCHAR,
+            SqlDataType::EXT_LONG_VAR_BINARY => SqlDataType::EXT_VAR_BINARY,
+            _ => return self,
+        };
+        Argument { sql_type, size: 0, ..self }
+    }
+}
+
 impl HasDataType for Argument {
     fn data_type(&self) -> DataType {
         DataType::Other {
@@ -298,8 +328,15 @@ mod tests {
         assert_eq!((plain.sql_type, plain.size), (SqlDataType::VARCHAR, 100));
         let wide = bound("é€😀", Flavor::SqlServer);
         assert_eq!((wide.sql_type, wide.size, wide.indicator), (SqlDataType::EXT_W_VARCHAR, 100, 8));
-        assert_eq!(bound("a".repeat(8001), Flavor::SqlServer).sql_type, SqlDataType::EXT_LONG_VARCHAR);
-        assert_eq!(bound("é".repeat(4001), Flavor::SqlServer).sql_type, SqlDataType::EXT_W_LONG_VARCHAR);
+        for (value, typed, kept) in [
+            (Value::from("a".repeat(8001)), SqlDataType::EXT_LONG_VARCHAR, SqlDataType::VARCHAR),
+            (Value::from("é".repeat(4001)), SqlDataType::EXT_W_LONG_VARCHAR, SqlDataType::EXT_W_VARCHAR),
+            (Value::from(vec![0_u8; 8001]), SqlDataType::EXT_LONG_VAR_BINARY, SqlDataType::EXT_VAR_BINARY),
+        ] {
+            assert_eq!(bound(value.clone(), Flavor::SqlServer).sql_type, typed);
+            let max = bound(value, Flavor::SqlServer).with(Long::Unsized);
+            assert_eq!((max.sql_type, max.size), (kept, 0));
+        }
         assert_eq!(bound("é€😀", Flavor::Sqlite).cdata_type(), CDataType::Char);
     }
 
@@ -325,8 +362,19 @@ mod tests {
     }
 
     #[test]
+    fn old_dates_go_to_sql_server_as_text() {
+        let day = |year| NaiveDate::from_ymd_opt(year, 3, 1).unwrap();
+        for (year, c_type) in [(1, CDataType::Char), (1752, CDataType::Char), (1753, CDataType::TypeDate)] {
+            assert_eq!(bound(Value::Date(day(year)), Flavor::SqlServer).cdata_type(), c_type);
+        }
+        let at = Value::Timestamp(day(1583).and_hms_opt(1, 2, 3).unwrap());
+        assert_eq!(bound(at, Flavor::SqlServer).cdata_type(), CDataType::Char);
+    }
+
+    #[test]
     fn what_cannot_go_unchanged_is_refused_with_its_place() {
-        let refused = |value: Value, flavor| arguments(&[Value::Null, value], flavor).unwrap_err();
+        let refused =
+            |value: Value, flavor| arguments(&[Value::Null, value], flavor, Long::Typed).unwrap_err();
         let fine = NaiveDate::from_ymd_opt(2026, 1, 2).unwrap().and_hms_nano_opt(3, 4, 5, 678).unwrap();
         for error in [
             refused(Value::Timestamp(fine), Flavor::SqlServer),
@@ -336,7 +384,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Params);
             assert!(error.to_string().starts_with("parameter 2: "), "{error}");
         }
-        assert!(argument(&Value::from("a\0b"), Flavor::SqlServer).is_ok());
+        assert!(argument(&Value::from("a\0b"), Flavor::SqlServer).is_err());
     }
 
     #[test]

@@ -16,14 +16,14 @@ use crate::log_line;
 use crate::settings::scrub;
 use crate::sql::Statement;
 
-use super::bind::arguments;
+use super::bind::{Long, arguments};
 use super::cells::Chunk;
 use super::classify::{Moment, judge, lost};
 use super::decode::Decoder;
 use super::diagnostics::Failure;
 use super::flavor::Flavor;
 use super::link::{Gauge, Link};
-use super::session::Address;
+use super::session::{Address, Opened};
 use super::stream::OdbcRows;
 use super::transaction::Control;
 use super::worker::{Job, Reply, Wanted, Work, replies, spawn};
@@ -47,6 +47,7 @@ const PARTING: Duration = Duration::from_millis(50);
 pub(super) struct OdbcConnection {
     address: Arc<Address>,
     flavor: Flavor,
+    long: Long,
     /// `None` only while the connection is dropped.
     jobs: Option<Sender<Job>>,
     ended: Receiver<()>,
@@ -112,9 +113,10 @@ impl OdbcConnection {
         let link = Arc::new(Link::counted_by(abandoned));
         let ends = spawn(Arc::clone(address), left, Arc::clone(&link))?;
         match wait(&ends.opened, limit) {
-            Waited::Message(Ok(flavor)) => Ok(OdbcConnection {
+            Waited::Message(Ok(Opened { flavor, long })) => Ok(OdbcConnection {
                 address: Arc::clone(address),
                 flavor,
+                long,
                 jobs: Some(ends.jobs),
                 ended: ends.ended,
                 link,
@@ -310,7 +312,7 @@ impl OdbcConnection {
             return Err(Error::usage("SQLite's ODBC driver would run this and lose the rows of RETURNING")
                 .with_hint("run it without RETURNING, and read the rows by a SELECT"));
         }
-        let arguments = arguments(&statement.args, self.flavor)?;
+        let arguments = arguments(&statement.args, self.flavor, self.long)?;
         let deadline = budget.step(Instant::now());
         let work = Work { text: Arc::clone(&statement.text), arguments, wanted, left: left(deadline) };
         Ok((work, self.moment(Phase::Query, deadline, statement.traits.acts)))

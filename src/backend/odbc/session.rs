@@ -16,6 +16,7 @@ use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
 use crate::settings::{Driver, Secret};
 
+use super::bind::Long;
 use super::diagnostics::{DriverText, Failure, Record, records};
 use super::drivers::{self, Choice};
 use super::flavor::Flavor;
@@ -58,6 +59,13 @@ pub(super) struct Session<'l> {
     link: &'l Link,
 }
 
+/// What a caller must know of an open connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Opened {
+    pub(super) flavor: Flavor,
+    pub(super) long: Long,
+}
+
 impl<'l> Session<'l> {
     /// Loads the driver, connects, logs in, and sets the session up.
     pub(super) fn open(address: &Address, left: Duration, link: &'l Link) -> Result<Session<'l>, Failure> {
@@ -95,8 +103,35 @@ impl<'l> Session<'l> {
         Ok(session)
     }
 
-    pub(super) fn flavor(&self) -> Flavor {
-        self.flavor
+    /// What a caller must know of it.
+    pub(super) fn opened(&self) -> Opened {
+        // No question but for the name tells this; the names are those of Microsoft's libraries, on Windows too.
+        let name = match self.flavor {
+            Flavor::SqlServer => self.driver_name().to_ascii_lowercase(),
+            _ => String::new(),
+        };
+        let is_microsofts = ["msodbcsql", "sqlncli", "sqlsrv"].iter().any(|part| name.contains(part));
+        Opened { flavor: self.flavor, long: if is_microsofts { Long::Unsized } else { Long::Typed } }
+    }
+
+    /// The file name of the driver's library.
+    fn driver_name(&self) -> String {
+        const UNITS: usize = 256;
+        let mut name = [0_u16; UNITS];
+        // SAFETY: the handle is valid and connected, and this piece of information is a text, for which the pointer
+        // has the place that is told, in bytes.
+        let result = unsafe {
+            odbc_sys::SQLGetInfoW(
+                self.connection.as_sys(),
+                InfoType::DriverName,
+                name.as_mut_ptr().cast(),
+                (UNITS * size_of::<u16>()) as i16,
+                null_mut(),
+            )
+        };
+        let known = matches!(result, SqlReturn::SUCCESS | SqlReturn::SUCCESS_WITH_INFO);
+        let name = name.split(|unit| *unit == 0).next().filter(|_| known).unwrap_or_default();
+        String::from_utf16_lossy(name)
     }
 
     /// A new statement on this connection.

@@ -1,6 +1,7 @@
 //! The room against real drivers: SQLite's for what a database answers, FreeTDS for servers that fail.
 
 mod connecting;
+mod loads;
 mod tds;
 
 use std::path::PathBuf;

@@ -27,7 +27,8 @@ pub(super) fn words(flavor: Flavor, control: Control) -> Option<Cow<'static, str
         (Flavor::SqlServer, Control::Begin(begin)) => match begin.isolation {
             None => "BEGIN TRANSACTION".into(),
             Some(level) => {
-                format!("SET TRANSACTION ISOLATION LEVEL {}; BEGIN TRANSACTION", level.sql()).into()
+                let level = if level == Isolation::Snapshot { "SNAPSHOT" } else { level.sql() };
+                format!("SET TRANSACTION ISOLATION LEVEL {level}; BEGIN TRANSACTION").into()
             }
         },
         // A transaction that the server has doomed, or that a procedure left at another depth, would be
@@ -77,7 +78,8 @@ pub(super) fn attribute(level: Isolation) -> u32 {
     match level {
         Isolation::ReadCommitted => 2,
         Isolation::RepeatableRead => 4,
-        Isolation::Serializable => 8,
+        // ODBC knows no other that keeps all of a snapshot's promise.
+        Isolation::Serializable | Isolation::Snapshot => 8,
     }
 }
 
@@ -97,6 +99,9 @@ mod tests {
             say(Flavor::SqlServer, Control::Begin(begin)),
             "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; BEGIN TRANSACTION"
         );
+        let snapshot = Begin { isolation: Some(Isolation::Snapshot), ..Begin::default() };
+        assert!(say(Flavor::SqlServer, Control::Begin(snapshot)).contains("LEVEL SNAPSHOT;"));
+        assert_eq!(say(Flavor::Postgres, Control::Begin(snapshot)), "BEGIN ISOLATION LEVEL REPEATABLE READ");
         assert!(say(Flavor::SqlServer, Control::Commit(begin)).ends_with("LEVEL READ COMMITTED"));
         let commit = say(Flavor::SqlServer, Control::Commit(Begin::default()));
         assert!(

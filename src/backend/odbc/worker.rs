@@ -13,9 +13,8 @@ use super::bind::Argument;
 use super::cells::{Chunk, Way};
 use super::columns::{Column, column};
 use super::diagnostics::Failure;
-use super::flavor::Flavor;
 use super::link::Link;
-use super::session::{Address, Session};
+use super::session::{Address, Opened, Session};
 use super::statement::Statement;
 use super::transaction::Control;
 
@@ -62,8 +61,8 @@ pub(super) enum Reply {
 pub(super) struct Ends {
     /// Dropping it closes the connection.
     pub(super) jobs: Sender<Job>,
-    /// The flavor of the open connection, or why there is none.
-    pub(super) opened: Receiver<Result<Flavor, Failure>>,
+    /// What is to be known of the open connection, or why there is none.
+    pub(super) opened: Receiver<Result<Opened, Failure>>,
     /// Never has a message; it disconnects when the thread has done its last driver call.
     pub(super) ended: Receiver<()>,
 }
@@ -107,14 +106,14 @@ fn serve(
     address: &Address,
     left: Duration,
     link: &Link,
-    announce: &Sender<Result<Flavor, Failure>>,
+    announce: &Sender<Result<Opened, Failure>>,
     inbox: &Receiver<Job>,
 ) {
     let session = match Session::open(address, left, link) {
         Ok(session) => session,
         Err(failure) => return drop(announce.send(Err(failure))),
     };
-    if announce.send(Ok(session.flavor())).is_err() {
+    if announce.send(Ok(session.opened())).is_err() {
         return;
     }
     for job in inbox {

@@ -52,14 +52,15 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("transfer", 13),
     ("builder", 13),
     ("health", 13),
-    ("guide", 14),
-    ("testing", 14),
-    ("testing::embedded_postgres", 14),
-    ("testing::mock", 14),
-    ("testing::test_database", 14),
-    ("testing::fixtures", 14),
-    ("testing::round_trip", 14),
-    (ROOT, 14),
+    ("monitor", 14),
+    ("guide", 15),
+    ("testing", 15),
+    ("testing::embedded_postgres", 15),
+    ("testing::mock", 15),
+    ("testing::test_database", 15),
+    ("testing::fixtures", 15),
+    ("testing::round_trip", 15),
+    (ROOT, 15),
 ];
 
 /// `lib.rs`: the contents page.
@@ -120,6 +121,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("clap", &["bin"]),
     ("comfy_table", &["bin"]),
     ("tempfile", &["testing"]),
+    ("tiny_http", &["monitor"]),
 ];
 
 /// Foreign crates that are vocabulary, and may be named anywhere.

@@ -22,6 +22,11 @@ pub(super) fn seed() -> u64 {
     *SEED
 }
 
+/// How many values of a type: so many, or as many as `TYPES_ROUNDS` says.
+pub(super) fn rounds(many: usize) -> usize {
+    env::var("TYPES_ROUNDS").map_or(many, |rounds| rounds.parse().expect("TYPES_ROUNDS is a number"))
+}
+
 pub(super) struct Generator(pub(super) Rng);
 
 impl Generator {

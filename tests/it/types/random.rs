@@ -1,8 +1,8 @@
 //! Random values of every type, through every backend that has it.
 
-use batchdb::{DatabaseManager, Value, params};
+use batchdb::{DatabaseManager, Row, Value, params};
 
-use super::generator::{Generator, seed};
+use super::generator::{Generator, rounds, seed};
 use super::same;
 use crate::common::fresh;
 
@@ -81,10 +81,6 @@ const OWN: &[&str] = &[
     "CREATE TYPE texts AS RANGE (subtype = text, collation = \"C\")",
 ];
 
-fn rounds(many: usize) -> usize {
-    std::env::var("TYPES_ROUNDS").map_or(many, |rounds| rounds.parse().expect("TYPES_ROUNDS is a number"))
-}
-
 /// Sends a value and reads it again, with what the server itself would print of it.
 fn check(db: &DatabaseManager, ty: &str, value: &Value, mode: &str) {
     let sql = format!("SELECT :v::{ty} AS v, format('%s', :v::{ty}) AS printed, NULL::{ty} AS missing");
@@ -130,14 +126,24 @@ fn every_type_of_postgres_is_kept_in_a_column() {
     let unnamed = builder.statement_cache(0).build().unwrap();
     let mut generator = Generator::new(1);
     for (number, ty) in TYPES.iter().chain(ARRAYS).enumerate() {
-        for (db, mode) in [(&prepared, "prepared"), (&unnamed, "unnamed")] {
+        for (db, mode) in [(&prepared, "prepared"), (&unnamed, "unnamed"), (&prepared, "copied")] {
             let table = format!("t_{mode}_{number}");
             db.execute(&format!("CREATE TABLE {table} (id int, v {ty})"), ()).unwrap();
             let values: Vec<Value> =
                 (0..rounds(6)).map(|_| generator.postgres(ty)).chain([Value::Null]).collect();
-            let records = values.iter().enumerate().map(|(id, value)| params! { id: id, v: value.clone() });
-            let insert = format!("INSERT INTO {table} VALUES (:id, :v)");
-            if let Err(error) = db.execute_many(&insert, records) {
+            let written = if mode == "copied" {
+                // In binary up to the first value that has no such form, and as text from there on.
+                let rows = values
+                    .iter()
+                    .enumerate()
+                    .map(|(id, value)| Row::from_pairs([("id", Value::from(id)), ("v", value.clone())]));
+                db.bulk_insert(&table, &["id", "v"], rows)
+            } else {
+                let records =
+                    values.iter().enumerate().map(|(id, value)| params! { id: id, v: value.clone() });
+                db.execute_many(&format!("INSERT INTO {table} VALUES (:id, :v)"), records)
+            };
+            if let Err(error) = written {
                 panic!("TYPES_SEED={} {mode} {ty}: {}", seed(), error.report());
             }
             let rows = db.execute_query(&format!("SELECT v FROM {table} ORDER BY id"), ()).unwrap();

@@ -7,7 +7,7 @@ mod scripted;
 use batchdb::{DatabaseManager, ErrorKind, MigrateOnStart, Value, params};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 
-use super::generator::{Generator, seed};
+use super::generator::{Generator, rounds, seed};
 use super::tokens::{self, Column, days, digits, long, null, parts, pointed, result, short, ticks, utf16};
 use super::{decimal, same};
 use crate::common::unique;
@@ -262,7 +262,7 @@ fn parameters_reach_the_server_as_they_are() {
     };
     let mut generator = Generator::new(4);
     let g = &mut generator;
-    for _ in 0..40 {
+    for _ in 0..rounds(40) {
         let values = [
             Value::Bool(g.0.bool()),
             Value::Int(g.int(i64::MIN, i64::MAX)),

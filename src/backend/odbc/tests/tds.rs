@@ -1,7 +1,7 @@
 //! FreeTDS against a server of ours that speaks as much TDS 7.4 as it takes to fail in the middle.
 
 #[path = "../../../../tests/faults/tds.rs"]
-mod scripted;
+pub(super) mod scripted;
 
 use super::*;
 use scripted::{Answer, Server, Then};

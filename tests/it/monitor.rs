@@ -1,0 +1,113 @@
+//! The monitor, asked by programs and looked at by a browser.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use batchdb::{DatabaseManager, Monitor};
+
+use crate::common::{eventually, postgres, timed};
+
+/// The status and the body that a request gets.
+fn ask(address: SocketAddr, request: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    write!(stream, "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("no-store"), "{head}");
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[test]
+fn programs_are_told_what_they_ask_for() {
+    let db = postgres("monitor");
+    db.execute_query("SELECT 1", ()).unwrap();
+    db.execute_query("SELECT 'value7' FROM nothing7", ()).unwrap_err();
+    let monitor = Monitor::serve("127.0.0.1:0", [&db]).unwrap();
+    let get = |path: &str| ask(monitor.address(), &format!("GET {path}"));
+
+    let (status, metrics) = get("/metrics");
+    let wanted = format!("batchdb_operation_duration_seconds_count{{database=\"{}\"", db.name());
+    assert!(status == 200 && metrics.contains(&wanted), "{metrics}");
+    let (_, json) = get("/metrics.json?now");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let of_db = json["databases"].as_array().unwrap().iter().find(|of| of["database"] == db.name()).unwrap();
+    assert_eq!(of_db["last_errors"][0]["kind"], "Syntax");
+    assert!(!of_db["last_errors"].to_string().contains("value7"), "{}", of_db["last_errors"]);
+    assert_eq!(get("/healthz"), (200, "ok\n".to_owned()));
+    let (status, report) = get("/readyz");
+    assert!(status == 200 && report.contains("\"overall_status\":\"healthy\""), "{report}");
+    assert_eq!(get("/nothing").0, 404);
+    assert_eq!(ask(monitor.address(), "POST /metrics").0, 405);
+}
+
+#[test]
+fn a_program_whose_database_is_away_lives_and_is_not_ready() {
+    let away = DatabaseManager::builder("monitor_away")
+        .connection_string("postgresql://job:secret7@127.0.0.1:1/none")
+        .build()
+        .unwrap();
+    let monitor = Monitor::serve("127.0.0.1:0", [&away]).unwrap();
+    assert_eq!(ask(monitor.address(), "GET /healthz").0, 200);
+    let (status, report) = ask(monitor.address(), "GET /readyz");
+    assert_eq!(status, 503);
+    assert!(report.contains("monitor_away") && !report.contains("secret7"), "{report}");
+    let address = monitor.address();
+    let ((), took) = timed(|| drop(monitor));
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    eventually("the port is free again", || std::net::TcpListener::bind(address).is_ok());
+}
+
+/// The value of an attribute of the page's body.
+fn attribute<'p>(page: &'p str, name: &str) -> Option<&'p str> {
+    page.split_once(&format!("{name}=\""))?.1.split('"').next()
+}
+
+#[test]
+fn a_browser_sees_the_numbers_change_and_no_error() {
+    let db = postgres("monitor");
+    let monitor = Monitor::serve("127.0.0.1:0", [&db]).unwrap();
+    let over = AtomicBool::new(false);
+    let folder = tempfile::tempdir().unwrap();
+    let shot = std::env::var_os("MONITOR_SCREENSHOT");
+    let seen = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                db.execute_query("SELECT pg_sleep(0.002)", ()).unwrap();
+                let _ = db.execute("INSERT INTO nothing VALUES (1)", ());
+            }
+        });
+        let mut browser = Command::new("chromium");
+        browser.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]);
+        browser.args(["--disable-background-networking", "--disable-component-update", "--disable-quic"]);
+        browser.args(["--enable-logging=stderr", "--v=0", "--window-size=1200,1000"]);
+        // Time runs as fast as answers come, until five seconds of the page's own have passed.
+        browser.arg("--virtual-time-budget=5000");
+        browser.arg(format!("--user-data-dir={}", folder.path().display()));
+        match &shot {
+            Some(path) => browser.arg(format!("--screenshot={}", path.display())),
+            None => browser.arg("--dump-dom"),
+        };
+        let output = browser.arg(format!("http://{}/", monitor.address())).output();
+        over.store(true, Ordering::Relaxed);
+        output.expect("chromium is needed for this test: `make setup` installs it")
+    });
+    let (page, log) = (String::from_utf8_lossy(&seen.stdout), String::from_utf8_lossy(&seen.stderr));
+    let told: Vec<_> = log.lines().filter(|line| line.contains(":CONSOLE")).collect();
+    assert_eq!(told, Vec::<&str>::new(), "the page's console");
+    if shot.is_some() {
+        return;
+    }
+    let number = |name: &str| -> u64 {
+        attribute(&page, name)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| panic!("no {name}: {page}\n{log}"))
+    };
+    assert!(number("data-updates") >= 2, "{page}");
+    assert!(number("data-calls") > number("data-first-calls"), "{page}");
+    assert!(page.contains(db.name()) && page.contains("Syntax"), "{page}");
+}

@@ -1,0 +1,171 @@
+//! The same bodies on every database that is at hand: PostgreSQL by its own protocol and through psqlODBC, SQLite through
+//! its driver, and the T-SQL servers of `BATCHDB_TEST_SQLSERVER`, one connection string a line.
+//!
+//! A table at the end says of each body and each database whether it passed, failed, or did not run, and why. What did
+//! not run is never called passed. Words on the command line choose the bodies whose names have one of them.
+#![allow(clippy::unwrap_used, reason = "a test that fails by `unwrap` says where and why")]
+#![allow(clippy::print_stdout, reason = "the report is what this program is for")]
+
+mod errors;
+mod log_lines;
+mod operations;
+mod results;
+mod target;
+mod transactions;
+mod values;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use batchdb::testing::EmbeddedPostgres;
+
+use target::{Left, Target, Told};
+
+type Body = fn(&Target) -> Told;
+
+macro_rules! bodies {
+    ($($room:ident :: { $($name:ident),+ $(,)? }),+ $(,)?) => {
+        &[$($((stringify!($name), $room::$name as Body)),+),+]
+    };
+}
+
+const BODIES: &[(&str, Body)] = bodies! {
+    values::{
+        values_come_back_as_they_went,
+        text_comes_back_as_it_went,
+        long_values_come_back_whole_in_bounded_memory,
+        a_nul_in_a_text_arrives_or_is_refused,
+        lists_and_nulls,
+        plain_text_is_varchar_and_other_text_nvarchar,
+    },
+    results::{
+        many_rows_come_whole,
+        a_stream_may_end_early,
+        several_results_come_in_order,
+        counts_are_those_of_the_statement_under_triggers,
+        what_a_write_puts_out_comes_back,
+        records_go_in_together_or_not_at_all,
+        rows_of_a_mass_load_go_in,
+        pages_and_odd_names,
+    },
+    errors::{
+        errors_have_their_kinds_and_leave_the_connection_usable,
+        an_error_behind_rows_or_counts_is_the_error_of_the_whole,
+        a_wrong_password_is_refused_as_such,
+        a_slow_statement_ends_at_its_deadline,
+        a_lock_is_not_waited_for_longer_than_asked,
+    },
+    transactions::{
+        a_transaction_is_done_or_undone,
+        a_savepoint_is_undone_by_itself,
+        a_swallowed_error_is_no_commit,
+        isolation_is_the_transactions_alone,
+        a_snapshot_sees_no_later_commit,
+        of_two_in_a_deadlock_one_is_tried_again,
+    },
+    operations::{
+        a_borrower_finds_a_clean_session,
+        a_procedure_returns_all_that_it_has,
+        what_the_server_says_is_in_the_log,
+        a_read_only_database_takes_no_writes,
+        a_health_check_says_what_is_there,
+        locks_and_claims,
+        migrations_run_in_batches,
+    },
+};
+
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    Failed,
+    Left(Left),
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        match self {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "FAILED",
+            Outcome::Left(Left::NotItsMatter(_)) => "–",
+            Outcome::Left(Left::NotSupported(_)) => "not supported",
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    log_lines::keep();
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    if std::env::args().any(|word| word == "--list") {
+        BODIES.iter().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
+    let bodies: Vec<_> = BODIES
+        .iter()
+        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())))
+        .collect();
+    if bodies.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    let server = EmbeddedPostgres::builder().max_connections(300).start();
+    let server = server.expect("a throw-away PostgreSQL server is needed for the tests");
+    let mut targets = vec![Target::postgres(&server), Target::psql_odbc(&server), Target::sqlite()];
+    let strings = std::env::var("BATCHDB_TEST_SQLSERVER").unwrap_or_default();
+    let strings = strings.lines().map(str::trim).filter(|line| !line.is_empty());
+    targets.extend((1..).zip(strings).map(|(number, text)| Target::sql_server(number, text)));
+
+    let mut table = Vec::new();
+    for (name, body) in bodies {
+        let outcomes: Vec<Outcome> = targets.iter().map(|target| run(name, *body, target)).collect();
+        table.push((*name, outcomes));
+    }
+    targets.iter().for_each(Target::clean);
+    report(&targets, &table)
+}
+
+fn run(name: &str, body: Body, target: &Target) -> Outcome {
+    let started = Instant::now();
+    let outcome = match catch_unwind(AssertUnwindSafe(|| body(target))) {
+        Ok(Ok(())) => Outcome::Passed,
+        Ok(Err(left)) => Outcome::Left(left),
+        Err(_) => Outcome::Failed,
+    };
+    println!("{name} on {}: {} in {} ms", target.name, outcome.word(), started.elapsed().as_millis());
+    outcome
+}
+
+/// Prints the table, and what did not run with the reasons.
+fn report(targets: &[Target], table: &[(&str, Vec<Outcome>)]) -> ExitCode {
+    let width = table.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let titles: Vec<String> = targets.iter().map(|target| format!("{:>20}", target.name)).collect();
+    println!("\n{:width$} {}", "", titles.concat());
+    for (name, outcomes) in table {
+        let words: Vec<String> = outcomes.iter().map(|outcome| format!("{:>20}", outcome.word())).collect();
+        println!("{name:width$} {}", words.concat());
+    }
+    for (place, target) in targets.iter().enumerate() {
+        let count = |word| table.iter().filter(|(_, outcomes)| outcomes[place].word() == word).count();
+        println!(
+            "{}: {} passed, {} failed, {} not supported by that server, {} not its matter",
+            target.name,
+            count("passed"),
+            count("FAILED"),
+            count("not supported"),
+            count("–")
+        );
+        for (name, outcomes) in table {
+            if let Outcome::Left(Left::NotSupported(why)) = &outcomes[place] {
+                println!("    {name}: {why}");
+            }
+        }
+    }
+    if !targets.iter().any(Target::is_t_sql) {
+        println!(
+            "NOT RUN on SQL Server: BATCHDB_TEST_SQLSERVER is not set (connection strings, one a line). What T-SQL \
+             needs of a server is untested here, but for what the scripted server of the other tests plays."
+        );
+    }
+    let failed = table.iter().flat_map(|(_, outcomes)| outcomes).any(|outcome| *outcome == Outcome::Failed);
+    println!("sqlserver: {}", if failed { "FAILED" } else { "nothing failed" });
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
