@@ -1,6 +1,6 @@
-//! The pool: r2d2 keeps the slots, a gate decides who may have one, and the caller's own thread fills it.
+//! The pool: r2d2 makes the slots, a gate decides who may have one, and the caller's own thread fills it.
 //!
-//! A checkout waits in line at the gate, takes a slot, connects or tests the connection where that is
+//! A checkout waits in line at the gate, gets a live slot or a new one, connects or tests the connection where that is
 //! needed, all under one deadline and with the caller's own error. On return a connection is kept when
 //! fewer than `POOL_SIZE` lie idle or somebody waits, and closed otherwise.
 
@@ -17,7 +17,7 @@ pub(crate) use registry::{PoolHandle, all, pool_for};
 pub use status::PoolStatus;
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ use self::first_use::FirstUse;
 use self::gate::{Gate, Permit, Refused};
 use self::leaks::{Loans, Note};
 use self::outage::Outage;
-use self::slot::{Live, Slot, SlotManager, close_together, expiry};
+use self::slot::{Live, Slot, SlotManager, Slotted, close_together, expiry};
 use self::waits::Waits;
 use crate::backend::{self, Connection, Connector};
 use crate::context;
@@ -54,12 +54,11 @@ static TIMER: LazyLock<Arc<ScheduledThreadPool>> = LazyLock::new(|| {
 pub(crate) struct Pool {
     settings: Arc<Settings>,
     connector: Arc<dyn Connector>,
-    gate: Gate,
+    /// Who may have a connection, and the live ones that nobody has.
+    gate: Gate<Slotted>,
     slots: r2d2::Pool<SlotManager>,
     outage: Outage,
     recorder: Recorder,
-    /// Live connections that nobody uses.
-    idle: AtomicUsize,
     /// Connections thrown away as broken, since the start.
     invalid: AtomicU64,
     /// Connections opened, since the start.
@@ -81,8 +80,8 @@ impl Pool {
     pub(crate) fn new(settings: Arc<Settings>) -> Result<Pool> {
         let connector = backend::connector(&settings)?;
         let capacity = settings.pool_size as usize + settings.max_overflow as usize;
-        // Twice the capacity: for a moment a checkout holds an empty slot aside while it takes a live one.
-        // An empty slot costs nothing, and the gate alone bounds the connections.
+        // Twice the capacity: a slot that comes too late for who asked for it counts too. An empty slot costs nothing, and
+        // the gate alone bounds the connections.
         let slots = r2d2::Pool::builder()
             .max_size(u32::try_from(capacity * 2).unwrap_or(u32::MAX))
             .min_idle(Some(0))
@@ -97,7 +96,6 @@ impl Pool {
             slots,
             outage: Outage::default(),
             recorder: Recorder::default(),
-            idle: AtomicUsize::new(0),
             invalid: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             suspect_before: AtomicU64::new(0),
@@ -134,12 +132,14 @@ impl Pool {
         self.refuse_too_many_abandoned()?;
         let started = Instant::now();
         let patience = Deadline::after(started, self.settings.pool_timeout);
-        let permit = self.enter(patience, whole)?;
-        let mut slot = self.take_slot(patience.earlier(whole))?;
+        let (permit, idle) = self.enter(patience, whole)?;
+        let mut slot = match idle {
+            Some(slot) => slot,
+            None => self.new_slot(patience.earlier(whole))?,
+        };
         if !permit.waited() && slot.live().is_some_and(|live| self.is_fresh(live, started)) {
             self.waits.count_none();
         } else if let Err(error) = self.make_ready(&mut slot, whole) {
-            slot.discard();
             drop(slot);
             drop(permit);
             return Err(error);
@@ -147,10 +147,10 @@ impl Pool {
             self.waits.count(started.elapsed());
         }
         let note = self.loans.as_ref().map(|loans| loans.note(place));
-        Ok(Lease { pool: self, slot: Some(slot), permit: Some(permit), note, dirty: false, given_up: None })
+        Ok(Lease { pool: self, held: Some((slot, permit)), note, dirty: false, used: None, given_up: None })
     }
 
-    fn enter(&self, patience: Deadline, whole: Deadline) -> Result<Permit<'_>> {
+    fn enter(&self, patience: Deadline, whole: Deadline) -> Result<(Permit<'_, Slotted>, Option<Slotted>)> {
         self.gate.enter(patience.earlier(whole)).map_err(|refused| match refused {
             Refused::Closed => self.closed(),
             Refused::TimedOut if context::in_force(whole).left(Instant::now()).is_zero() => {
@@ -176,34 +176,15 @@ impl Pool {
         Error::new(ErrorKind::Closed, "the pool of this database was closed")
     }
 
-    /// A slot of r2d2's; a live one where there is one.
-    fn take_slot(&self, until: Deadline) -> Result<r2d2::PooledConnection<SlotManager>> {
-        // Empty slots that lay on top of live ones go back when this function ends, to be dropped.
-        let mut aside = Vec::new();
-        while let Some(slot) = self.slots.try_get() {
-            if !slot.is_empty() {
-                self.idle.fetch_sub(1, Ordering::SeqCst);
-                return Ok(slot);
-            }
-            if self.idle.load(Ordering::SeqCst) == 0 {
-                return Ok(slot);
-            }
-            aside.push(slot);
-        }
-        if let Some(slot) = aside.pop() {
-            return Ok(slot);
-        }
+    /// An empty slot of r2d2's.
+    fn new_slot(&self, until: Deadline) -> Result<Slotted> {
         // The timer thread makes one: microseconds, unless the machine stands still.
         let left = until.left(Instant::now()).clamp(Duration::from_millis(100), Duration::from_secs(60));
-        let slot = self.slots.get_timeout(left).map_err(|error| {
+        self.slots.get_timeout(left).map_err(|error| {
             Error::new(ErrorKind::Checkout, "the pool's timer thread gave no slot")
                 .with_effect(Effect::NotSent)
                 .with_source(error)
-        })?;
-        if !slot.is_empty() {
-            self.idle.fetch_sub(1, Ordering::SeqCst);
-        }
-        Ok(slot)
+        })
     }
 
     /// Whether a connection may be used as it is: neither too old, nor idle for so long that it must be tested.
@@ -319,48 +300,47 @@ impl Pool {
                 self.gate.taken()
             ));
         }
-        let mut idle = Vec::new();
-        while let Some(mut slot) = self.slots.try_get() {
-            if !slot.is_empty() {
-                self.idle.fetch_sub(1, Ordering::SeqCst);
-            }
-            slot.discard();
-            idle.push(slot);
-        }
-        close_together(idle);
+        close_together(self.gate.take_idle());
     }
 
     /// What becomes of a connection that comes back: kept, cleaned and kept, or closed.
-    fn give_back(&self, slot: &mut Slot, dirty: bool) {
-        let Some(live) = slot.live() else {
-            return;
+    fn give_back(&self, mut slot: Slotted, permit: Permit<'_, Slotted>, used: Option<Instant>, dirty: bool) {
+        let last = used.unwrap_or_else(Instant::now);
+        let used = if slot.live().is_some_and(|live| self.is_worth_keeping(live, last, dirty)) {
+            self.gate.keep(permit, slot, self.settings.pool_size as usize)
+        } else {
+            Err((permit, slot))
         };
+        if let Err((permit, slot)) = used {
+            drop(slot);
+            // Only now may the next in line come, or there would be one connection too many.
+            drop(permit);
+        }
+    }
+
+    /// Whether a connection that was used last at `last` can be used again. A session with traces is cleaned on the way.
+    fn is_worth_keeping(&self, live: &mut Live, last: Instant, dirty: bool) -> bool {
         if live.connection.is_broken() || std::thread::panicking() {
             self.invalid.fetch_add(1, Ordering::Relaxed);
-            return slot.discard();
+            return false;
         }
-        let now = Instant::now();
-        if live.is_expired(now) || self.gate.is_closed() {
-            return slot.discard();
+        live.idle_since = last;
+        if live.is_expired(last) {
+            return false;
         }
-        live.idle_since = now;
         if dirty {
             // Before the effort: it would be closed all the same.
-            if self.idle.load(Ordering::SeqCst) >= self.settings.pool_size as usize
-                && self.gate.waiting() == 0
-            {
-                return slot.discard();
+            if !self.gate.has_room(self.settings.pool_size as usize) {
+                return false;
             }
             self.clean(live);
         }
-        if live.connection.is_broken() || !self.counts_as_idle() {
-            slot.discard();
-        }
+        !live.connection.is_broken()
     }
 
     /// Cleans a used session; a connection on which that fails is broken.
     fn clean(&self, live: &mut Live) {
-        if let Err(error) = live.connection.reset(Deadline::after(live.idle_since, RESET_LIMIT)) {
+        if let Err(error) = live.connection.reset(Deadline::after(Instant::now(), RESET_LIMIT)) {
             log_line::event(
                 Level::Debug,
                 &format!("a used session could not be cleaned and is closed: {error}"),
@@ -368,16 +348,6 @@ impl Pool {
             );
         }
         live.idle_since = Instant::now();
-    }
-
-    /// Counts one more idle connection. False where there are as many as are kept, and nobody waits.
-    fn counts_as_idle(&self) -> bool {
-        // Counted and compared in one step: of two that come back together, one may be too many.
-        let below = |most| {
-            let one_more = |idle| (idle < most).then_some(idle + 1);
-            self.idle.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
-        };
-        below(self.settings.pool_size as usize) || (self.gate.waiting() > 0 && below(usize::MAX))
     }
 }
 
@@ -397,11 +367,13 @@ impl std::fmt::Debug for Pool {
 #[derive(Debug)]
 pub(crate) struct Lease<'p> {
     pool: &'p Pool,
-    slot: Option<r2d2::PooledConnection<SlotManager>>,
-    permit: Option<Permit<'p>>,
+    /// `None` only while it is dropped.
+    held: Option<(Slotted, Permit<'p, Slotted>)>,
     /// Dropped last, with the loan.
     note: Option<Note>,
     dirty: bool,
+    /// When the last call ended: so long is the connection idle, and the clock need not be read again.
+    used: Option<Instant>,
     /// Why the connection was given up, where that is not an error of its own.
     given_up: Option<Error>,
 }
@@ -425,7 +397,7 @@ impl<'p> Lease<'p> {
         if let Some(reason) = &self.given_up {
             return Err(reason.clone());
         }
-        match self.slot.as_mut().and_then(|slot| slot.live()) {
+        match self.held.as_mut().and_then(|(slot, _)| slot.live()) {
             Some(live) => Ok((&mut *live.connection, &mut self.given_up)),
             None => Err(Error::new(
                 ErrorKind::Closed,
@@ -452,6 +424,11 @@ impl<'p> Lease<'p> {
         }
     }
 
+    /// A call has ended.
+    pub(crate) fn used(&mut self, ended: Instant) {
+        self.used = Some(ended);
+    }
+
     /// The session has to be cleaned before somebody else gets it.
     pub(crate) fn mark_dirty(&mut self) {
         self.dirty = true;
@@ -459,7 +436,7 @@ impl<'p> Lease<'p> {
 
     /// The connection must not be used again.
     pub(crate) fn discard(&mut self) {
-        if let Some(slot) = self.slot.as_mut().filter(|slot| !slot.is_empty()) {
+        if let Some((slot, _)) = self.held.as_mut().filter(|(slot, _)| !slot.is_empty()) {
             self.pool.invalid.fetch_add(1, Ordering::Relaxed);
             slot.empty();
         }
@@ -468,12 +445,8 @@ impl<'p> Lease<'p> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        if let Some(mut slot) = self.slot.take() {
-            self.pool.give_back(&mut slot, self.dirty);
-            // Back in r2d2's hands, or closed there.
-            drop(slot);
+        if let Some((slot, permit)) = self.held.take() {
+            self.pool.give_back(slot, permit, self.used, self.dirty);
         }
-        // Only now may the next in line come: the connection is where it will look for it.
-        drop(self.permit.take());
     }
 }

@@ -131,7 +131,8 @@ impl<'a> Session<'a> {
         if let Err(error) = &outcome {
             self.note(error);
         }
-        call.end(self.settings, self.lease.recorder(), outcome.as_ref().copied());
+        let ended = call.end(self.settings, self.lease.recorder(), outcome.as_ref().copied());
+        self.lease.used(ended);
         outcome
     }
 

@@ -1,8 +1,8 @@
-//! The gate in front of the pool: so many permits, handed out first come, first served.
+//! The gate in front of the pool: so many permits, handed out first come, first served, and with each what lies idle.
 //!
-//! r2d2 wakes its waiters in order but lets a newcomer take the connection first, and does not wake
-//! anybody when a broken connection comes back. Behind this gate a thread in r2d2 never waits for a
-//! connection to be returned, so neither matters.
+//! r2d2 wakes its waiters in order but lets a newcomer take the connection first, and does not wake anybody when a
+//! broken connection comes back. Here who has waited longest is handed what comes back, a connection with the permit
+//! or the permit alone, and one lock is all that a checkout takes.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,10 +21,10 @@ pub(super) enum Refused {
     Closed,
 }
 
-/// Hands out a fixed number of permits.
+/// Hands out a fixed number of permits, and keeps things that whoever has one may use.
 #[derive(Debug)]
-pub(super) struct Gate {
-    state: Mutex<State>,
+pub(super) struct Gate<T> {
+    state: Mutex<State<T>>,
     /// Written under the lock of the state; a mark that whoever returns a connection can look at without it.
     closed: AtomicBool,
     /// Signalled when the last permit came back.
@@ -33,18 +33,23 @@ pub(super) struct Gate {
 }
 
 #[derive(Debug)]
-struct State {
+struct State<T> {
     free: usize,
-    waiting: VecDeque<Ticket>,
+    /// What was used last lies on top. There are never more than free permits, because each permit takes one with it.
+    idle: Vec<T>,
+    waiting: VecDeque<Ticket<T>>,
     /// How many wait until all permits are back. To signal costs a system call also where nobody waits for it.
     draining: usize,
 }
 
 /// A place in the queue.
-type Ticket = Sender<Result<(), Refused>>;
+type Ticket<T> = Sender<Called<T>>;
+
+/// What comes of waiting: a permit, maybe with something to use.
+type Called<T> = Result<Option<T>, Refused>;
 
 /// There is room for the one outcome of a ticket, so this never waits.
-fn call(ticket: &Ticket, outcome: Result<(), Refused>) {
+fn call<T>(ticket: &Ticket<T>, outcome: Called<T>) {
     let _ = ticket.try_send(outcome);
 }
 
@@ -53,14 +58,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Gate {
-    pub(super) fn new(capacity: usize) -> Gate {
-        let state = State { free: capacity, waiting: VecDeque::new(), draining: 0 };
+impl<T> Gate<T> {
+    pub(super) fn new(capacity: usize) -> Gate<T> {
+        let state = State { free: capacity, idle: Vec::new(), waiting: VecDeque::new(), draining: 0 };
         Gate { state: Mutex::new(state), closed: AtomicBool::new(false), drained: Condvar::new(), capacity }
     }
 
-    /// Waits in line for a permit.
-    pub(super) fn enter(&self, until: Deadline) -> Result<Permit<'_>, Refused> {
+    /// Waits in line for a permit; with it comes something idle, where there is any.
+    pub(super) fn enter(&self, until: Deadline) -> Result<(Permit<'_, T>, Option<T>), Refused> {
         let (ticket, called) = {
             let mut state = lock(&self.state);
             if self.is_closed() {
@@ -68,21 +73,17 @@ impl Gate {
             }
             if state.free > 0 && state.waiting.is_empty() {
                 state.free -= 1;
-                return Ok(Permit { gate: self, waited: false });
+                return Ok((Permit { gate: self, waited: false }, state.idle.pop()));
             }
             let (ticket, called) = bounded(1);
             state.waiting.push_back(ticket.clone());
             (ticket, called)
         };
-        self.wait(&ticket, &called, until).map(|()| Permit { gate: self, waited: true })
+        let idle = self.wait(&ticket, &called, until)?;
+        Ok((Permit { gate: self, waited: true }, idle))
     }
 
-    fn wait(
-        &self,
-        ticket: &Ticket,
-        called: &Receiver<Result<(), Refused>>,
-        until: Deadline,
-    ) -> Result<(), Refused> {
+    fn wait(&self, ticket: &Ticket<T>, called: &Receiver<Called<T>>, until: Deadline) -> Called<T> {
         context::receive(called, until).unwrap_or_else(|_| {
             // Out of the queue first; if the call came in between, the permit is ours after all.
             lock(&self.state).waiting.retain(|other| !other.same_channel(ticket));
@@ -90,16 +91,50 @@ impl Gate {
         })
     }
 
+    /// Takes a permit back together with something to be used again: for who has waited longest, else to lie idle.
+    ///
+    /// Gives both back where the gate is closed, or nobody waits and `most` lie idle already. Then it is to be thrown
+    /// away before the permit is returned, or somebody would make a new one while it is still there.
+    pub(super) fn keep<'g>(
+        &'g self,
+        permit: Permit<'g, T>,
+        used: T,
+        most: usize,
+    ) -> Result<(), (Permit<'g, T>, T)> {
+        let mut state = lock(&self.state);
+        if self.is_closed() || (state.waiting.is_empty() && state.idle.len() >= most) {
+            return Err((permit, used));
+        }
+        // It is taken back here.
+        std::mem::forget(permit);
+        match state.waiting.pop_front() {
+            Some(next) => call(&next, Ok(Some(used))),
+            None => {
+                state.idle.push(used);
+                self.free_one(&mut state);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `keep` would take something now.
+    pub(super) fn has_room(&self, most: usize) -> bool {
+        let state = lock(&self.state);
+        !self.is_closed() && (!state.waiting.is_empty() || state.idle.len() < most)
+    }
+
     fn leave(&self) {
         let mut state = lock(&self.state);
         match state.waiting.pop_front() {
-            Some(next) => call(&next, Ok(())),
-            None => {
-                state.free += 1;
-                if state.free == self.capacity && state.draining > 0 {
-                    self.drained.notify_all();
-                }
-            }
+            Some(next) => call(&next, Ok(None)),
+            None => self.free_one(&mut state),
+        }
+    }
+
+    fn free_one(&self, state: &mut State<T>) {
+        state.free += 1;
+        if state.free == self.capacity && state.draining > 0 {
+            self.drained.notify_all();
         }
     }
 
@@ -125,6 +160,11 @@ impl Gate {
         state.free == self.capacity
     }
 
+    /// Takes out all that lies idle.
+    pub(super) fn take_idle(&self) -> Vec<T> {
+        std::mem::take(&mut lock(&self.state).idle)
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -137,23 +177,28 @@ impl Gate {
     pub(super) fn taken(&self) -> usize {
         self.capacity - lock(&self.state).free
     }
+
+    /// How many things lie idle.
+    pub(super) fn idle(&self) -> usize {
+        lock(&self.state).idle.len()
+    }
 }
 
 /// The right to hold one connection; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Permit<'g> {
-    gate: &'g Gate,
+pub(super) struct Permit<'g, T> {
+    gate: &'g Gate<T>,
     waited: bool,
 }
 
-impl Permit<'_> {
+impl<T> Permit<'_, T> {
     /// Whether it was not there at once.
     pub(super) fn waited(&self) -> bool {
         self.waited
     }
 }
 
-impl Drop for Permit<'_> {
+impl<T> Drop for Permit<'_, T> {
     fn drop(&mut self) {
         self.gate.leave();
     }
@@ -180,14 +225,14 @@ mod tests {
 
     #[test]
     fn waiters_are_served_in_the_order_in_which_they_came() {
-        let gate = Arc::new(Gate::new(1));
+        let gate = Arc::new(Gate::<u32>::new(1));
         let held = gate.enter(Deadline::NONE).unwrap();
         let (order, served) = mpsc::channel();
         let threads: Vec<_> = (0..8)
             .map(|number| {
                 let (queue, order) = (Arc::clone(&gate), order.clone());
                 let thread = thread::spawn(move || {
-                    let permit = queue.enter(soon(5_000)).unwrap();
+                    let (permit, _) = queue.enter(soon(5_000)).unwrap();
                     order.send(number).unwrap();
                     drop(permit);
                 });
@@ -203,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_waiter_that_gives_up_leaves_no_trace() {
-        let gate = Gate::new(1);
+        let gate = Gate::<u32>::new(1);
         let held = gate.enter(Deadline::NONE).unwrap();
         assert_eq!(gate.enter(soon(5)).unwrap_err(), Refused::TimedOut);
         assert_eq!(gate.waiting(), 0);
@@ -213,7 +258,7 @@ mod tests {
 
     #[test]
     fn closing_sends_waiters_away_and_drains() {
-        let gate = Arc::new(Gate::new(1));
+        let gate = Arc::new(Gate::<u32>::new(1));
         let held = gate.enter(Deadline::NONE).unwrap();
         let queue = Arc::clone(&gate);
         let waiter = thread::spawn(move || queue.enter(Deadline::NONE).map(|_| ()));
@@ -228,14 +273,14 @@ mod tests {
 
     #[test]
     fn no_permit_is_lost_under_load() {
-        let gate = Arc::new(Gate::new(3));
+        let gate = Arc::new(Gate::<u32>::new(3));
         let threads: Vec<_> = (0..8)
             .map(|number| {
                 let gate = Arc::clone(&gate);
                 thread::spawn(move || {
                     for round in 0..2_000_u64 {
                         // Some give up while they wait: the race between giving up and being called.
-                        if let Ok(permit) = gate.enter(soon((number + round) % 2)) {
+                        if let Ok((permit, _)) = gate.enter(soon((number + round) % 2)) {
                             assert!(gate.taken() <= 3);
                             drop(permit);
                         }
@@ -245,5 +290,45 @@ mod tests {
             .collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!((gate.taken(), gate.waiting()), (0, 0));
+    }
+
+    #[test]
+    fn what_comes_back_goes_to_who_waits_and_else_lies_idle() {
+        let gate = Gate::<u32>::new(2);
+        let (first, idle) = gate.enter(Deadline::NONE).unwrap();
+        assert_eq!(idle, None);
+        gate.keep(first, 7, 1).unwrap();
+        assert_eq!((gate.idle(), gate.taken()), (1, 0));
+        let (first, idle) = gate.enter(Deadline::NONE).unwrap();
+        let (second, none) = gate.enter(Deadline::NONE).unwrap();
+        assert_eq!((idle, none), (Some(7), None));
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                let (permit, idle) = gate.enter(soon(5_000)).unwrap();
+                (permit.waited(), idle)
+            });
+            wait_until(|| gate.waiting() == 1);
+            // Nothing may lie idle, but somebody waits for it.
+            assert!(gate.has_room(0));
+            gate.keep(first, 8, 0).unwrap();
+            assert_eq!(waiter.join().unwrap(), (true, Some(8)));
+        });
+        assert!(!gate.has_room(0));
+        let (second, refused) = gate.keep(second, 9, 0).unwrap_err();
+        assert_eq!((refused, gate.taken()), (9, 1));
+        drop(second);
+        assert_eq!((gate.idle(), gate.taken()), (0, 0));
+    }
+
+    #[test]
+    fn a_closed_gate_keeps_nothing() {
+        let gate = Gate::<u32>::new(2);
+        let (permit, _) = gate.enter(Deadline::NONE).unwrap();
+        let (other, _) = gate.enter(Deadline::NONE).unwrap();
+        gate.keep(permit, 1, 5).unwrap();
+        gate.close();
+        assert!(gate.keep(other, 2, 5).is_err());
+        assert_eq!(gate.take_idle(), [1]);
+        assert_eq!((gate.idle(), gate.taken()), (0, 0));
     }
 }

@@ -1,8 +1,9 @@
-//! What r2d2 keeps for us: slots, which may hold a connection.
+//! What r2d2 gives us: slots, each a place for one connection.
 //!
 //! r2d2 would connect on its three worker threads, forget the type of the error, and go on trying for
-//! ever. So it is given empty slots, which are there at once, and the pool fills them in the caller's
-//! thread, under the caller's deadline, with the caller's error.
+//! ever. So it makes empty slots, which are there at once, and the pool fills them in the caller's
+//! thread, under the caller's deadline, with the caller's error. A slot stays out of r2d2's hands for as long as its
+//! connection lives, idle or not; what goes back is closed there.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -19,9 +20,10 @@ use crate::log_line;
 #[derive(Default)]
 pub(crate) struct Slot {
     live: Option<Box<Live>>,
-    /// The connection must not be used again, for whatever reason.
-    discard: bool,
 }
+
+/// A slot as r2d2 hands it out.
+pub(super) type Slotted = r2d2::PooledConnection<SlotManager>;
 
 /// A connection and what the pool knows of it.
 pub(super) struct Live {
@@ -45,7 +47,6 @@ impl Slot {
 
     pub(super) fn fill(&mut self, connection: Box<dyn Connection>, expires: Option<Instant>) {
         self.live = Some(Box::new(Live { connection, expires, idle_since: Instant::now() }));
-        self.discard = false;
     }
 
     /// Takes the connection out and closes it; a panic of a driver's destructor ends here.
@@ -60,10 +61,6 @@ impl Slot {
     pub(super) fn is_empty(&self) -> bool {
         self.live.is_none()
     }
-
-    pub(super) fn discard(&mut self) {
-        self.discard = true;
-    }
 }
 
 impl Drop for Slot {
@@ -74,7 +71,7 @@ impl Drop for Slot {
 
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").field("live", &self.live.is_some()).field("discard", &self.discard).finish()
+        f.debug_struct("Slot").field("live", &self.live.is_some()).finish()
     }
 }
 
@@ -94,13 +91,14 @@ impl r2d2::ManageConnection for SlotManager {
         Ok(())
     }
 
-    fn has_broken(&self, slot: &mut Slot) -> bool {
-        slot.discard || slot.is_empty()
+    /// What comes back is done with.
+    fn has_broken(&self, _: &mut Slot) -> bool {
+        true
     }
 }
 
 /// Closes idle connections side by side: to say goodbye to a silent server takes each of them its whole limit.
-pub(super) fn close_together(slots: Vec<r2d2::PooledConnection<SlotManager>>) {
+pub(super) fn close_together(slots: Vec<Slotted>) {
     thread::scope(|scope| {
         for mut slot in slots {
             let named = thread::Builder::new().name("batchdb-close".to_owned());

@@ -58,7 +58,7 @@ impl PoolStatus {
 
 impl Pool {
     pub(crate) fn status(&self) -> PoolStatus {
-        let checked_in = self.idle.load(Ordering::SeqCst);
+        let checked_in = self.gate.idle();
         let checked_out = self.gate.taken();
         let opened = self.opened.load(Ordering::Relaxed);
         let waits = self.waits.summary();

@@ -28,9 +28,15 @@ impl<'a> Call<'a> {
         Call { text: Some(text), ..Call::begin(operation) }
     }
 
-    /// The call has ended with so many rows, or failed.
-    pub(super) fn end(self, settings: &Settings, recorder: &Recorder, outcome: Result<u64, &Error>) {
-        let took = self.started.elapsed();
+    /// The call has ended with so many rows, or failed. Returns when that was.
+    pub(super) fn end(
+        self,
+        settings: &Settings,
+        recorder: &Recorder,
+        outcome: Result<u64, &Error>,
+    ) -> Instant {
+        let ended = Instant::now();
+        let took = ended.saturating_duration_since(self.started);
         recorder.count(self.operation, took, outcome);
         log_line::operation(Level::Debug, &settings.database, self.operation, took, outcome.map(Some));
         if !settings.slow_query.is_zero() && took >= settings.slow_query {
@@ -39,6 +45,7 @@ impl<'a> Call<'a> {
         if settings.audit {
             self.audit(settings, took, outcome);
         }
+        ended
     }
 
     /// Its text goes along without its literals: a program that writes values into texts must not find them in a log.
