@@ -242,7 +242,7 @@ pub(crate) fn counted(statements: impl Iterator<Item = String>) -> String {
     let mut text = String::from("DECLARE @batchdb_rows bigint = 0;");
     for statement in statements {
         text.push_str(&statement);
-        text.push_str("; SET @batchdb_rows += ROWCOUNT_BIG();\n");
+        text.push_str("; SET @batchdb_rows += @@ROWCOUNT;\n");
     }
     text + "SELECT @batchdb_rows AS changed"
 }
@@ -359,7 +359,7 @@ mod tests {
             "insert into [t] values (upper(:a), :b, :a)",
             Dialect::SqlServer,
             "DECLARE @batchdb_rows bigint = 0;insert into [t] values (upper(?), NULL, ?); SET @batchdb_rows += \
-             ROWCOUNT_BIG();\ninsert into [t] values (upper(?), ?, ?); SET @batchdb_rows += ROWCOUNT_BIG();\nSELECT \
+             @@ROWCOUNT;\ninsert into [t] values (upper(?), ?, ?); SET @batchdb_rows += @@ROWCOUNT;\nSELECT \
              @batchdb_rows AS changed",
         );
         check("INSERT INTO t VALUES (:a, :b)", Dialect::Odbc, "INSERT INTO t VALUES (?, NULL), (?, ?)");
