@@ -38,7 +38,7 @@ hostile: setup ## Send 100,000 hostile values through each backend; HOSTILE_SEED
 	HOSTILE_VALUES=100000 $(CARGO) test --locked --all-features --test it hostile -- --nocapture
 
 types: setup ## Send many random values of every type through each backend; TYPES_SEED=number repeats a run
-	TYPES_ROUNDS=400 $(CARGO) test --locked --all-features --test it types:: -- --nocapture
+	TYPES_ROUNDS=200 $(CARGO) test --locked --all-features --test it types:: -- --nocapture
 
 lint: ## Check the formatting, and clippy's opinion
 	$(CARGO) fmt --all --check
