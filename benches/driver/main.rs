@@ -21,6 +21,7 @@ mod sum;
 mod table;
 mod targets;
 mod tasks;
+mod transfer;
 mod world;
 
 use table::Table;
@@ -43,6 +44,10 @@ const ROWS: &[Row] = &[
     ("first", point::first_use),
     ("checkout", checkout::warm),
     ("crowd", checkout::crowd),
+    ("export", transfer::export),
+    ("import", transfer::import),
+    ("copy", transfer::copy),
+    ("map_stream", transfer::fan_out),
     ("targets", targets::all),
 ];
 
