@@ -32,7 +32,7 @@
 //! let rows = (1..=5_000_000_i64).map(|id| (id, format!("job {id}")));
 //! let options = BulkOptions::new().chunk_rows(100_000).commit_chunks().progress(|rows| eprintln!("{rows}"));
 //! if let Err(failure) = db.bulk_insert_with("job", &["id", "name"], rows, options) {
-//!     eprintln!("{} rows stay, go on behind them: {failure}", failure.report.rows);
+//!     eprintln!("{} rows stay, go on behind them: {}", failure.report.rows, failure.error);
 //! }
 //! # Ok::<(), batchdb::Error>(())
 //! ```
