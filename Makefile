@@ -34,11 +34,12 @@ faults-red: setup ## The same faults on the bare drivers, which must be seen to 
 soak: setup ## All faults for a while, by chance: MINUTES=10, and SEED=42 to repeat one
 	@$(CARGO) test --quiet --locked --all-features --test faults -- --soak $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
-hostile: setup ## Send 100,000 hostile values through each backend; HOSTILE_SEED=number repeats a run
+hostile: setup ## Send 100,000 hostile values through each backend, cut 100,000 scripts; HOSTILE_SEED=number repeats a run
 	HOSTILE_VALUES=100000 $(CARGO) test --locked --all-features --test it hostile -- --nocapture
+	PROPTEST_CASES=100000 $(CARGO) test --locked --all-features --lib -- sql::script migrate::name
 
 types: setup ## Send many random values of every type through each backend; TYPES_SEED=number repeats a run
-	TYPES_ROUNDS=400 $(CARGO) test --locked --all-features --test it types:: -- --nocapture
+	TYPES_ROUNDS=200 $(CARGO) test --locked --all-features --test it types:: -- --nocapture
 
 lint: ## Check the formatting, and clippy's opinion
 	$(CARGO) fmt --all --check

@@ -478,4 +478,5 @@
 pub mod large_data;
 pub mod mass;
 pub mod migrations;
+pub mod sqlserver;
 pub mod types;

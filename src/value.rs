@@ -8,9 +8,13 @@ mod lists;
 mod serialize;
 
 pub use convert::FromValue;
-pub(crate) use exact::{exact_json, to_double, to_integer, to_single};
+pub(crate) use exact::{exact_json, to_integer};
+#[cfg(feature = "postgres")]
+pub(crate) use exact::{to_double, to_single};
 pub use interval::Interval;
-pub(crate) use json::{from_pairs, whole_minutes};
+pub(crate) use json::from_pairs;
+#[cfg(feature = "odbc")]
+pub(crate) use json::whole_minutes;
 pub(crate) use serialize::to_fields;
 
 use bigdecimal::BigDecimal;

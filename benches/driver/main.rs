@@ -23,6 +23,7 @@ mod sum;
 mod table;
 mod targets;
 mod tasks;
+mod transfer;
 mod world;
 
 use table::Table;
@@ -50,6 +51,10 @@ const ROWS: &[Row] = &[
     ("copy", many::copy),
     ("checkout", checkout::warm),
     ("crowd", checkout::crowd),
+    ("export", transfer::export),
+    ("import", transfer::import),
+    ("copy", transfer::copy),
+    ("map_stream", transfer::fan_out),
     ("targets", targets::all),
 ];
 

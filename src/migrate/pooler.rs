@@ -1,10 +1,15 @@
 //! Telling a pooler that hands the server's sessions around by transaction (PgBouncer): behind it the lock of the
 //! migrations belongs to whoever comes next, and so holds nothing.
 
+use std::time::Duration;
+
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::manager::DatabaseManager;
 use crate::session::Session;
+
+/// How long a second connection is waited for: others may wait for the same.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// Refuses a connection that does not have a session of the server to itself.
 ///
@@ -22,7 +27,7 @@ pub(crate) fn refuse(manager: &DatabaseManager, engine: Engine, session: &mut Se
         return Ok(());
     }
     let first = process(session)?;
-    let shared = manager.session_without_hook(|other| {
+    let shared = manager.with_deadline(LIMIT).session_without_hook(|other| {
         other.transaction(|tx| Ok::<_, Error>(process(tx)? == first || process(session)? != first))
     });
     match shared {

@@ -475,3 +475,23 @@ fn a_password_of_its_own_file_is_taken_as_it_is() {
     );
     assert_eq!(settings.scrub("p${w}"), "***");
 }
+
+#[test]
+fn placeholders_are_pairs_whose_values_move_no_boundary() {
+    let given = Overrides {
+        placeholders: [("owner".to_owned(), Secret::new("theirs"))].into(),
+        ..Overrides::default()
+    };
+    let file = "G_MIGRATION_PLACEHOLDERS=\"schema = rpa, owner=ours,password=${PASS}\"";
+    let settings = read(&given, "PASS=a,b=c", file).unwrap();
+    let shown = |name: &str| settings.placeholders[name].expose().to_owned();
+    assert_eq!(["schema", "owner", "password"].map(shown), ["rpa", "theirs", "a,b=c"]);
+    assert_eq!(settings.scrub("it is a,b=c"), "it is ***");
+    assert!(!format!("{settings:?}").contains("a,b=c"));
+    let wrong =
+        problems(read(&Overrides::default(), "", "G_MIGRATION_PLACEHOLDERS=\"schema, b c=1,d=${NO}\""));
+    assert!(
+        wrong.len() == 2 && wrong[0].contains("name=value") && wrong[1].contains("`NO` is not set"),
+        "{wrong:?}"
+    );
+}

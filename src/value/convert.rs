@@ -112,8 +112,15 @@ impl FromValue for Vec<u8> {
 
 /// Reads the standard spelling of `T` from text.
 fn parse<T: FromStr>(value: &Value, text: &str, wanted: &str) -> Result<T> {
-    text.parse()
-        .map_err(|_| Error::decode(format!("a value of type {} does not spell {wanted}", value.kind())))
+    text.parse().map_err(|_| {
+        let error = Error::decode(format!("a value of type {} does not spell {wanted}", value.kind()));
+        match wanted {
+            "a date" | "a time" | "a timestamp" | "a timestamp with time zone" => {
+                error.with_hint("what Rust cannot hold, such as infinity, comes as text: read it as String")
+            }
+            _ => error,
+        }
+    })
 }
 
 impl FromValue for BigDecimal {
@@ -349,6 +356,8 @@ mod tests {
         assert_eq!(BigDecimal::from_value(&Value::from("4.20")).unwrap().to_string(), "4.20");
         refused::<Uuid>(Value::from("nope"));
         refused::<NaiveDate>(Value::from("31.12.2026"));
+        let endless = NaiveDate::from_value(&Value::from("infinity")).unwrap_err();
+        assert!(endless.to_string().contains("read it as String"), "{endless}");
     }
 
     #[test]

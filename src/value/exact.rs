@@ -43,12 +43,14 @@ fn survives(text: &str, float: &str) -> bool {
 }
 
 /// A decimal as text, whose length depends on its digits and not on their place.
+#[cfg(feature = "postgres")]
 fn scientific(number: &BigDecimal) -> String {
     let (digits, scale) = number.as_bigint_and_exponent();
     format!("{digits}e{}", -i128::from(scale))
 }
 
 /// The double that is the same number.
+#[cfg(feature = "postgres")]
 pub(crate) fn to_double(number: &BigDecimal) -> Option<f64> {
     let text = scientific(number);
     let float: f64 = text.parse().ok()?;
@@ -56,6 +58,7 @@ pub(crate) fn to_double(number: &BigDecimal) -> Option<f64> {
 }
 
 /// The float of 4 bytes that is the same number.
+#[cfg(feature = "postgres")]
 pub(crate) fn to_single(number: &BigDecimal) -> Option<f32> {
     let text = scientific(number);
     let float: f32 = text.parse().ok()?;
@@ -144,6 +147,7 @@ mod tests {
         text.parse().unwrap()
     }
 
+    #[cfg(feature = "postgres")]
     #[test]
     fn a_decimal_is_a_float_where_their_digits_are_the_same() {
         assert_eq!(to_double(&decimal("0.10")), Some(0.1));

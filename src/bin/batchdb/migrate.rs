@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use batchdb::{
-    DatabaseManager, ForeignHistory, MigrationProgress, MigrationReport, MigrationState, MigrationStatus,
-    Migrations,
+    DatabaseManager, FindingKind, ForeignHistory, MigrationProgress, MigrationReport, MigrationState,
+    MigrationStatus, Migrations,
 };
 
 use super::options::{self, MigrateAction, Tool};
@@ -157,15 +157,22 @@ fn validate(db: &DatabaseManager, json: bool, out: Out<'_>) -> Result<u8, Failur
     if json {
         show::json(out, &validation)?;
     } else {
-        for finding in &validation.findings {
+        // A project that undoes nothing would read one line for each of its files.
+        let (alone, told): (Vec<_>, Vec<_>) =
+            validation.findings.iter().partition(|finding| finding.kind == FindingKind::UndoMissing);
+        for finding in told {
             let (mark, colour) =
                 if finding.kind.is_problem() { ("problem", Colour::Red) } else { ("note", Colour::Yellow) };
             writeln!(out, "{}: {}", paint(colour, mark), plain(&finding.message))?;
         }
+        if !alone.is_empty() {
+            let (note, count) = (paint(Colour::Yellow, "note"), counted(alone.len() as u64, "version"));
+            writeln!(out, "{note}: {count} without a file to undo it; --json names them")?;
+        }
         let problems = validation.findings.iter().filter(|finding| finding.kind.is_problem()).count();
         writeln!(out, "{}: {}", db.name(), counted(problems as u64, "problem"))?;
     }
-    let is_pending = validation.findings.iter().any(|finding| finding.kind == batchdb::FindingKind::Pending);
+    let is_pending = validation.findings.iter().any(|finding| finding.kind == FindingKind::Pending);
     Ok(match (validation.is_valid(), is_pending) {
         (false, _) => code::FAILED,
         (true, true) => code::PENDING,

@@ -1,0 +1,101 @@
+//! SQL Server: its connection strings, what is its own, where its two drivers differ, and what is untested.
+//!
+//! 1. [Connection strings](#connection-strings)
+//! 2. [Which driver](#which-driver)
+//! 3. [What is its own](#what-is-its-own)
+//! 4. [The two drivers](#the-two-drivers)
+//! 5. [The suite, and what is untested](#the-suite-and-what-is-untested)
+//!
+//! # Connection strings
+//!
+//! Each of these is the same database:
+//!
+//! ```text
+//! mssql+pyodbc://sa:${PW}@db.example:1433/hub?driver=ODBC+Driver+18+for+SQL+Server&Encrypt=yes
+//! mssql+pyodbc:///?odbc_connect=Driver%3D…                      an ODBC string inside, used alone
+//! sqlserver://sa:${PW}@db.example:1433/hub
+//! jdbc:sqlserver://db.example:1433;databaseName=hub;user=sa;password={…};encrypt=true
+//! Server=tcp:db.example,1433;Initial Catalog=hub;User ID=sa;Password=${PW};Encrypt=True
+//! Driver={ODBC Driver 18 for SQL Server};Server=db.example,1433;Database=hub;UID=sa;PWD={…}
+//! DSN=hub;UID=sa;PWD={…}                                        with TYPE=sqlserver
+//! ```
+//!
+//! `${PW}` needs no encoding in any of them. Written out, a value with `;` or braces stands in braces, with each `}`
+//! doubled. A named instance is `host\instance` (in a URL `host%5Cinstance`); with a port, the port decides.
+//! `Encrypt`, `TrustServerCertificate`, `HostNameInCertificate`, `MultiSubnetFailover`, `Trusted_Connection` (Kerberos) and
+//! `Authentication` (Entra) go to the driver as they are. The server's lists of sessions show the program as
+//! `batchdb/{flow}`, unless `APP` says otherwise, so that two flows of one process have a pool each. `READ_ONLY=true` adds
+//! `ApplicationIntent=ReadOnly`: a listener of an availability group leads such a session to a secondary.
+//!
+//! # Which driver
+//!
+//! Where the string names none, Microsoft's newest that is installed is taken, then FreeTDS. FreeTDS is told the same in
+//! its own words (`Port`, `Encryption`, `TDS_Version=7.4`, `ClientCharset=UTF-8`). It checks no certificate: a string
+//! with `Encrypt=yes` and without `TrustServerCertificate=yes` does not get it unless it names it. A driver that is named
+//! and not installed is an error that lists those that are.
+//!
+//! # What is its own
+//!
+//! * **Text parameters** are `varchar` where they are ASCII, else `nvarchar`: an `nvarchar` keeps the server from the index of
+//!   a `varchar` column. `CAST(:name AS nvarchar(50))` in the statement goes before that. A NUL in a text is refused.
+//! * **NULL** is a word in the statement and no parameter, so that it fits every type.
+//! * **Transactions**: `XACT_ABORT` is on, so an error undoes the whole transaction; a savepoint (`SAVE TRANSACTION`) undoes
+//!   what the *program* gives up, and no failed statement. A commit asks for `XACT_STATE()` in the same batch.
+//!   [`Isolation::Snapshot`](crate::Isolation::Snapshot) is its `SNAPSHOT`, and the level goes back when the transaction ends.
+//!   The victim of a deadlock (1205) and a lock that was not given in time (1222) are
+//!   [`Conflict`](crate::ErrorKind::Conflict), which `transaction` tries again.
+//! * **Several results**: [`query_sets`](crate::DatabaseManager::query_sets) returns all, every other call the first that has
+//!   columns. The rest is read to its end, and an error in it is the error of the whole. A count is that of the last
+//!   statement, whatever triggers count before it.
+//! * **Procedures**: [`call_procedure`](crate::DatabaseManager::call_procedure) returns the results, the output parameters and
+//!   what `RETURN` says.
+//! * **Messages**: `PRINT` and `RAISERROR … WITH NOWAIT` of a severity up to 10 are log lines of level `INFO`, as they come.
+//!   Such a text is the procedure's own: keep secrets and personal data out of it, or leave the level out.
+//! * **A session that a `SET`, `EXEC` or `CREATE` has touched is closed** on return, because ODBC has no way to clean one. Make
+//!   several such calls in one [`session`](crate::DatabaseManager::session).
+//!
+//! # The two drivers
+//!
+//! Microsoft's driver 18.6 and FreeTDS 1.3.17, as they were found. The last column is the test that shows it: bodies of
+//! `tests/sqlserver` where nothing else is said.
+//!
+//! | | Microsoft's | FreeTDS | what is made of it | shown by |
+//! | --- | --- | --- | --- | --- |
+//! | a limit of the driver's own passes | waits for the server's word without a limit: 30 s in the test | asks, waits as long again, gives up: 0.8 s | the caller has gone at its deadline; the thread is counted until it ends | `a_slow_statement_ends_at_its_deadline` |
+//! | cancel from another thread | passed on | passed on; a server that does not answer holds the call | asked for, never relied on | the same, and `silence_behind_rows_holds_a_thread_but_no_caller` |
+//! | a login to a silent server | ends by the login limit | hangs for ever unless `TDS_Version` is given | it is given | `a_silent_peer_holds_nobody_through_freetds` |
+//! | an error behind rows, in blocks | an error | a *success* with a diagnostic, and the end | diagnostics of successes are read | `an_error_behind_rows_or_counts_is_the_error_of_the_whole` |
+//! | an error behind a count | by the next result only | the same | every result is read | the same |
+//! | an array of parameters with a bad row | an error, count −1 | a *success*, and fewer rows | no arrays: `INSERT`s of many rows, and their counts | `rows_of_a_mass_load_go_in` |
+//! | SQLSTATE of a deadlock | `40001` | `42000` | the native number decides | `of_two_in_a_deadlock_one_is_tried_again` |
+//! | SQLSTATE of a lost connection | `08S01` | `01000`, a warning's | the number, 20000 and up | `a_lost_connection_behind_rows_is_an_error` |
+//! | a value without a bound | with size 0 `varchar(max)`; by the long types the old `text`, `image` | by the long types; with size 0 it is *cut* at 8,000 bytes, without an error | each as it needs it, by the driver's name, because no question tells it | `text_comes_back_as_it_went`, `long_values_come_back_whole_in_bounded_memory` |
+//! | dates before 1600 | right | the day before or after, without an error | before 1753 they go as text | `values_come_back_as_they_went` |
+//! | Unicode | by the wide calls; by the narrow ones other characters, without an error | needs `ClientCharset=UTF-8` | wide calls, and it is given | `text_comes_back_as_it_went` |
+//! | `SQLDescribeParam` | there | from 1.5 on | not used: types are those of the values | `lists_and_nulls` |
+//! | after the server has undone a transaction | the next statement begins one | the next statement runs outside of any | the words of transactions are sent as text; what failed can only be rolled back | `a_swallowed_error_is_no_commit` |
+//! | messages | a diagnostic each, with the result that they belong to | the same | told when they come | `what_the_server_says_is_in_the_log` |
+//! | certificates | checked, from 18 on by default | not checked | see above | `a_string_without_a_driver_is_written_for_both` |
+//!
+//! # The suite, and what is untested
+//!
+//! `cargo test --all-features --test sqlserver` runs the same bodies on PostgreSQL, through psqlODBC, on SQLite, and on the
+//! servers of `BATCHDB_TEST_SQLSERVER`: connection strings, one a line. Its last lines say what passed, what that server does
+//! not support, and what did not run. The workflow for continuous integration runs it on SQL Server 2019 and 2022 with both
+//! drivers. Without a server, a stand-in that speaks the protocol plays logins, results, types, errors in every place,
+//! messages, cancels, silence and cuts to the real FreeTDS.
+//!
+//! Here it has run with both drivers on Babelfish 4.2, a PostgreSQL that speaks SQL Server's protocol and most of its SQL, and
+//! nothing failed. **What only a true SQL Server can show, and nobody has seen yet:**
+//!
+//! * `SNAPSHOT`, and that the isolation level goes back (`isolation_is_the_transactions_alone`, `a_snapshot_sees_no_later_commit`);
+//! * the numbers of most errors: missing objects, syntax, conversions, 1222 (`errors_have_their_kinds_and_leave_the_connection_usable`);
+//! * that the server ends what was cancelled, at once (`a_lock_is_not_waited_for_longer_than_asked`);
+//! * that a message with `NOWAIT` comes before its batch has ended (`what_the_server_says_is_in_the_log`);
+//! * a transaction that `XACT_ABORT` has doomed inside of `TRY … CATCH` (`a_swallowed_error_is_no_commit`);
+//! * application locks that somebody else holds, `UPDLOCK` and `READPAST` (`locks_and_claims`);
+//! * output parameters whose types the server is asked for (`a_procedure_returns_all_that_it_has`);
+//! * `datetimeoffset` from a text, `sql_variant`, a `]` in a name (`values_come_back_as_they_went`,
+//!   `plain_text_is_varchar_and_other_text_nvarchar`, `pages_and_odd_names`);
+//! * without any test: named instances, Kerberos, Entra, `HostNameInCertificate`, routing by `ApplicationIntent`,
+//!   `MultiSubnetFailover`, the passing errors of Azure, Microsoft's driver 17, and drivers on Windows.
