@@ -92,7 +92,7 @@ impl Session<'_> {
         let named = |error: Error| error.during(EXPORT);
         let mut writer = Writer::new(sink, options.format).map_err(named)?;
         let database = self.settings().database.clone();
-        let rows = self.rows(EXPORT, sql, params)?;
+        let rows = self.rows_of_reading(EXPORT, sql, params)?;
         pour(rows, &mut writer, options.progress).map_err(|error| named(error).in_database(&database))
     }
 

@@ -83,7 +83,7 @@ fn one_connection_for_both_sides_is_refused_at_once() {
     db.execute("CREATE TABLE t (id int)", ()).unwrap();
     let (failure, took) = timed(|| copy_table(&db, "t", &db, "t", BulkOptions::new()).unwrap_err());
     assert_eq!(failure.error.kind(), ErrorKind::Usage, "{failure}");
-    assert!(took < SOON && failure.to_string().contains("one pool"), "{failure}");
+    assert!(took < SOON && failure.error.to_string().contains("one pool"), "{failure}");
     // Two pools of one connection each are enough.
     let other = postgres("copy");
     other.execute("CREATE TABLE t (id int)", ()).unwrap();

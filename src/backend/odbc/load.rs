@@ -61,9 +61,13 @@ impl OdbcConnection {
         budget: Budget,
     ) -> Result<u64> {
         let columns = target.columns.len().max(1);
-        let most = (PARAMETERS / columns).clamp(1, ROWS);
-        let head = head(target, self.dialect());
         let flavor = self.flavor();
+        let most = match flavor {
+            // Not every database takes many rows in one VALUES, and to find out may cost the transaction.
+            Flavor::Other => 1,
+            _ => (PARAMETERS / columns).clamp(1, ROWS),
+        };
+        let head = head(target, self.dialect());
         let saves = matches!(flavor, Flavor::Postgres | Flavor::Sqlite);
         let mut step = Step { connection: self, budget, used: Duration::ZERO };
         let mut row = Vec::with_capacity(columns);
