@@ -64,6 +64,17 @@ fn target(dialect: Dialect, table: &str, columns: &[impl AsRef<str>]) -> Result<
             Error::params("no columns were given").with_hint("name those that the rows have values for")
         );
     }
+    // SQLite takes the last of two values for one column and says nothing.
+    let is_same = |one: &str, other: &str| match dialect {
+        Dialect::Postgres => one == other,
+        _ => one.to_lowercase() == other.to_lowercase(),
+    };
+    let twice =
+        |place: usize| columns[..place].iter().any(|one| is_same(one.as_ref(), columns[place].as_ref()));
+    if let Some(place) = (0..columns.len()).find(|place| twice(*place)) {
+        return Err(Error::params(format!("the column \"{}\" is named twice", columns[place].as_ref()))
+            .with_hint("give the columns of a query names of their own with AS"));
+    }
     let name = table.rsplit('.').next().unwrap_or(table).to_owned();
     let columns = columns.iter().map(|name| name.as_ref().into()).collect();
     Ok(LoadTarget { table: dialect.quote_path(table), name, columns })

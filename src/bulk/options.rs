@@ -88,7 +88,8 @@ pub struct BulkReport {
 
 /// A load that failed, with what it had written before.
 ///
-/// It turns into an [`Error`] by `?`, where what was written does not matter.
+/// It turns into an [`Error`] by `?`, where what was written does not matter. `Display` says what stays; why it failed is
+/// in [`error`](BulkFailure::error), which is the source too.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct BulkFailure {
@@ -103,7 +104,7 @@ pub struct BulkFailure {
 
 impl fmt::Display for BulkFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)?;
+        f.write_str("the load failed")?;
         match (self.report.rows, self.in_doubt) {
             (0, 0) => Ok(()),
             (rows, 0) => write!(f, "; {rows} rows stay"),
@@ -114,13 +115,14 @@ impl fmt::Display for BulkFailure {
 
 impl fmt::Debug for BulkFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {self}", self.error.kind())
+        write!(f, "{self}: {:?}", self.error)
     }
 }
 
 impl std::error::Error for BulkFailure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.source()
+        // The error itself, and not what is behind it: who asks whether the load may be made again finds its answer.
+        Some(&self.error)
     }
 }
 

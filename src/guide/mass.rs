@@ -32,7 +32,7 @@
 //! let rows = (1..=5_000_000_i64).map(|id| (id, format!("job {id}")));
 //! let options = BulkOptions::new().chunk_rows(100_000).commit_chunks().progress(|rows| eprintln!("{rows}"));
 //! if let Err(failure) = db.bulk_insert_with("job", &["id", "name"], rows, options) {
-//!     eprintln!("{} rows stay, go on behind them: {failure}", failure.report.rows);
+//!     eprintln!("{} rows stay, go on behind them: {}", failure.report.rows, failure.error);
 //! }
 //! # Ok::<(), batchdb::Error>(())
 //! ```
@@ -62,7 +62,7 @@
 //! | PostgreSQL | binary `COPY`; as text from the first value on that has not the type of its column | the same, where the row is nothing but parameters; else statements of many rows |
 //! | SQLite, psqlODBC | statements of many rows | statements of many rows |
 //! | SQL Server | batches of `INSERT`s | batches of `INSERT`s |
-//! | any other through ODBC | statements of many rows | one statement a record |
+//! | any other through ODBC | one `INSERT` a row | one statement a record |
 //!
 //! `Ok` means that the database has counted as many rows as were sent. A trigger that leaves rows out makes an error of
 //! `bulk_insert`. `COPY` fires triggers and fills in defaults; it knows no rules, takes the value that is given for a

@@ -15,6 +15,7 @@ use crate::metrics::Recorder;
 use crate::params::IntoParams;
 use crate::row::{Columns, Row};
 use crate::settings::Settings;
+use crate::sql;
 
 /// The rows of a query, one after the other, in bounded memory. Made by [`Session::query_iter`].
 ///
@@ -94,6 +95,30 @@ impl Session<'_> {
             }
         }
         Ok(rows.finish()?)
+    }
+
+    /// The rows of a query whose reader may fail, and take them with it: one that writes is refused, because what it
+    /// has taken out of its table would be nowhere then.
+    ///
+    /// # Errors
+    ///
+    /// `Usage` for a statement that writes; else as [`query_iter`](Session::query_iter).
+    pub(crate) fn rows_of_reading(
+        &mut self,
+        operation: &'static str,
+        sql: &str,
+        params: impl IntoParams,
+    ) -> Result<RowIter<'_>> {
+        let writes = self.dialect().and_then(|dialect| Ok(sql::template(sql, dialect)?.writes()));
+        if writes.map_err(|error| error.during(operation).in_database(&self.settings.database))? {
+            return Err(Error::usage(
+                "the statement writes, and what it returns would be lost if its reader failed",
+            )
+            .with_hint("write first, in a transaction of its own, and read what it left")
+            .during(operation)
+            .in_database(&self.settings.database));
+        }
+        self.rows(operation, sql, params)
     }
 
     pub(crate) fn rows(

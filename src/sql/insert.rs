@@ -242,7 +242,8 @@ pub(crate) fn counted(statements: impl Iterator<Item = String>) -> String {
     let mut text = String::from("DECLARE @batchdb_rows bigint = 0;");
     for statement in statements {
         text.push_str(&statement);
-        text.push_str("; SET @batchdb_rows += ROWCOUNT_BIG();\n");
+        // On a line of its own: the statement may end in a comment.
+        text.push_str("\n; SET @batchdb_rows += @@ROWCOUNT;\n");
     }
     text + "SELECT @batchdb_rows AS changed"
 }
@@ -358,8 +359,15 @@ mod tests {
         check(
             "insert into [t] values (upper(:a), :b, :a)",
             Dialect::SqlServer,
-            "DECLARE @batchdb_rows bigint = 0;insert into [t] values (upper(?), NULL, ?); SET @batchdb_rows += \
-             ROWCOUNT_BIG();\ninsert into [t] values (upper(?), ?, ?); SET @batchdb_rows += ROWCOUNT_BIG();\nSELECT \
+            "DECLARE @batchdb_rows bigint = 0;insert into [t] values (upper(?), NULL, ?)\n; SET @batchdb_rows += \
+             @@ROWCOUNT;\ninsert into [t] values (upper(?), ?, ?)\n; SET @batchdb_rows += @@ROWCOUNT;\nSELECT \
+             @batchdb_rows AS changed",
+        );
+        check(
+            "insert into t values (:a, :b) -- nightly",
+            Dialect::SqlServer,
+            "DECLARE @batchdb_rows bigint = 0;insert into t values (?, NULL) -- nightly\n; SET @batchdb_rows += \
+             @@ROWCOUNT;\ninsert into t values (?, ?) -- nightly\n; SET @batchdb_rows += @@ROWCOUNT;\nSELECT \
              @batchdb_rows AS changed",
         );
         check("INSERT INTO t VALUES (:a, :b)", Dialect::Odbc, "INSERT INTO t VALUES (?, NULL), (?, ?)");

@@ -152,8 +152,11 @@ fn copy(
             }
         });
         let outcome = outcome.map_err(|failure| match cause.get() {
-            Some(error) => BulkFailure { error: Error::clone(error), ..failure },
-            None => failure,
+            // What nobody knows of the writing side weighs more than why the reading side has ended.
+            Some(error) if failure.error.kind() != ErrorKind::OutcomeUnknown => {
+                BulkFailure { error: Error::clone(error), ..failure }
+            }
+            _ => failure,
         });
         // The reading side waits for nothing any more: neither for a place in the channel nor for its server.
         drop(incoming);
@@ -184,7 +187,7 @@ fn read(
     let send = |message| outbox.send(message).map_err(gone);
     from.session(|session| {
         let (sql, params) = query(session.dialect()?);
-        let mut rows = session.rows(COPY, &sql, params)?;
+        let mut rows = session.rows_of_reading(COPY, &sql, params)?;
         let (mut begun, mut chunk, mut bytes) = (false, Vec::new(), 0);
         loop {
             let row = rows.next().transpose()?;

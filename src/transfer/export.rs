@@ -92,7 +92,7 @@ impl Session<'_> {
         let named = |error: Error| error.during(EXPORT);
         let mut writer = Writer::new(sink, options.format).map_err(named)?;
         let database = self.settings().database.clone();
-        let rows = self.rows(EXPORT, sql, params)?;
+        let rows = self.rows_of_reading(EXPORT, sql, params)?;
         pour(rows, &mut writer, options.progress).map_err(|error| named(error).in_database(&database))
     }
 
@@ -225,6 +225,8 @@ struct Writer<W> {
     /// JSON: the keys, with the quotes and the colon.
     keys: Vec<Vec<u8>>,
     out: Vec<u8>,
+    /// CSV: the text of the value at hand.
+    scratch: String,
 }
 
 impl<W: Write> Writer<W> {
@@ -233,7 +235,14 @@ impl<W: Write> Writer<W> {
             Format::Csv(format) => format.checked_delimiter()?,
             Format::JsonLines => b',',
         };
-        Ok(Writer { sink, format, delimiter, keys: Vec::new(), out: Vec::with_capacity(2 * BUFFER) })
+        Ok(Writer {
+            sink,
+            format,
+            delimiter,
+            keys: Vec::new(),
+            out: Vec::with_capacity(2 * BUFFER),
+            scratch: String::new(),
+        })
     }
 
     fn begin(&mut self, columns: &[&str]) -> Result<()> {
@@ -273,8 +282,8 @@ impl<W: Write> Writer<W> {
                     if place > 0 {
                         self.out.push(self.delimiter);
                     }
-                    let text = spell::text(value);
-                    csv::write(&mut self.out, text.as_deref(), self.delimiter, format.null_mark());
+                    let text = spell::text(value, &mut self.scratch);
+                    csv::write(&mut self.out, text, self.delimiter, format.null_mark());
                 }
             }
             Format::JsonLines => {

@@ -22,7 +22,11 @@ impl WholeFile {
         partial.push(name);
         partial.push(format!(".{}-{}.partial", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
         let partial = target.with_file_name(partial);
-        let file = OpenOptions::new().write(true).create_new(true).open(&partial)?;
+        let mut options = OpenOptions::new();
+        // What replaces a file that only its owner may read is not for all to read meanwhile.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, if target.exists() { 0o600 } else { 0o666 });
+        let file = options.write(true).create_new(true).open(&partial)?;
         Ok(WholeFile { file: Some(file), partial, target: target.to_owned() })
     }
 
@@ -30,6 +34,9 @@ impl WholeFile {
     pub(super) fn keep(mut self) -> io::Result<()> {
         if let Some(file) = &self.file {
             file.sync_all()?;
+        }
+        if let Ok(former) = fs::metadata(&self.target) {
+            fs::set_permissions(&self.partial, former.permissions())?;
         }
         fs::rename(&self.partial, &self.target)?;
         self.file = None;
@@ -85,6 +92,17 @@ mod tests {
         file.write_all(b"whole").unwrap();
         file.keep().unwrap();
         assert_eq!((fs::read_to_string(&target).unwrap().as_str(), names()), ("whole", 1));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).unwrap();
+            let file = WholeFile::create(&target).unwrap();
+            assert_eq!(mode(&file.partial), 0o600);
+            file.keep().unwrap();
+            assert_eq!(mode(&target), 0o640);
+        }
         assert!(WholeFile::create(Path::new("/")).is_err());
         assert!(WholeFile::create(&folder.path().join("no/where.csv")).is_err());
     }

@@ -271,12 +271,8 @@ impl<R: Read> Iterator for &mut Rows<R> {
 /// Where the fields under these headers go.
 fn fields(headers: &[String], options: &ImportOptions<'_>) -> Result<Vec<Field>> {
     let known = |name: &String| headers.contains(name);
-    let unknown = |name: &str| {
-        Error::new(
-            ErrorKind::Data,
-            format!("the file has no header \"{name}\"; the headers are {}", headers.join(", ")),
-        )
-    };
+    // The headers of a file that has none are its first record: they stand in no message.
+    let unknown = |name: &str| Error::new(ErrorKind::Data, format!("the file has no header \"{name}\""));
     let asked = options.renamed.iter().map(|(header, _)| header).chain(&options.ignored);
     if let Some(name) = { asked }.find(|name| !known(name)) {
         return Err(unknown(name));
@@ -295,10 +291,11 @@ fn fields(headers: &[String], options: &ImportOptions<'_>) -> Result<Vec<Field>>
                 "name the columns by `ImportOptions::columns`, or leave the field out by `ignore(\"\")`",
             ));
         }
-        if column.is_some() && fields.iter().any(|field| field.column == column) {
-            return Err(Error::new(
-                ErrorKind::Data,
-                format!("two fields are for the column \"{}\"", column.unwrap_or_default()),
+        let twin = fields.iter().position(|field| column.is_some() && field.column == column);
+        if let Some(twin) = twin {
+            let message = format!("the fields {} and {} are for one column", twin + 1, fields.len() + 1);
+            return Err(Error::new(ErrorKind::Data, message).with_hint(
+                "rename one, or leave it out; a file without headers is told by `without_header`",
             ));
         }
         let bytes = column.as_ref().is_some_and(|column| options.bytes.contains(column));
@@ -396,9 +393,9 @@ mod tests {
     fn what_does_not_fit_says_where_and_what_to_do() {
         refused("", ImportOptions::new(), "the file is empty");
         refused("a,b\n1,2\n3\n", ImportOptions::new(), "line 3: it has 1 fields, and should have 2");
-        refused("a,a\n", ImportOptions::new(), "two fields are for the column \"a\"");
+        refused("a,a\n", ImportOptions::new(), "the fields 1 and 2 are for one column");
         refused("a,\n", ImportOptions::new(), "the header of field 2 is empty");
-        refused("a,b\n", ImportOptions::new().rename("c", "d"), "no header \"c\"; the headers are a, b");
+        refused("a,b\n", ImportOptions::new().rename("c", "d"), "no header \"c\"");
         refused("a,b\n", ImportOptions::new().ignore("c"), "no header \"c\"");
         refused("a,b\n", ImportOptions::new().bytes("c"), "no header \"c\"");
         refused("a\nxyz\n", ImportOptions::new().bytes("a"), "line 2, column \"a\": these are no hex");

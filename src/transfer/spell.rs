@@ -1,24 +1,34 @@
 //! Values as the text of a file.
 
+use std::fmt::Write;
+
 use crate::value::Value;
 
-/// The text of a value for CSV; `None` for NULL.
+/// The text of a value for CSV; `None` for NULL. What is not text already is written to `scratch`, so that a file of
+/// numbers does not ask for memory for each.
 ///
 /// It is what the server takes back: `true` and `false`; numbers with all their digits; dates and times by ISO 8601;
 /// bytes as `\x` and hexadecimal digits, which is PostgreSQL's own form; JSON as it is; a list as an array literal of
 /// PostgreSQL.
-pub(super) fn text(value: &Value) -> Option<String> {
-    Some(match value {
+pub(super) fn text<'v>(value: &'v Value, scratch: &'v mut String) -> Option<&'v str> {
+    scratch.clear();
+    match value {
         Value::Null => return None,
-        Value::Bool(flag) => flag.to_string(),
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => float(*number),
-        Value::Text(text) => text.clone(),
-        Value::Bytes(bytes) => hex(bytes),
-        Value::Json(json) => json.to_string(),
-        Value::List(items) => array(items),
-        other => other.spelling().unwrap_or_default(),
-    })
+        Value::Text(text) => return Some(text),
+        Value::Bool(flag) => append(scratch, flag),
+        Value::Int(number) => append(scratch, number),
+        Value::Float(number) => scratch.push_str(&float(*number)),
+        Value::Bytes(bytes) => hex(bytes, scratch),
+        Value::Json(json) => append(scratch, json),
+        Value::List(items) => array(items, scratch),
+        other => scratch.push_str(&other.spelling().unwrap_or_default()),
+    }
+    Some(scratch)
+}
+
+fn append(out: &mut String, what: &impl std::fmt::Display) {
+    // Writing to a text cannot fail.
+    let _ = write!(out, "{what}");
 }
 
 /// The shortest text that reads back as the same number, in the words that databases have for what is none.
@@ -35,14 +45,13 @@ fn float(number: f64) -> String {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2 + 2);
-    text.push_str("\\x");
+fn hex(bytes: &[u8], out: &mut String) {
+    out.reserve(bytes.len() * 2 + 2);
+    out.push_str("\\x");
     for byte in bytes {
-        text.push(char::from(HEX[usize::from(byte >> 4)]));
-        text.push(char::from(HEX[usize::from(byte & 15)]));
+        out.push(char::from(HEX[usize::from(byte >> 4)]));
+        out.push(char::from(HEX[usize::from(byte & 15)]));
     }
-    text
 }
 
 /// Bytes from their text.
@@ -56,26 +65,40 @@ pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
     digits.chunks(2).map(pair).collect()
 }
 
-fn array(items: &[Value]) -> String {
-    let items: Vec<String> = items
-        .iter()
-        .map(|item| match item {
-            Value::List(items) => array(items),
-            item => text(item).map_or_else(|| "NULL".to_owned(), |text| element(&text)),
-        })
-        .collect();
-    format!("{{{}}}", items.join(","))
+fn array(items: &[Value], out: &mut String) {
+    out.push('{');
+    let mut scratch = String::new();
+    for (place, item) in items.iter().enumerate() {
+        if place > 0 {
+            out.push(',');
+        }
+        match item {
+            Value::List(items) => array(items, out),
+            item => match text(item, &mut scratch) {
+                None => out.push_str("NULL"),
+                Some(text) => element(text, out),
+            },
+        }
+    }
+    out.push('}');
 }
 
 /// An element in quotes where it would be read as something else without them.
-fn element(text: &str) -> String {
+fn element(text: &str, out: &mut String) {
     let plain = !text.is_empty()
         && !text.eq_ignore_ascii_case("NULL")
         && !text.contains(|c: char| matches!(c, '{' | '}' | ',' | '"' | '\\') || c.is_whitespace());
     if plain {
-        return text.to_owned();
+        return out.push_str(text);
     }
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    out.push('"');
+    for c in text.chars() {
+        if matches!(c, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
 }
 
 #[cfg(test)]
@@ -84,7 +107,7 @@ mod tests {
 
     #[track_caller]
     fn check(value: impl Into<Value>, wanted: &str) {
-        assert_eq!(text(&value.into()).as_deref(), Some(wanted));
+        assert_eq!(text(&value.into(), &mut String::from("before")), Some(wanted));
     }
 
     #[test]
@@ -101,7 +124,7 @@ mod tests {
         check(0.0, "0");
         check(f64::NEG_INFINITY, "-Infinity");
         check(f64::NAN, "NaN");
-        assert_eq!(text(&Value::Null), None);
+        assert_eq!(text(&Value::Null, &mut String::new()), None);
     }
 
     #[test]

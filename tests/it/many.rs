@@ -250,6 +250,21 @@ fn rows_of_nothing_but_parameters_do_what_an_insert_does() {
     assert_eq!(count_of(&db, "\"Child\""), 500);
 }
 
+#[test]
+fn records_that_end_in_a_panic_leave_nothing() {
+    each_kind("many_panic", |kind, db| {
+        for at in [5, 50, 1_500] {
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let records = (1..).map(|id| if id == at { panic!("on purpose") } else { row(id) });
+                db.execute_many(INSERT, records)
+            }));
+            assert!(panicked.is_err(), "{kind}");
+            assert_eq!(count(db), 0, "{kind}: {at}");
+        }
+        assert_eq!(db.execute_many(INSERT, (1..=100).map(row)).unwrap(), 100, "{kind}");
+    });
+}
+
 fn count_of(db: &DatabaseManager, table: &str) -> i64 {
     db.query_one(&format!("SELECT count(*) AS n FROM {table}"), ()).unwrap().get("n").unwrap()
 }

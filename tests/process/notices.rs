@@ -171,29 +171,3 @@ fn the_sample_for_sql_server_is_cut_into_its_batches() {
     assert!(sent.iter().any(|text| text.contains("batch.\nCREATE VIEW dbo.rpa1_survey_summary AS")));
     assert!(!sent.iter().any(|text| text.lines().any(|line| line.trim() == "GO")));
 }
-
-/// With a server of your own: `BATCHDB_TEST_SQLSERVER` is the connection string of an empty scratch database.
-#[test]
-fn the_sample_for_sql_server_makes_a_round_trip_on_a_server() {
-    capture::start();
-    let Ok(string) = std::env::var("BATCHDB_TEST_SQLSERVER") else {
-        // Without one the stand-in must at least not be taken for a success.
-        let (server, _sent) =
-            stand_in(|text| text.contains("sys.objects").then(|| Answer::nothing(Then::Fail(208))));
-        let folder = folder(&[("V1__a.sql", "SELECT 1"), ("U1__a.sql", "SELECT 1")]);
-        let db = sql_server(server.port(), &folder);
-        let trip = std::panic::AssertUnwindSafe(|| batchdb::testing::assert_round_trip(&db));
-        assert!(std::panic::catch_unwind(trip).is_err());
-        return;
-    };
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/rpa_db_sqlserver");
-    let db = DatabaseManager::builder(&unique("t_sql"))
-        .connection_string(string)
-        .database_type("sqlserver")
-        .migrations_dir(folder)
-        .migrate_on_start(MigrateOnStart::Off)
-        .build()
-        .unwrap();
-    batchdb::testing::assert_round_trip(&db);
-    db.undo_migrations("0").unwrap();
-}

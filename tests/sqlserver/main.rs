@@ -8,6 +8,7 @@
 
 mod errors;
 mod log_lines;
+mod migrations;
 mod operations;
 mod results;
 mod target;
@@ -72,6 +73,10 @@ const BODIES: &[(&str, Body)] = bodies! {
         a_health_check_says_what_is_there,
         locks_and_claims,
         migrations_run_in_batches,
+    },
+    migrations::{
+        the_sample_migrations_go_up_and_down,
+        a_migration_that_fails_says_where,
     },
 };
 

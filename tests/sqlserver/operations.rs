@@ -227,7 +227,12 @@ pub(crate) fn migrations_run_in_batches(target: &Target) -> Told {
     assert!(db.run_migrations().is_err());
     let left = db.query_one(&format!("SELECT count(*) AS n FROM {three}"), ());
     // At once: another target may be the same database through another driver, and would find this history.
-    for what in [format!("VIEW {two}"), format!("TABLE {one}"), format!("TABLE {history}")] {
+    for what in [
+        format!("VIEW {two}"),
+        format!("TABLE {one}"),
+        format!("TABLE {history}"),
+        format!("TABLE {history}_history"),
+    ] {
         db.execute(&format!("DROP {what}"), ()).unwrap();
     }
     assert!(left.is_err(), "the table of a failed file must not be there");

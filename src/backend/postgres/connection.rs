@@ -232,17 +232,29 @@ impl PgConnection {
         match kept {
             None => self.call(first, Phase::Query, writes, |client| client.execute_typed(text, &params)),
             Some(kept) => {
-                let found =
-                    self.call(first, Phase::Query, writes, |client| client.query_typed(text, &params))?;
+                let found = self
+                    .call(first, Phase::Query, writes, |client| client.query_typed(text, &params))
+                    .map_err(perhaps_waits_for_itself)?;
                 if let Some(row) = found.first() {
                     let shape = Shape::of(row.columns().iter().map(|column| (column.name(), column.type_())));
                     for row in &found {
                         kept.push(shape.read(row).map_err(|error| carried_out(error, writes))?);
                     }
                 }
-                Ok(kept.len() as u64)
+                Ok(found.len() as u64)
             }
         }
+    }
+}
+
+/// The driver looks up a type that it does not know while the rows that it leaves unread hold its own question back.
+fn perhaps_waits_for_itself(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Timeout(_) => error.with_hint(
+            "with STATEMENT_CACHE=0 a long result waits for itself where a column has a type of the database's own \
+             (an enum, a composite type): cast it to text in the SQL",
+        ),
+        _ => error,
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 
-use batchdb::{BulkOptions, Error, ErrorKind};
+use batchdb::testing::{FaultInjector, FaultPoint};
+use batchdb::{BulkFailure, BulkOptions, Error, ErrorKind, MapOptions, map_tasks};
 
 use super::{count, each_kind};
+use crate::common::{fresh, postgres, server};
 
 #[test]
 fn progress_is_told_after_each_chunk() {
@@ -28,7 +30,7 @@ fn committed_chunks_stay_and_the_failure_says_how_many() {
         let rows = (201..=1_000).map(|id| if id == 555 { (7, "again") } else { (id, "x") });
         let failure = db.bulk_insert_with("job", &["id", "name"], rows, options()).unwrap_err();
         assert_eq!(failure.error.kind(), ErrorKind::Constraint, "{kind}: {failure}");
-        assert!(failure.to_string().contains("record 355: "), "{kind}: {failure}");
+        assert!(failure.error.to_string().contains("record 355: "), "{kind}: {failure}");
         assert!(failure.to_string().ends_with("300 rows stay"), "{kind}: {failure}");
         assert_eq!((failure.report.rows, failure.report.chunks, failure.in_doubt), (300, 3, 0), "{kind}");
         assert_eq!(count(db, "job"), 500, "{kind}");
@@ -44,5 +46,61 @@ fn committed_chunks_stay_and_the_failure_says_how_many() {
             })
             .unwrap();
         assert_eq!(failure.error.kind(), ErrorKind::Usage, "{kind}: {failure}");
+    });
+}
+
+#[test]
+fn a_load_that_has_committed_chunks_is_not_made_again() {
+    let sound = postgres("bulk_again");
+    sound.execute("CREATE TABLE job (id int, name text)", ()).unwrap();
+    // The first chunk goes through, and a later one meets a deadlock, which by itself might be tried again.
+    let faults = FaultInjector::new(11).at(FaultPoint::Deadlock, 0.4);
+    let db = fresh("bulk_again")
+        .connection_string(server().url_for(sound.name()))
+        .faults(&faults)
+        .build()
+        .unwrap();
+    let options = || MapOptions::named(|_, _: &u8| "load".to_owned()).workers(1).retries(3);
+    let load = || {
+        let chunks = BulkOptions::new().chunk_rows(10).commit_chunks();
+        db.bulk_insert_with("job", &["id", "name"], (1..=200).map(|id| (id, "x")), chunks)
+    };
+    let mut stayed = 0;
+    for _ in 0..20 {
+        sound.execute("DELETE FROM job", ()).unwrap();
+        // As it is, and turned into an error of the library by `?`.
+        let kept = map_tasks([0_u8], options(), |_| load().map(|_| ()));
+        let once = count(&sound, "job");
+        assert!(once <= 200, "{once} rows of 200");
+        sound.execute("DELETE FROM job", ()).unwrap();
+        let turned = map_tasks([0_u8], options(), |_| load().map(|_| ()).map_err(Error::from));
+        let once = count(&sound, "job");
+        assert!(once <= 200, "{once} rows of 200");
+        stayed += u32::from(once > 0 && once < 200);
+        drop((kept, turned));
+    }
+    assert!(stayed > 0 && faults.struck(FaultPoint::Deadlock) > 0, "no load was broken off in the middle");
+}
+
+#[test]
+fn a_failure_leads_to_its_error() {
+    use std::error::Error as _;
+
+    let db = postgres("bulk_source");
+    let failure: BulkFailure =
+        db.bulk_insert_with("nothing", &["id"], [(1,)], BulkOptions::new()).unwrap_err();
+    let source = failure.source().and_then(|source| source.downcast_ref::<Error>()).unwrap();
+    assert_eq!(source.kind(), failure.error.kind());
+    assert_eq!(failure.to_string(), "the load failed");
+    assert!(format!("{failure:?}").contains("bulk_insert failed"), "{failure:?}");
+}
+
+#[test]
+fn a_column_is_named_once() {
+    each_kind("bulk_twice", |kind, db| {
+        let error = db.bulk_insert("job", &["id", "id"], [(1, 2)]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Params, "{kind}: {error}");
+        assert!(error.to_string().contains("\"id\" is named twice"), "{kind}: {error}");
+        assert_eq!(count(db, "job"), 0, "{kind}");
     });
 }

@@ -165,4 +165,12 @@ fn types_of_the_databases_own_are_known_in_every_session() {
         db.execute("DROP TYPE other", ()).unwrap();
         assert_eq!(db.pool_status().opened, 1);
     }
+    // Where the driver does not know the type yet, that long wait ends at the limit, and says what to do.
+    prepared.execute("CREATE TYPE late AS ENUM ('x')", ()).unwrap();
+    let sql = "SELECT 'x'::late AS v, repeat('x', 1000) AS x FROM generate_series(1, 20000)";
+    let limit = std::time::Duration::from_secs(1);
+    let error = unnamed.execute_query_with_timeout(sql, (), limit).unwrap_err();
+    assert!(error.to_string().contains("cast it to text"), "{error}");
+    let cast = sql.replace("'x'::late", "'x'::late::text");
+    assert_eq!(unnamed.execute_query(&cast, ()).unwrap().len(), 20_000);
 }
