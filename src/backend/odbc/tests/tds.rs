@@ -96,3 +96,58 @@ fn silence_behind_rows_holds_a_thread_but_no_caller() {
     // The driver's own limit is 1 s; FreeTDS waits as long again for its cancel to be acknowledged.
     await_calm(Duration::from_secs(10));
 }
+
+#[test]
+fn a_login_that_may_pass_is_told_from_one_that_will_not() {
+    for (number, kind, transient) in [
+        (40613, ErrorKind::Throttled, true),
+        (40197, ErrorKind::Throttled, true),
+        (40501, ErrorKind::Throttled, true),
+        (10928, ErrorKind::Throttled, true),
+        (49918, ErrorKind::Throttled, true),
+        (4060, ErrorKind::Connect, true),
+        (42108, ErrorKind::Connect, true),
+        (18401, ErrorKind::Connect, true),
+        (18456, ErrorKind::Auth, false),
+        (18487, ErrorKind::Auth, false),
+        (4064, ErrorKind::Connect, false),
+    ] {
+        let server = Server::refusing(number);
+        let text = format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2", server.port());
+        let refused = connector(Dialect::SqlServer, &text, &["hunter2"]).connect(Deadline::NONE);
+        let error = refused.err().unwrap();
+        assert_eq!((error.kind(), error.is_transient()), (kind, transient), "{number}: {}", error.report());
+    }
+}
+
+#[test]
+fn every_result_is_handed_over_where_all_are_wanted() {
+    // Two results in one answer: the first ends with a DONE that says "more".
+    let more = [&[0xfd][..], &[0x11, 0], &[0xc1, 0], &2_u64.to_le_bytes()].concat();
+    let integers = |numbers: &[i32]| {
+        let mut tokens = vec![0x81, 1, 0, 0, 0, 0, 0, 0, 0, 0x38, 1, b'n', 0];
+        for number in numbers {
+            tokens.push(0xd1);
+            tokens.extend(number.to_le_bytes());
+        }
+        tokens
+    };
+    let server = Server::start(move |text| {
+        if text.contains("TWO") {
+            Answer::tokens([integers(&[1, 2]), more.clone(), integers(&[3])].concat(), 1)
+        } else {
+            Answer::nothing(Then::Done)
+        }
+    });
+    let text = format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=x;Encryption=off", server.port());
+    let mut connection = connector(Dialect::SqlServer, &text, &[]).connect(Deadline::NONE).unwrap();
+    let two = statement("SELECT TWO", vec![]);
+    let mut sets = Vec::new();
+    assert_eq!(connection.run(&two, Rows::Sets(&mut sets), budget(LONG)).unwrap(), 3);
+    let numbers: Vec<Vec<i64>> =
+        sets.iter().map(|set| set.iter().map(|row| row.get(0).unwrap()).collect()).collect();
+    assert_eq!(numbers, [vec![1, 2], vec![3]]);
+    let mut first = Vec::new();
+    assert_eq!(connection.run(&two, Rows::Collect(&mut first), budget(LONG)).unwrap(), 2);
+    assert!(!connection.is_broken());
+}
