@@ -227,9 +227,15 @@ fn a_bad_line_is_named_and_leaves_nothing() {
     }
     let latin = [file.as_bytes(), b"501,1,\xe9\n"].concat();
     let failure = db.import_csv("t", latin.as_slice(), ImportOptions::new()).unwrap_err();
-    assert!(failure.error.to_string().contains("line 1002, field 3: the text is not valid UTF-8"), "{failure}");
+    assert!(
+        failure.error.to_string().contains("line 1002, field 3: the text is not valid UTF-8"),
+        "{failure}"
+    );
     let failure = db.import_csv("t", "id,nope\n1,2\n".as_bytes(), ImportOptions::new()).unwrap_err();
-    assert!(failure.error.kind() == ErrorKind::Syntax && failure.error.to_string().contains("nope"), "{failure}");
+    assert!(
+        failure.error.kind() == ErrorKind::Syntax && failure.error.to_string().contains("nope"),
+        "{failure}"
+    );
     assert_eq!(count(&db, "t"), 0);
 }
 
