@@ -2,9 +2,11 @@
 
 mod prerequisites;
 mod report;
+mod server;
 
 pub use prerequisites::{Prerequisites, validate_database_prerequisites};
 pub use report::{DatabaseHealth, HealthReport, HealthStatus, MigrationHealth};
+pub use server::ServerHealth;
 
 use std::time::Instant;
 
@@ -19,7 +21,9 @@ use crate::settings::{self, Overrides};
 
 impl DatabaseManager {
     /// Connects, runs a query, and looks at the migrations. Never an error: what went wrong is in the
-    /// result. Pending migrations do not make a database unhealthy.
+    /// result. Pending migrations do not make a database unhealthy. A SQL Server is asked for its version, its edition
+    /// and the database's state; one that is not online, or takes no writes although `READ_ONLY` is not set, is
+    /// degraded.
     ///
     /// ```no_run
     /// let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -35,8 +39,11 @@ impl DatabaseManager {
             health.connection = true;
             let row = session.query_one("SELECT 1 AS health_check", ())?;
             health.query_test = one(&row[0]);
+            health.server = ServerHealth::ask(session)?;
             Ok::<_, Error>(())
         });
+        let problem =
+            health.server.as_ref().and_then(|server| server.problem(self.settings().is_read_only()));
         health.migration_status = match (&outcome, self.settings().is_read_only()) {
             (Err(_), _) => None,
             (Ok(()), true) => Some(MigrationHealth::ReadOnly),
@@ -52,10 +59,11 @@ impl DatabaseManager {
         };
         health.response_time_ms = Some((started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0);
         health.status = match &outcome {
-            Ok(()) if health.query_test => HealthStatus::Healthy,
+            Ok(()) if health.query_test && problem.is_none() => HealthStatus::Healthy,
             Ok(()) => HealthStatus::Degraded,
             Err(_) => HealthStatus::Unhealthy,
         };
+        health.error = problem;
         if let Err(error) = outcome {
             let text = format!("a health check failed: {error}");
             log_line::event(Level::Warn, &text, &[("database", self.name().into())]);

@@ -91,8 +91,8 @@ pub use crate::{
     embedded::EmbeddedMigrations,
     error::{Error, ErrorKind, Phase, Result},
     health::{
-        DatabaseHealth, HealthReport, HealthStatus, MigrationHealth, Prerequisites, database_health_check,
-        health_check_all, health_check_of, validate_database_prerequisites,
+        DatabaseHealth, HealthReport, HealthStatus, MigrationHealth, Prerequisites, ServerHealth,
+        database_health_check, health_check_all, health_check_of, validate_database_prerequisites,
     },
     lock::Lock,
     logging::{init_logging, init_logging_json},

@@ -8,10 +8,12 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program that prints its measurements")]
 
 mod bare_files;
+mod bare_load;
 mod bare_odbc;
 mod bare_postgres;
 mod bare_rayon;
 mod checkout;
+mod many;
 mod memory;
 mod migrations;
 mod odbc;
@@ -37,11 +39,16 @@ const ROWS: &[Row] = &[
     ("point", point::one_thread),
     ("threads", point::eight_threads),
     ("rows", rows::into_rows),
+    ("many", many::execute_many),
+    ("bulk", many::bulk_insert),
     ("odbc", odbc::fetch),
     ("tasks", tasks::empty),
     ("migrations", migrations::thousand),
     ("stream", rows::streamed),
     ("first", point::first_use),
+    ("many-odbc", many::through_odbc),
+    ("csv", many::csv),
+    ("copy", many::copy),
     ("checkout", checkout::warm),
     ("crowd", checkout::crowd),
     ("export", transfer::export),

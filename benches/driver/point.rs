@@ -51,17 +51,20 @@ pub(crate) fn together<W: FnOnce() -> Sum + Send>(works: impl Iterator<Item = W>
 }
 
 pub(crate) fn first_use(world: &World, table: &mut Table) {
-    let db = world.db();
+    /// In all rounds together fewer than the statement cache holds, or closing the older ones would be measured too.
+    const TEXTS: usize = 20;
+    let db = world.builder("bench").pool_size(1).max_overflow(0).flow("first").build().unwrap();
+    world.db();
     let mut bare = Bare::connect(&world.url());
     let (mut mine, mut theirs) = (0, 0);
     table.speed(
-        "a new text, compiled and prepared (200 x)",
+        "a new text, compiled and prepared (20 x)",
         Bar::None,
         9,
         || {
             timed(|| {
                 let mut sum = Sum::default();
-                for _ in 0..200 {
+                for _ in 0..TEXTS {
                     mine += 1;
                     let text = format!("SELECT id, name, {mine} AS n FROM item WHERE id = :id");
                     sum.row(&db.query_one(&text, params! { id: 7 }).unwrap());
@@ -72,7 +75,7 @@ pub(crate) fn first_use(world: &World, table: &mut Table) {
         || {
             timed(|| {
                 let mut sum = Sum::default();
-                for _ in 0..200 {
+                for _ in 0..TEXTS {
                     theirs += 1;
                     sum.all(bare.first_use(theirs));
                 }

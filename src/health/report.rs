@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::server::ServerHealth;
 use crate::error::Error;
 use crate::migrate::MigrationStatus;
 
@@ -73,6 +74,9 @@ pub struct DatabaseHealth {
     pub query_test: bool,
     /// The migrations; `None` when there was no connection.
     pub migration_status: Option<MigrationHealth>,
+    /// What a SQL Server says of itself. Not part of the JSON of any other database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerHealth>,
     /// What went wrong, without secrets.
     pub error: Option<String>,
     /// How long the check took, in milliseconds.
@@ -90,6 +94,7 @@ impl DatabaseHealth {
             connection: false,
             query_test: false,
             migration_status: None,
+            server: None,
             error: None,
             response_time_ms: None,
             timestamp: Utc::now(),

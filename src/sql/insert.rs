@@ -243,7 +243,7 @@ pub(crate) fn counted(statements: impl Iterator<Item = String>) -> String {
     for statement in statements {
         text.push_str(&statement);
         // On a line of its own: the statement may end in a comment.
-        text.push_str("\n; SET @batchdb_rows += ROWCOUNT_BIG();\n");
+        text.push_str("\n; SET @batchdb_rows += @@ROWCOUNT;\n");
     }
     text + "SELECT @batchdb_rows AS changed"
 }
@@ -360,14 +360,14 @@ mod tests {
             "insert into [t] values (upper(:a), :b, :a)",
             Dialect::SqlServer,
             "DECLARE @batchdb_rows bigint = 0;insert into [t] values (upper(?), NULL, ?)\n; SET @batchdb_rows += \
-             ROWCOUNT_BIG();\ninsert into [t] values (upper(?), ?, ?)\n; SET @batchdb_rows += ROWCOUNT_BIG();\nSELECT \
+             @@ROWCOUNT;\ninsert into [t] values (upper(?), ?, ?)\n; SET @batchdb_rows += @@ROWCOUNT;\nSELECT \
              @batchdb_rows AS changed",
         );
         check(
             "insert into t values (:a, :b) -- nightly",
             Dialect::SqlServer,
             "DECLARE @batchdb_rows bigint = 0;insert into t values (?, NULL) -- nightly\n; SET @batchdb_rows += \
-             ROWCOUNT_BIG();\ninsert into t values (?, ?) -- nightly\n; SET @batchdb_rows += ROWCOUNT_BIG();\nSELECT \
+             @@ROWCOUNT;\ninsert into t values (?, ?) -- nightly\n; SET @batchdb_rows += @@ROWCOUNT;\nSELECT \
              @batchdb_rows AS changed",
         );
         check("INSERT INTO t VALUES (:a, :b)", Dialect::Odbc, "INSERT INTO t VALUES (?, NULL), (?, ?)");

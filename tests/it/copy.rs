@@ -219,3 +219,32 @@ fn chunks_that_were_committed_stay_and_are_told() {
     assert!(failure.report.rows > 0 && failure.report.rows < 50_000, "{failure}");
     assert_eq!(failure.report.rows, count(&to, "t") as u64);
 }
+
+#[test]
+fn one_sqlite_file_may_be_on_both_sides() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = sqlite_at(&folder.path().join("a.db")).timeout(Duration::from_secs(5)).build().unwrap();
+    db.execute("CREATE TABLE t (id INTEGER)", ()).unwrap();
+    db.execute("CREATE TABLE u (id INTEGER)", ()).unwrap();
+    db.execute_many("INSERT INTO t VALUES (:id)", (0..5_000).map(|id| params! { id: id })).unwrap();
+    // SQLite lets one read while another writes until that one commits, by when all was read.
+    copy_table(&db, "t", &db, "u", BulkOptions::new()).unwrap();
+    assert_eq!(count(&db, "u"), 5_000);
+}
+
+#[test]
+fn the_time_of_a_task_is_over_on_both_sides() {
+    let (from, to) = (postgres("copy"), postgres("copy"));
+    to.execute("CREATE TABLE t (i int)", ()).unwrap();
+    let sql = "SELECT 1 AS i, pg_sleep(60)";
+    let options = batchdb::MapOptions::default().timeout(Duration::from_millis(300));
+    let (results, took) = timed(|| {
+        batchdb::map_tasks([()], options, |()| {
+            copy_query(&from, sql, (), &to, "t", BulkOptions::new()).map_err(batchdb::Error::from)
+        })
+    });
+    let record = results.iter().next().unwrap();
+    assert_eq!(record.state(), batchdb::TaskState::TimedOut, "{record:?}");
+    assert!(took < SOON, "{took:?}");
+    eventually("the query is gone", || running(&from, "%pg_sleep%") == 0);
+}

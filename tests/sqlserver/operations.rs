@@ -150,6 +150,11 @@ pub(crate) fn a_health_check_says_what_is_there(target: &Target) -> Told {
     let db = target.db();
     let health = db.health_check();
     assert_eq!(health.status, HealthStatus::Healthy, "{}", health.to_json());
+    assert_eq!(health.server.is_some(), target.is_t_sql());
+    if let Some(server) = health.server {
+        assert_eq!(server.state.as_deref(), Some("ONLINE"));
+        assert!(server.writable && server.version.is_some_and(|version| version.contains('.')));
+    }
     Ok(())
 }
 
