@@ -267,6 +267,33 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_a_type_that_refuses_a_value_are_the_source() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(try_from = "String")]
+        struct Mail;
+
+        impl TryFrom<String> for Mail {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Mail, String> {
+                Err(format!("invalid mail address: {text}"))
+            }
+        }
+
+        #[derive(Debug, serde::Deserialize)]
+        struct Customer {
+            #[allow(dead_code, reason = "only read")]
+            mail: Mail,
+        }
+
+        let row = Row::from_pairs([("mail", "bob7@example.org".into())]);
+        let error = row.read::<Customer>().unwrap_err();
+        assert!(!error.to_string().contains("bob7") && error.report().contains("bob7"), "{error}");
+        let missing = Row::from_pairs([("other", 1.into())]).read::<Customer>().unwrap_err();
+        assert!(missing.to_string().contains("missing field `mail`"), "{missing}");
+    }
+
+    #[test]
     fn twin_columns_are_read_by_index_and_refused_by_name() {
         let row = twins();
         assert_eq!(row.get::<i64>(1).unwrap(), 2);

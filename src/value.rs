@@ -67,6 +67,21 @@ pub enum Value {
     List(Box<[Value]>),
 }
 
+/// The memory of a document beside its own place.
+fn json_weight(json: &serde_json::Value) -> usize {
+    use serde_json::Value as Json;
+
+    let each = size_of::<Json>();
+    match json {
+        Json::String(text) => each + text.len(),
+        Json::Array(items) => each + items.iter().map(json_weight).sum::<usize>(),
+        Json::Object(fields) => {
+            each + fields.iter().map(|(key, value)| 2 * each + key.len() + json_weight(value)).sum::<usize>()
+        }
+        _ => each,
+    }
+}
+
 impl Value {
     /// Whether this is SQL `NULL`.
     #[must_use]
@@ -102,8 +117,7 @@ impl Value {
             Value::Text(text) => text.len(),
             Value::Bytes(bytes) => bytes.len(),
             Value::List(items) => items.iter().map(Value::weight).sum(),
-            // What is in it is not looked through: such documents are seldom long.
-            Value::Json(_) => 256,
+            Value::Json(json) => json_weight(json),
             _ => 0,
         };
         size_of::<Value>() + beside

@@ -75,6 +75,16 @@ fn is_known(files: &Files, rows: &[Applied], version: &Version) -> bool {
     in_files.chain(rows.iter().filter_map(|row| row.id.version())).any(|known| known == version)
 }
 
+/// The rows as far as they can be judged without the lock: a file without a transaction counts as failed for as long as
+/// another runner has it under way.
+fn without_failures(rows: &[Applied]) -> Vec<Applied> {
+    let hopeful = |row: &Applied| match row.success {
+        true => row.clone(),
+        false => Applied { success: true, crc32: None, sha256: None, ..row.clone() },
+    };
+    rows.iter().map(hopeful).collect()
+}
+
 /// Applies what is pending.
 pub(crate) fn up(
     manager: &DatabaseManager,
@@ -90,7 +100,9 @@ pub(crate) fn up(
     let history = History::locate(session)?;
     let rows = history.read(session)?;
     let to = request.to.as_ref();
-    if checked(&files, &rows, &history, settings, to)?.pending().next().is_none() {
+    let nothing_to_do =
+        checked(&files, &without_failures(&rows), &history, settings, to)?.pending().next().is_none();
+    if nothing_to_do && rows.iter().all(|row| row.success) {
         return Ok(report(&rows));
     }
     pooler::refuse(manager, history.engine(), session)?;
@@ -116,7 +128,7 @@ pub(crate) fn rehearse(
     let history = History::locate(session)?;
     let rows = history.read(session)?;
     let to = request.to.as_ref();
-    checked(&files, &rows, &history, settings, to)?;
+    checked(&files, &without_failures(&rows), &history, settings, to)?;
     pooler::refuse(manager, history.engine(), session)?;
     let runner = Runner { settings, history: &history };
     let rehearsed = lock::hold(session, &history, request.lock_deadline(), |session| {
@@ -221,7 +233,7 @@ pub(crate) fn down(
             texts.flat_map(|script| check::problems_of(script, dialect, &settings.placeholders)).collect();
         if problems.is_empty() { Ok(()) } else { Err(refusal(&problems)) }
     };
-    plan(&history.read(session)?)?;
+    plan(&without_failures(&history.read(session)?))?;
     pooler::refuse(manager, history.engine(), session)?;
     let mut run = Run { runner: Runner { settings, history: &history }, request, done: Vec::new() };
     lock::hold(session, &history, request.lock_deadline(), |session| {

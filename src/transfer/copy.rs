@@ -197,7 +197,7 @@ fn read(
             }
             let Some(row) = row else { break };
             let row = row.into_values();
-            bytes += row.iter().map(size).sum::<usize>();
+            bytes += row.iter().map(Value::weight).sum::<usize>();
             chunk.push(row);
             if chunk.len() == ROWS || bytes >= BYTES {
                 bytes = 0;
@@ -207,19 +207,6 @@ fn read(
         send(Message::Rows(chunk))?;
         send(Message::End)
     })
-}
-
-/// About the memory of a value.
-fn size(value: &Value) -> usize {
-    size_of::<Value>()
-        + match value {
-            Value::Text(text) => text.len(),
-            Value::Bytes(bytes) => bytes.len(),
-            Value::List(items) => items.iter().map(size).sum(),
-            // Parsed JSON is several times its text, and nobody has counted it.
-            Value::Json(json) => 4 * json.to_string().len(),
-            _ => 0,
-        }
 }
 
 /// The rows as they arrive on the writing side.

@@ -97,7 +97,12 @@ impl de::Error for Error {
                 "{} found where {expected} was expected",
                 shape.unwrap_or_else(|| "another value".to_owned())
             )),
-            None => Error::decode(text),
+            None if ["missing field `", "duplicate field `"].iter().any(|head| text.starts_with(head)) => {
+                Error::decode(text)
+            }
+            // A type's own words may quote what it was given.
+            None => Error::decode("the type that is read refuses a value")
+                .with_source(std::io::Error::other(text)),
         }
     }
 }

@@ -218,7 +218,7 @@ mod tests {
         batch.args = statement.args;
         let statement = batch.statement(&head(&target, Dialect::SqlServer), 2, Flavor::SqlServer);
         assert_eq!(statement.text.matches("@@ROWCOUNT;").count(), 2);
-        assert!(statement.text.contains("([a], [b]]]) VALUES (NULL, ?); SET"), "{}", statement.text);
+        assert!(statement.text.contains("([a], [b]]]) VALUES (NULL, ?)\n; SET"), "{}", statement.text);
         let error = batch.place(Error::params("no"), 11);
         assert_eq!(error.to_string(), "one of the records 11 to 12: no");
     }

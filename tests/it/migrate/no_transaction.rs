@@ -47,6 +47,20 @@ fn an_index_is_built_concurrently_while_other_runners_wait() {
 }
 
 #[test]
+fn a_file_that_another_runner_has_under_way_has_not_failed() {
+    let slow = "-- batchdb: no-transaction\nCREATE TABLE t (id int);\nSELECT pg_sleep(1);";
+    let given = Given::postgres(&[("V1__Slow.sql", slow)]);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| given.db().run_migrations().unwrap().applied.len());
+        eventually("the first has begun", || given.tables().contains(" t"));
+        assert_eq!(given.psql("SELECT success FROM schema_version"), "f");
+        // It waits for the lock, and then there is nothing to do.
+        assert!(given.db().run_migrations().unwrap().applied.is_empty());
+        assert_eq!(first.join().unwrap(), 1);
+    });
+}
+
+#[test]
 fn a_failure_leaves_a_row_that_keeps_later_runs_away() {
     let given = Given::postgres(&[
         ("V1__Create.sql", "CREATE TABLE t (id int)"),

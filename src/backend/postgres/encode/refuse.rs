@@ -144,6 +144,23 @@ fn micros(time: &impl Timelike) -> Result<()> {
     }
 }
 
+/// How long the lists are at each depth; `None` where two of one depth differ, or a list stands beside something else.
+fn shape(items: &[Value]) -> Option<Vec<usize>> {
+    let mut inner = None;
+    for (place, item) in items.iter().enumerate() {
+        let of_item = match item {
+            Value::List(items) => Some(shape(items)?),
+            _ => None,
+        };
+        if place == 0 {
+            inner = of_item;
+        } else if inner != of_item {
+            return None;
+        }
+    }
+    Some([items.len()].into_iter().chain(inner.into_iter().flatten()).collect())
+}
+
 fn list(items: &[Value], ty: &Type) -> Result<()> {
     let element = match ty.kind() {
         _ if is_json(ty) => return Ok(()),
@@ -156,9 +173,7 @@ fn list(items: &[Value], ty: &Type) -> Result<()> {
             ));
         }
     };
-    let is_list = |item: &Value| matches!(item, Value::List(_));
-    let length = |item: &Value| if let Value::List(inner) = item { Some(inner.len()) } else { None };
-    if items.iter().any(is_list) && items.iter().any(|item| length(item) != length(&items[0])) {
+    if shape(items).is_none() {
         return Err(Error::params("a list has lists of different lengths in it, which no array holds"));
     }
     items.iter().filter(|item| !item.is_null()).try_for_each(|item| match item {

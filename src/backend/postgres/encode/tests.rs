@@ -121,6 +121,11 @@ fn what_would_change_on_its_way_is_refused() {
     refused(Value::from(vec![1_i64]), &Type::TEXT);
     refused(Value::from(vec![Value::from(vec![1_i64]), Value::from(vec![1_i64, 2])]), &Type::INT4_ARRAY);
     refused(Value::from(vec![Value::from(vec![1_i64]), Value::Null]), &Type::INT4_ARRAY);
+    let list = |items: &[i64]| Value::from(items.to_vec());
+    let nest = |items: Vec<Value>| Value::from(items);
+    let jagged = nest(vec![nest(vec![list(&[1, 2])]), nest(vec![list(&[3])]), nest(vec![list(&[4, 5, 6])])]);
+    refused(jagged, &Type::INT4_ARRAY);
+    refused(nest(vec![nest(vec![list(&[1]), list(&[2])]), list(&[3, 4])]), &Type::INT4_ARRAY);
     refused(Value::from(vec![40_000_i64]), &Type::INT2_ARRAY);
 }
 
