@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use batchdb::{BulkFailure, BulkOptions, DatabaseManager, Error, ErrorKind, params};
+use batchdb::{BulkFailure, BulkOptions, DatabaseManager, ErrorKind, params};
 
 use crate::check::Check;
 use crate::proxy::{End, Proxy, Way};
