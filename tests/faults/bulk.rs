@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use batchdb::{BulkFailure, BulkOptions, DatabaseManager, Error, ErrorKind, params};
+use batchdb::{BulkFailure, BulkOptions, DatabaseManager, ErrorKind, params};
 
 use crate::check::Check;
 use crate::proxy::{End, Proxy, Way};
@@ -154,7 +154,7 @@ fn one(world: &World, database: &str, call: Call, rows: i64, runs: usize, check:
         refused += usize::from(outcome.is_err());
         let kept = bare.query_one("SELECT count(*) FROM load", &[]).unwrap().try_get::<_, i64>(0).unwrap();
         if let Err(failure) = &outcome {
-            judge(what, call, &failure.error, bad, wrong, check);
+            judge(what, call, failure, bad, wrong, check);
             // All or nothing; chunk by chunk, what the failure says, to the row.
             let (stay, doubt) = (failure.report.rows as i64, failure.in_doubt as i64);
             untold += i64::from(kept != stay && kept != stay + doubt);
@@ -176,14 +176,17 @@ fn one(world: &World, database: &str, call: Call, rows: i64, runs: usize, check:
 }
 
 /// The error says what was wrong, and names the record.
-fn judge(what: &str, call: Call, error: &Error, bad: i64, wrong: Wrong, check: &mut Check) {
+fn judge(what: &str, call: Call, failure: &BulkFailure, bad: i64, wrong: Wrong, check: &mut Check) {
+    let (error, stayed) = (&failure.error, failure.report.rows);
     let kind = match wrong {
         Wrong::Duplicate | Wrong::Null => error.kind() == ErrorKind::Constraint,
         Wrong::TooLong => error.kind() == ErrorKind::Data,
         // The transaction was not to be committed yet, so that nothing can have remained; or that of a chunk was.
         Wrong::Cut => {
             let committing = call == Call::Chunks && error.kind() == ErrorKind::OutcomeUnknown;
-            error.is_transient() || committing
+            // What stays would be there twice, if the load were simply made again.
+            let cut = error.kind() == ErrorKind::Connect && error.is_transient() == (stayed == 0);
+            cut || committing
         }
     };
     let text = error.report();
