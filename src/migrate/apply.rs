@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::backend::Listener;
 use crate::deadline::Deadline;
 use crate::dialect::Dialect;
 use crate::engine::Engine;
@@ -70,7 +71,7 @@ impl Runner<'_> {
         purpose: Purpose<'_>,
     ) -> Result<Option<Duration>> {
         let text = self.text_of(script)?;
-        session.listen(Some(self.title(script)));
+        session.listen(Some(self.listener(script)));
         let (outcome, kept) = if script.directives.no_transaction {
             self.without_transaction(session, script, &text, purpose)
         } else {
@@ -93,7 +94,7 @@ impl Runner<'_> {
         purpose: Purpose<'_>,
     ) -> Result<Duration> {
         let (began, text) = (Instant::now(), self.text_of(script)?);
-        tx.listen(Some(self.title(script)));
+        tx.listen(Some(self.listener(script)));
         let outcome = self.statements(tx, script, &text, true, None).and_then(|_| {
             self.write_down(tx, script, purpose, began.elapsed())?;
             Ok(began.elapsed())
@@ -102,9 +103,12 @@ impl Runner<'_> {
         outcome.map_err(|failed| failure(script, failed, Kept::Nothing, self.settings))
     }
 
-    /// The name under which the log has what the database says meanwhile.
-    fn title(&self, script: &Script) -> Arc<str> {
-        Arc::from(format!("{}: {}", self.settings.database, script.file))
+    /// Has the log tell what the database says meanwhile.
+    fn listener(&self, script: &Script) -> Listener {
+        Listener {
+            name: Arc::from(format!("{}: {}", self.settings.database, script.file)),
+            secrets: self.settings.migration_secrets().into(),
+        }
     }
 
     fn text_of<'f>(&self, script: &'f Script) -> Result<Text<'f>> {

@@ -59,6 +59,30 @@ fn notices_are_logged_while_a_migration_runs_and_at_no_other_time() {
     assert_eq!(told("7Notice7Marker").len(), 4);
 }
 
+#[test]
+fn the_value_of_a_placeholder_is_in_no_notice_and_no_report() {
+    capture::start();
+    let name = unique("notices");
+    server().create_database(&name).unwrap();
+    let say = "DO $$ BEGIN RAISE NOTICE 'it is ${password} 7Placeholder7Marker'; END $$";
+    // The last one fails at its commit, where no place is known.
+    let deferred = "CREATE TABLE k (a text UNIQUE DEFERRABLE INITIALLY DEFERRED);\n\
+                    INSERT INTO k VALUES ('${password}'), ('${password}')";
+    for text in ["SELECT '${password}'::int", deferred] {
+        let folder = folder(&[("V1__Say.sql", say), ("V2__Fail.sql", text)]);
+        let db = builder(&name, &server().url_for(&name), &folder)
+            .placeholder("password", "hunter2x")
+            .build()
+            .unwrap();
+        let error = db.run_migrations().unwrap_err();
+        let report = error.report();
+        assert!(report.contains("V2__Fail.sql") && report.contains("***"), "{report}");
+        assert!(!report.contains("hunter2x") && !format!("{error:?}").contains("hunter2x"), "{report}");
+    }
+    let wanted = (Level::Info, format!("{name}: V1__Say.sql: NOTICE: it is *** 7Placeholder7Marker"));
+    assert_eq!(told("7Placeholder7Marker"), [wanted]);
+}
+
 /// A stand-in for SQL Server that keeps what it was sent.
 fn stand_in(
     answer: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static,

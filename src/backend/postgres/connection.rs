@@ -13,7 +13,9 @@ use super::failure::Failed;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
-use crate::backend::{self, Begin, CommitMark, Cursor, LoadTarget, RowSource, Rows, notices::Notices};
+use crate::backend::{
+    self, Begin, CommitMark, Cursor, Listener, LoadTarget, RowSource, Rows, notices::Notices,
+};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
@@ -307,8 +309,8 @@ impl backend::Connection for PgConnection {
         self.call(deadline, Phase::Query, true, |client| client.batch_execute(text))
     }
 
-    fn listen(&mut self, name: Option<Arc<str>>) {
-        self.notices.listen(name);
+    fn listen(&mut self, listener: Option<Listener>) {
+        self.notices.listen(listener);
     }
 
     fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {
