@@ -100,7 +100,7 @@ mod tests {
     use crate::migrate::files::Script;
 
     fn plan(scripts: &[Script], applied: usize) -> Plan<'_> {
-        let step = |(place, script)| Step { script, applied: place < applied, again: false, late: false };
+        let step = |(place, script)| Step { script, applied: place < applied, row: None, late: false };
         Plan { steps: scripts.iter().enumerate().map(step).collect(), warnings: Vec::new() }
     }
 

@@ -13,6 +13,7 @@ use crate::migrate::check;
 use crate::migrate::failure::{Failed, Kept, failure};
 use crate::migrate::files::Script;
 use crate::migrate::history::{Action, History};
+use crate::migrate::name::Id;
 use crate::migrate::problem::refusal;
 use crate::migrate::text::Text;
 use crate::session::Session;
@@ -34,13 +35,16 @@ const NOTE_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a file is run for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Purpose {
+pub(crate) enum Purpose<'a> {
     Apply {
         rank: i64,
         /// It has a row already.
         again: bool,
     },
-    Undo,
+    Undo {
+        /// The row of what is undone: the name of the file may spell the version in another way.
+        row: &'a Id,
+    },
     /// The history has no rows of these.
     Callback,
 }
@@ -63,7 +67,7 @@ impl Runner<'_> {
         &self,
         session: &mut Session<'_>,
         script: &Script,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
     ) -> Result<Option<Duration>> {
         let text = self.text_of(script)?;
         session.listen(Some(self.title(script)));
@@ -86,7 +90,7 @@ impl Runner<'_> {
         &self,
         tx: &mut Session<'_>,
         script: &Script,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
     ) -> Result<Duration> {
         let (began, text) = (Instant::now(), self.text_of(script)?);
         tx.listen(Some(self.title(script)));
@@ -116,7 +120,7 @@ impl Runner<'_> {
         session: &mut Session<'_>,
         script: &Script,
         text: &Text<'_>,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
     ) -> (Result<Option<Duration>, Failed>, Kept) {
         let (began, mut kept) = (Instant::now(), Kept::Nothing);
         let outcome = session.transaction(|tx| {
@@ -146,7 +150,7 @@ impl Runner<'_> {
         session: &mut Session<'_>,
         script: &Script,
         text: &Text<'_>,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
     ) -> (Result<Option<Duration>, Failed>, Kept) {
         let began = Instant::now();
         let claimed = session.transaction(|tx| {
@@ -160,7 +164,7 @@ impl Runner<'_> {
                     }
                     self.history.begin(tx, script, rank)?;
                 }
-                Purpose::Undo => self.history.set_success(tx, &script.id, false)?,
+                Purpose::Undo { row } => self.history.set_success(tx, row, false)?,
                 Purpose::Callback => (),
             }
             Ok(true)
@@ -182,10 +186,10 @@ impl Runner<'_> {
         (outcome, Kept::Before)
     }
 
-    fn claim(&self, tx: &mut Session<'_>, script: &Script, purpose: Purpose) -> Result<bool> {
+    fn claim(&self, tx: &mut Session<'_>, script: &Script, purpose: Purpose<'_>) -> Result<bool> {
         match purpose {
-            Purpose::Apply { .. } => self.history.claim(tx, script, false),
-            Purpose::Undo => self.history.claim(tx, script, true),
+            Purpose::Apply { .. } => self.history.claim(tx, script),
+            Purpose::Undo { row } => self.history.claim_undo(tx, row),
             Purpose::Callback => Ok(true),
         }
     }
@@ -195,7 +199,7 @@ impl Runner<'_> {
         &self,
         tx: &mut Session<'_>,
         script: &Script,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
         took: Duration,
     ) -> Result<()> {
         match purpose {
@@ -205,8 +209,8 @@ impl Runner<'_> {
                 }
                 self.history.record(tx, script, rank, took)
             }
-            Purpose::Undo => {
-                self.history.forget(tx, &script.id)?;
+            Purpose::Undo { row } => {
+                self.history.forget(tx, row)?;
                 // A view may have gone with the table that was undone, and comes back with it.
                 self.history.forget_repeatable(tx)?;
                 self.history.note(tx, Action::Undone, script, Some(took), None)
@@ -216,7 +220,7 @@ impl Runner<'_> {
     }
 
     /// Adds a failure to what was done. That it was not written down is not worth another error.
-    fn note_failure(&self, session: &mut Session<'_>, script: &Script, purpose: Purpose, told: &Error) {
+    fn note_failure(&self, session: &mut Session<'_>, script: &Script, purpose: Purpose<'_>, told: &Error) {
         if let Purpose::Callback = purpose {
             return;
         }

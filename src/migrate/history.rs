@@ -2,6 +2,7 @@
 //!
 //! `schema_version` has the specification's columns and `checksum_sha256`; `schema_version_history` is only added to.
 
+mod claim;
 mod tables;
 
 use std::env;
@@ -149,28 +150,6 @@ impl History {
         })
     }
 
-    /// Makes sure, inside the transaction of a migration, that nobody else has applied or is applying it; or, for one
-    /// that undoes, has undone it. `false`: somebody has.
-    ///
-    /// SQLite has no lock that outlives a transaction. An update of no row makes this transaction the one
-    /// writer of the file, and what it reads from then on is the truth.
-    pub(crate) fn claim(&self, tx: &mut Session<'_>, script: &Script, undo: bool) -> Result<bool> {
-        if self.engine != Engine::Sqlite {
-            return Ok(true);
-        }
-        tx.execute(&format!("UPDATE {} SET success = success WHERE 1 = 0", self.table()), ())?;
-        let known = format!("SELECT {SHA256} AS sha256 FROM {} WHERE version = :version", self.table());
-        let row = tx.query_opt(&known, params! { version: script.id.stored() })?;
-        Ok(match row {
-            None => !undo,
-            Some(_) if undo => true,
-            Some(row) => {
-                script.id.version().is_none()
-                    && row.get::<Option<String>>("sha256")?.as_deref() != Some(&script.checksum.sha256)
-            }
-        })
-    }
-
     /// Adds the row of a migration that was applied, and what was done.
     pub(crate) fn record(
         &self,
@@ -204,19 +183,37 @@ impl History {
     /// The migration has come to its end after all.
     pub(crate) fn end(&self, tx: &mut Session<'_>, script: &Script, took: Duration) -> Result<()> {
         let params = params! { took: millis(took), version: script.id.stored() };
-        tx.execute(&self.tables.set_done(), params)?;
+        let changed = tx.execute(&self.tables.set_done(), params)?;
+        self.only_one(changed, &script.id)?;
         self.note(tx, Action::Applied, script, Some(took), None)
     }
 
     /// Sets whether the row counts as applied.
     pub(crate) fn set_success(&self, tx: &mut Session<'_>, id: &Id, success: bool) -> Result<()> {
         let params = params! { version: id.stored() };
-        tx.execute(&self.tables.set_success(success), params).map(drop)
+        let changed = tx.execute(&self.tables.set_success(success), params)?;
+        self.only_one(changed, id)
     }
 
     /// Takes the row out.
     pub(crate) fn forget(&self, tx: &mut Session<'_>, id: &Id) -> Result<()> {
-        tx.execute(&self.tables.delete_version(), params! { version: id.stored() }).map(drop)
+        let changed = tx.execute(&self.tables.delete_version(), params! { version: id.stored() })?;
+        self.only_one(changed, id)
+    }
+
+    /// A history that does not follow the database is worse than a failure, which takes both back.
+    fn only_one(&self, changed: u64, id: &Id) -> Result<()> {
+        match changed {
+            1 => Ok(()),
+            rows => Err(Error::migration(format!(
+                "{} rows of {} were changed for {id}, and it is to be one",
+                rows,
+                self.table()
+            ))
+            .with_hint(
+                "a trigger or a rule of the table may keep them, or another program has changed them",
+            )),
+        }
     }
 
     /// Takes the rows of all repeatable migrations out, so that the next run applies them.
@@ -233,7 +230,8 @@ impl History {
             sha256: script.checksum.sha256.as_str(),
             version: id.stored(),
         };
-        tx.execute(&self.tables.set_text(), params).map(drop)
+        let changed = tx.execute(&self.tables.set_text(), params)?;
+        self.only_one(changed, id)
     }
 
     /// Adds a row that another tool had, or that says where migrations begin, as the last one.

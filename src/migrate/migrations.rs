@@ -143,7 +143,7 @@ impl<'m> Migrations<'m> {
                 file: step.script.file.clone(),
                 sql: step.script.text.clone(),
                 in_transaction: !step.script.directives.no_transaction,
-                again: step.again,
+                again: step.row.is_some(),
                 out_of_order: step.late,
             };
             let steps = plan.pending().map(planned).collect();

@@ -61,8 +61,8 @@ pub(crate) struct Step<'f> {
     /// What is run: on the way down, the file that undoes.
     pub(crate) script: &'f Script,
     pub(crate) applied: bool,
-    /// The history has a row already: a repeatable migration that has changed.
-    pub(crate) again: bool,
+    /// The row that is to go, as the history spells it: of what is undone, or of a repeatable migration that has changed.
+    pub(crate) row: Option<&'f Id>,
     /// A newer version was applied before it.
     pub(crate) late: bool,
 }
@@ -82,7 +82,7 @@ impl<'f> Plan<'f> {
 /// Every problem there is, not only the first.
 pub(crate) fn up<'f>(
     files: &'f Files,
-    history: &[Applied],
+    history: &'f [Applied],
     to: Option<&Version>,
 ) -> Result<Plan<'f>, Vec<Problem>> {
     let mut problems = files.problems.clone();
@@ -105,13 +105,13 @@ pub(crate) fn up<'f>(
             }
             None => (),
         }
-        steps.push(Step { script, applied, again: false, late: newer.is_some() });
+        steps.push(Step { script, applied, row: None, late: newer.is_some() });
     }
     if complete {
         for script in &files.repeatable {
             let row = history.iter().find(|row| row.id == script.id);
             let applied = row.is_some_and(|row| row.is_of(script));
-            steps.push(Step { script, applied, again: row.is_some(), late: false });
+            steps.push(Step { script, applied, row: row.map(|row| &row.id), late: false });
         }
     }
     warnings.extend(gaps(files).iter().map(Problem::to_string));
@@ -125,7 +125,7 @@ pub(crate) fn up<'f>(
 /// Every problem there is: files that are wrong, versions without a file that undoes them, rows that did not end well.
 pub(crate) fn down<'f>(
     files: &'f Files,
-    history: &[Applied],
+    history: &'f [Applied],
     to: Option<&Version>,
 ) -> Result<Plan<'f>, Vec<Problem>> {
     let mut problems = files.problems.clone();
@@ -141,7 +141,7 @@ pub(crate) fn down<'f>(
     let mut steps = Vec::new();
     for (version, row) in above {
         match files.undo_of(version) {
-            Some(script) => steps.push(Step { script, applied: true, again: false, late: false }),
+            Some(script) => steps.push(Step { script, applied: true, row: Some(&row.id), late: false }),
             None => problems.push(Problem::UndoMissing { file: row.file.clone() }),
         }
     }

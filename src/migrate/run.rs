@@ -47,7 +47,7 @@ pub(crate) fn read_files(settings: &Settings) -> Result<Files> {
 /// The plan of a run, when nothing at all speaks against it: neither names nor history nor the texts.
 pub(crate) fn checked<'f>(
     files: &'f Files,
-    rows: &[Applied],
+    rows: &'f [Applied],
     history: &History,
     settings: &Settings,
     to: Option<&Version>,
@@ -187,7 +187,7 @@ fn rehearse_all(
         let rank = last + number as i64;
         let progress = Counted { request, number, total: steps.len() };
         progress.tell(step.script, None);
-        if let Some(took) = rehearse(step.script, Purpose::Apply { rank, again: step.again })? {
+        if let Some(took) = rehearse(step.script, Purpose::Apply { rank, again: step.row.is_some() })? {
             progress.tell(step.script, Some(took));
             applied.push(done(step.script, took));
         }
@@ -277,7 +277,7 @@ impl Run<'_> {
         let (mut rank, mut number) = (last_rank(rows), 0);
         adapter::up(plan, &mut |step| {
             (rank, number) = (rank + 1, number + 1);
-            let purpose = Purpose::Apply { rank, again: step.again };
+            let purpose = Purpose::Apply { rank, again: step.row.is_some() };
             self.one(session, step.script, purpose, number, total)
         })?;
         self.callback(session, files.after.as_ref())
@@ -287,7 +287,8 @@ impl Run<'_> {
         let (mut number, total) = (0, plan.steps.len());
         adapter::down(plan, &mut |step| {
             number += 1;
-            self.one(session, step.script, Purpose::Undo, number, total)
+            let purpose = Purpose::Undo { row: step.row.unwrap_or(&step.script.id) };
+            self.one(session, step.script, purpose, number, total)
         })
     }
 
@@ -295,7 +296,7 @@ impl Run<'_> {
         &mut self,
         session: &mut Session<'_>,
         script: &Script,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
         number: usize,
         total: usize,
     ) -> Result<()> {
@@ -307,7 +308,7 @@ impl Run<'_> {
             return Ok(());
         };
         progress.tell(script, Some(took));
-        let verb = if matches!(purpose, Purpose::Undo) { "has undone its version" } else { "applied" };
+        let verb = if matches!(purpose, Purpose::Undo { .. }) { "has undone its version" } else { "applied" };
         log::info!(
             database:% = database, file, duration_ms = millis(took);
             "{database}: {file} {verb} in {took:.1?} ({number} of {total})"

@@ -44,7 +44,8 @@ fn names<'f>(steps: impl Iterator<Item = Step<'f>>) -> Vec<&'f str> {
 #[track_caller]
 fn check(on_disk: &[&str], applied: &[&str], pending: &[&str]) {
     let files = files(on_disk);
-    let plan = up(&files, &history(applied), None).unwrap();
+    let rows = history(applied);
+    let plan = up(&files, &rows, None).unwrap();
     assert_eq!(names(plan.pending()), pending);
 }
 
@@ -69,7 +70,7 @@ fn repeatable_ones_come_last_and_when_they_have_changed() {
     let mut rows = history(&["R__a.sql", "R__gone.sql"]);
     rows[0].sha256 = Some("0".into());
     let plan = up(&files, &rows, None).unwrap();
-    assert!(plan.pending().all(|step| step.again));
+    assert!(plan.pending().all(|step| step.row.is_some()));
     assert_eq!(names(plan.pending()), ["R__a.sql"]);
 }
 
@@ -77,7 +78,8 @@ fn repeatable_ones_come_last_and_when_they_have_changed() {
 fn a_limit_leaves_out_what_is_above_and_repeatable_ones_with_it() {
     let files = files(&["V1__a.sql", "V2__b.sql", "V3__c.sql", "R__d.sql"]);
     let to = |version: &str| Version::parse(version).unwrap();
-    let plan = up(&files, &history(&["V1__a.sql"]), Some(&to("2.0"))).unwrap();
+    let rows = history(&["V1__a.sql"]);
+    let plan = up(&files, &rows, Some(&to("2.0"))).unwrap();
     assert_eq!(names(plan.pending()), ["V2__b.sql"]);
     let plan = up(&files, &[], Some(&to("3"))).unwrap();
     assert_eq!(plan.pending().count(), 4);
@@ -143,7 +145,8 @@ fn a_failed_row_is_neither_pending_nor_the_newest() {
 fn a_file_may_say_that_it_runs_out_of_order() {
     let files =
         Files::fake(&[("V1__a.sql", "-- batchdb: out-of-order\nSELECT 1"), ("V2__b.sql", "V2__b.sql")]);
-    let plan = up(&files, &history(&["V2__b.sql"]), None).unwrap();
+    let rows = history(&["V2__b.sql"]);
+    let plan = up(&files, &rows, None).unwrap();
     assert!(plan.pending().all(|step| step.late));
     assert_eq!(names(plan.pending()), ["V1__a.sql"]);
     assert!(plan.warnings[0].contains("V2 was before it"), "{:?}", plan.warnings);

@@ -125,6 +125,31 @@ fn a_table_of_pyway_with_its_own_name_is_read() {
     assert!(db.migrations().baseline_from(ForeignHistory::Flyway).is_err());
 }
 
+#[test]
+fn what_was_taken_over_is_undone_however_its_version_was_spelled() {
+    let given = Given::postgres(&[
+        ("V001__a.sql", THREE[0].1),
+        ("V002__b.sql", THREE[1].1),
+        ("U001__a.sql", "DROP TABLE a"),
+        ("U002__b.sql", "DROP TABLE b"),
+    ]);
+    flyway(&given);
+    let db = given.db();
+    db.migrations().baseline_from(ForeignHistory::Flyway).unwrap();
+    assert_eq!(db.undo_migrations("0").unwrap().undone.len(), 2);
+    assert_eq!(files(&db.run_migrations().unwrap()), ["V001__a.sql", "V002__b.sql"]);
+
+    let given = Given::postgres(&[("V01_01__a.sql", "SELECT 1;\n"), ("U01_01__a.sql", "SELECT 1")]);
+    given.psql(&format!(
+        "CREATE TABLE pyway {PYWAY}; INSERT INTO pyway (version, extension, name, checksum) \
+         VALUES ('1.1', 'SQL', 'a', '500EA97F')"
+    ));
+    let db = given.db();
+    db.migrations().baseline_from(ForeignHistory::Pyway).unwrap();
+    assert_eq!(db.undo_migrations("0").unwrap().undone.len(), 1);
+    assert_eq!(given.psql("SELECT count(*) FROM schema_version"), "0");
+}
+
 #[cfg(feature = "odbc")]
 #[test]
 fn sqlite_begins_at_a_version_too() {

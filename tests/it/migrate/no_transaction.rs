@@ -134,3 +134,27 @@ fn sqlite_has_files_without_a_transaction_too() {
     assert_eq!(db.migrations().repair(Repair::AcceptAsDone, None).unwrap().repaired[0].version, "V3");
     assert!(db.run_migrations().unwrap().applied.is_empty());
 }
+
+#[cfg(feature = "odbc")]
+#[test]
+fn sqlite_does_not_step_over_what_another_runner_has_begun() {
+    let given = Given::sqlite(&[
+        ("V1__First.sql", "CREATE TABLE t (id INTEGER)"),
+        ("V2__Half.sql", "-- batchdb: no-transaction\nINSERT INTO t VALUES (1)"),
+        ("V3__After.sql", "CREATE TABLE u (id INTEGER)"),
+    ]);
+    // The other runner comes in between: after this one has read the history, and before it comes to the file.
+    let db = given.db();
+    let begin = "INSERT INTO schema_version (version_rank, installed_rank, version, description, type, script, \
+                 installed_by, execution_time, success) VALUES (2, 2, '2', 'Half', 'SQL', 'V2__Half.sql', 'other', 0, 0)";
+    let other = given.db();
+    let outcome = db.migrations().on_progress(|progress| {
+        if progress.file == "V2__Half.sql" && progress.finished.is_none() {
+            other.execute(begin, ()).unwrap();
+        }
+    });
+    let error = outcome.run().unwrap_err();
+    assert!(error.report().contains("did not come to its end"), "{}", error.report());
+    let tables = db.execute_query("SELECT name FROM sqlite_master WHERE name = 'u'", ()).unwrap();
+    assert!(tables.is_empty() && db.execute_query("SELECT id FROM t", ()).unwrap().is_empty());
+}

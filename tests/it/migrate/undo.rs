@@ -128,3 +128,40 @@ fn sqlite_goes_down_too() {
     ]);
     assert_round_trip(&given.db());
 }
+
+/// An undo whose file spells the version differently than its row takes the row out.
+#[track_caller]
+fn goes_down_and_up(given: &Given, table: &str) {
+    let db = given.db();
+    assert_eq!(db.undo_migrations("0").unwrap().undone.len(), 1);
+    assert!(db.migration_status().unwrap().current_version.is_none());
+    assert_eq!(db.run_migrations().unwrap().applied.len(), 1);
+    assert!(db.execute_query(&format!("SELECT * FROM {table}"), ()).unwrap().is_empty());
+}
+
+#[test]
+fn an_undo_finds_its_row_however_its_version_is_spelled() {
+    let spelled: &[_] = &[("V001__a.sql", "CREATE TABLE a (id int)"), ("U1__a.sql", "DROP TABLE a")];
+    let by_itself: &[_] = &[spelled[0], ("U1__a.sql", "-- batchdb: no-transaction\nDROP TABLE a")];
+    for files in [spelled, by_itself] {
+        let given = Given::postgres(files);
+        given.db().run_migrations().unwrap();
+        goes_down_and_up(&given, "a");
+        #[cfg(feature = "odbc")]
+        for given in [Given::sqlite(files), Given::postgres_by_odbc(files)] {
+            given.db().run_migrations().unwrap();
+            goes_down_and_up(&given, "a");
+        }
+    }
+}
+
+#[test]
+fn a_row_that_stays_takes_the_undo_back() {
+    let given = Given::postgres(&FILES[..2]);
+    let db = given.db();
+    db.run_migrations().unwrap();
+    given.psql("CREATE RULE stays AS ON DELETE TO schema_version DO INSTEAD NOTHING");
+    let error = db.undo_migrations("0").unwrap_err();
+    assert!(error.report().contains("0 rows of"), "{}", error.report());
+    assert_eq!(given.tables(), "a schema_version");
+}
