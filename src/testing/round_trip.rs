@@ -49,10 +49,12 @@ const POSTGRES: &str = "
     )
     SELECT line FROM lines";
 
+/// A default is told by its column: the server gives it a name with a number in it where the file gives none, and
+/// Babelfish always does.
 const SQL_SERVER: &str = "
     SELECT N'object ' + SCHEMA_NAME(o.schema_id) + N'.' + o.name + N' ' + o.type_desc + ISNULL(N' ' + m.definition, N'') AS line
     FROM sys.objects o LEFT JOIN sys.sql_modules m ON m.object_id = o.object_id
-    WHERE o.is_ms_shipped = 0 AND OBJECT_NAME(CASE WHEN o.parent_object_id = 0 THEN o.object_id ELSE o.parent_object_id END)
+    WHERE o.is_ms_shipped = 0 AND o.type <> 'D' AND OBJECT_NAME(CASE WHEN o.parent_object_id = 0 THEN o.object_id ELSE o.parent_object_id END)
         NOT LIKE N'schema[_]version%'
     UNION ALL
     SELECT N'column ' + OBJECT_NAME(c.object_id) + N'.' + c.name + N' ' + TYPE_NAME(c.user_type_id) + N' '
@@ -60,6 +62,10 @@ const SQL_SERVER: &str = "
         + CONVERT(nvarchar(10), c.scale) + N' ' + CONVERT(nvarchar(10), c.is_nullable)
     FROM sys.columns c JOIN sys.objects o ON o.object_id = c.object_id
     WHERE o.is_ms_shipped = 0 AND o.name NOT LIKE N'schema[_]version%'
+    UNION ALL
+    SELECT N'default ' + OBJECT_NAME(d.parent_object_id) + N'.' + COL_NAME(d.parent_object_id, d.parent_column_id) + N' ' + d.definition
+    FROM sys.default_constraints d
+    WHERE d.is_ms_shipped = 0 AND OBJECT_NAME(d.parent_object_id) NOT LIKE N'schema[_]version%'
     UNION ALL
     SELECT N'index ' + OBJECT_NAME(i.object_id) + N'.' + i.name + N' ' + i.type_desc + ISNULL(N' ' + i.filter_definition, N'')
     FROM sys.indexes i JOIN sys.objects o ON o.object_id = i.object_id
