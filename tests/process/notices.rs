@@ -138,6 +138,25 @@ fn batches_go_one_by_one_and_print_is_told_as_it_comes() {
 }
 
 #[test]
+fn what_a_file_sets_does_not_outlive_it_and_no_file_leaves_its_database() {
+    capture::start();
+    let (server, sent) = stand_in(|_| None);
+    let files =
+        folder(&[("V1__Set.sql", "SET NOEXEC ON\nGO\nSET XACT_ABORT OFF"), ("V2__After.sql", "SELECT 2")]);
+    sql_server(server.port(), &files).run_migrations().unwrap();
+    let sent = sent.lock().unwrap().clone();
+    let place = |part: &str| sent.iter().position(|text| text.contains(part)).unwrap();
+    let reset = place("SET NOEXEC OFF");
+    assert!(place("SET XACT_ABORT OFF") < place("SET PARSEONLY OFF") && place("SET PARSEONLY OFF") < reset);
+    assert!(sent[reset].contains("SET XACT_ABORT ON") && reset < place("SELECT 2"), "{sent:?}");
+    assert!(reset < place("INSERT INTO [dbo].[schema_version]"), "{sent:?}");
+
+    let files = folder(&[("V1__Use.sql", "SELECT 1\nGO\nUSE other\nCREATE TABLE t (a int)")]);
+    let said = sql_server(server.port(), &files).run_migrations().unwrap_err().to_string();
+    assert!(said.contains("\"V1__Use.sql\" line 3: USE goes over to another database"), "{said}");
+}
+
+#[test]
 fn all_errors_of_a_batch_are_told_the_first_one_first_with_the_line_of_the_file() {
     capture::start();
     let (server, _sent) = stand_in(|text| {
