@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+pub(crate) use self::notices::Listener;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
@@ -141,8 +142,8 @@ pub(crate) trait Connection: Send {
         true
     }
 
-    /// From now on what the server says besides results is logged under this name, as it comes; or no longer.
-    fn listen(&mut self, name: Option<Arc<str>>);
+    /// From now on what the server says besides results is logged for this listener, as it comes; or no longer.
+    fn listen(&mut self, listener: Option<Listener>);
 
     /// Looks at the table that rows are to be loaded into, and remembers it for [`load`](Connection::load). To be
     /// called in the transaction of the loading, so that the table stays as it was found.

@@ -7,7 +7,7 @@ use log::Level;
 use serde::de::DeserializeOwned;
 
 use self::told::Call;
-use crate::backend::{Begin, CommitMark, Rows};
+use crate::backend::{Begin, CommitMark, Listener, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -244,11 +244,11 @@ impl<'a> Session<'a> {
         self.end(call, outcome.map(|()| 0)).map(|_| ())
     }
 
-    /// From now on what the server says besides results is logged under this name; or no longer.
-    pub(crate) fn listen(&mut self, name: Option<Arc<str>>) {
+    /// From now on what the server says besides results is logged for this listener; or no longer.
+    pub(crate) fn listen(&mut self, listener: Option<Listener>) {
         // A connection that is gone says nothing any more.
         if let Ok(connection) = self.lease.connection() {
-            connection.listen(name);
+            connection.listen(listener);
         }
     }
 

@@ -335,6 +335,13 @@ impl Settings {
         None
     }
 
+    /// What must be in no text about a migration: our secrets, and the values of placeholders, whose names do not tell
+    /// which of them are passwords. One of up to three characters stands in too many words.
+    pub(crate) fn migration_secrets(&self) -> Vec<Secret> {
+        let values = self.placeholders.values().filter(|value| value.expose().chars().count() >= 4);
+        self.secrets.iter().chain(values).cloned().collect()
+    }
+
     /// Somebody else's text without our secrets, in whichever spelling they stand in it.
     pub(crate) fn scrub(&self, text: &str) -> String {
         secret::scrub(text, &self.secrets)

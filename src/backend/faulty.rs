@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Begin, CommitMark, Connection, Connector, Cursor, LoadTarget, RowSource, Rows};
+use super::{Begin, CommitMark, Connection, Connector, Cursor, Listener, LoadTarget, RowSource, Rows};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Result};
@@ -102,8 +102,8 @@ impl Connection for Faulty {
         self.after(true, outcome)
     }
 
-    fn listen(&mut self, name: Option<Arc<str>>) {
-        self.inner.listen(name);
+    fn listen(&mut self, listener: Option<Listener>) {
+        self.inner.listen(listener);
     }
 
     fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {

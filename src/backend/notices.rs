@@ -6,24 +6,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 use log::Level;
 
 use crate::log_line;
+use crate::settings::{Secret, scrub};
+
+/// Who listens: the name under which it is logged, and what must not be in the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Listener {
+    pub(crate) name: Arc<str>,
+    pub(crate) secrets: Arc<[Secret]>,
+}
 
 /// One connection's ear. Its driver speaks into it, in whichever thread it runs.
 #[derive(Debug, Clone, Default)]
-pub(in crate::backend) struct Notices(Arc<Mutex<Option<Arc<str>>>>);
+pub(in crate::backend) struct Notices(Arc<Mutex<Option<Listener>>>);
 
 impl Notices {
-    /// From now on what is said is logged, at once and under this name; or no longer.
-    pub(in crate::backend) fn listen(&self, name: Option<Arc<str>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    /// From now on what is said is logged, at once; or no longer.
+    pub(in crate::backend) fn listen(&self, listener: Option<Listener>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = listener;
     }
 
     /// The server has said something. Whether anybody listened.
     pub(in crate::backend) fn tell(&self, level: Level, text: &str) -> bool {
         // A copy, because a logger may itself use a connection.
-        let name = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(name) = &name {
-            log_line::event(level, &format!("{name}: {text}"), &[]);
+        let listener = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(Listener { name, secrets }) = &listener {
+            log_line::event(level, &format!("{name}: {}", scrub(text, secrets)), &[]);
         }
-        name.is_some()
+        listener.is_some()
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, never};
 
-use super::{Begin, Connection, Connector, Cursor, LoadTarget, RowSource, Rows};
+use super::{Begin, Connection, Connector, Cursor, Listener, LoadTarget, RowSource, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -254,7 +254,7 @@ impl Connection for Scripted {
     }
 
     /// It says nothing.
-    fn listen(&mut self, _name: Option<Arc<str>>) {}
+    fn listen(&mut self, _listener: Option<Listener>) {}
 
     fn begin_load(&mut self, target: &LoadTarget, _: Budget) -> Result<()> {
         self.load = Some(target.clone());

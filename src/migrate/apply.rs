@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::backend::Listener;
 use crate::deadline::Deadline;
 use crate::dialect::Dialect;
 use crate::engine::Engine;
@@ -21,8 +22,18 @@ use crate::settings::Settings;
 use crate::sql::{self, Piece};
 
 /// Runs after each file, so that one that changes the search path or the role neither hides the history from its own
-/// row nor changes what the next file does.
-const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ALL";
+/// row nor changes what the next file does. A role that the session began with comes back by its own `RESET` alone.
+const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
+
+/// What psqlODBC's sessions began with, by statements that `RESET ALL` takes back: ours and the driver's.
+const RESET_BY_ODBC: &str = "SET TIME ZONE 'UTC'; SET DateStyle = 'ISO'";
+
+/// The same for SQL Server, in two batches: one that is only parsed sets nothing else.
+const RESET_SQL_SERVER: [&str; 2] = [
+    "SET PARSEONLY OFF",
+    "SET NOEXEC OFF; SET FMTONLY OFF; SET NOCOUNT OFF; SET ROWCOUNT 0; SET XACT_ABORT ON; SET QUOTED_IDENTIFIER ON; \
+     SET ANSI_NULLS ON; SET IMPLICIT_TRANSACTIONS OFF; SET LOCK_TIMEOUT -1",
+];
 
 /// Statements that take no time are sent together up to so many bytes: the round trips would be most of the time.
 const MOST_TOGETHER: usize = 64 * 1024;
@@ -70,7 +81,7 @@ impl Runner<'_> {
         purpose: Purpose<'_>,
     ) -> Result<Option<Duration>> {
         let text = self.text_of(script)?;
-        session.listen(Some(self.title(script)));
+        session.listen(Some(self.listener(script)));
         let (outcome, kept) = if script.directives.no_transaction {
             self.without_transaction(session, script, &text, purpose)
         } else {
@@ -93,7 +104,7 @@ impl Runner<'_> {
         purpose: Purpose<'_>,
     ) -> Result<Duration> {
         let (began, text) = (Instant::now(), self.text_of(script)?);
-        tx.listen(Some(self.title(script)));
+        tx.listen(Some(self.listener(script)));
         let outcome = self.statements(tx, script, &text, true, None).and_then(|_| {
             self.write_down(tx, script, purpose, began.elapsed())?;
             Ok(began.elapsed())
@@ -102,9 +113,12 @@ impl Runner<'_> {
         outcome.map_err(|failed| failure(script, failed, Kept::Nothing, self.settings))
     }
 
-    /// The name under which the log has what the database says meanwhile.
-    fn title(&self, script: &Script) -> Arc<str> {
-        Arc::from(format!("{}: {}", self.settings.database, script.file))
+    /// Has the log tell what the database says meanwhile.
+    fn listener(&self, script: &Script) -> Listener {
+        Listener {
+            name: Arc::from(format!("{}: {}", self.settings.database, script.file)),
+            secrets: self.settings.migration_secrets().into(),
+        }
     }
 
     fn text_of<'f>(&self, script: &'f Script) -> Result<Text<'f>> {
@@ -271,8 +285,9 @@ impl Runner<'_> {
             }
         }
         match engine {
-            Engine::Postgres if !(native && in_transaction) => session.run_script(RESET)?,
-            Engine::SqlServer if limit.is_some() => session.run_script("SET LOCK_TIMEOUT -1")?,
+            Engine::Postgres if !native => session.run_script(&format!("{RESET}; {RESET_BY_ODBC}"))?,
+            Engine::Postgres if !in_transaction => session.run_script(RESET)?,
+            Engine::SqlServer => RESET_SQL_SERVER.iter().try_for_each(|reset| session.run_script(reset))?,
             _ => (),
         }
         Ok(is_recorded)

@@ -69,6 +69,7 @@ pub(crate) fn problems_of(
                 ObstacleKind::OutsideOnly => {
                     Problem::OutsideOnly { file: file(), line, words: obstacle.words }
                 }
+                ObstacleKind::OtherDatabase => Problem::OtherDatabase { file: file(), line },
                 ObstacleKind::FromClient => Problem::FromClient { file: file(), line },
             });
         }

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::error::{Effect, Error, ErrorKind, Phase, Position};
 use crate::migrate::files::Script;
 use crate::migrate::text::{Place, Text};
-use crate::settings::Settings;
+use crate::settings::{Settings, scrub};
 use crate::sql::Piece;
 
 /// A statement is quoted up to so many characters.
@@ -101,7 +101,7 @@ impl StdError for Statement {
     }
 }
 
-/// What the lower layers said, without the secrets that were put in for placeholders.
+/// What the lower layers said, without what was put in for placeholders.
 #[derive(Debug)]
 struct Cause(String);
 
@@ -117,6 +117,7 @@ impl StdError for Cause {}
 pub(crate) fn failure(script: &Script, failed: Failed, kept: Kept, settings: &Settings) -> Error {
     let Failed { error, at } = failed;
     let file = &script.file;
+    let cause = Cause(scrub(&error.report(), &settings.migration_secrets()));
     let unknown = error.kind() == ErrorKind::OutcomeUnknown || error.effect() == Effect::Unknown;
     if kept == Kept::All && unknown {
         return Error::new(
@@ -125,7 +126,7 @@ pub(crate) fn failure(script: &Script, failed: Failed, kept: Kept, settings: &Se
         )
         .with_effect(Effect::Unknown)
         .with_hint("run the migrations again: its row in the history tells whether it was")
-        .with_source(error);
+        .with_source(cause);
     }
     let place = match &at {
         Some((Place { line, column: Some(column) }, _)) => format!(" at line {line}, column {column}"),
@@ -147,11 +148,8 @@ pub(crate) fn failure(script: &Script, failed: Failed, kept: Kept, settings: &Se
         (None, _) => told,
     };
     match at {
-        Some((_, text)) => {
-            let cause = Cause(settings.scrub(&error.report()));
-            told.with_source(Statement { text, cause })
-        }
-        None => told.with_source(error),
+        Some((_, text)) => told.with_source(Statement { text, cause }),
+        None => told.with_source(cause),
     }
 }
 

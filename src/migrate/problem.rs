@@ -33,6 +33,8 @@ pub(crate) enum Problem {
     OutsideOnly { file: String, line: usize, words: String },
     /// The statement wants rows from its client.
     FromClient { file: String, line: usize },
+    /// The statement goes over to another database.
+    OtherDatabase { file: String, line: usize },
     /// A directive at the head of the file is wrong.
     Directive { file: String, line: usize, reason: String },
     /// The settings have no value for a placeholder.
@@ -101,6 +103,7 @@ impl Problem {
             | Problem::TransactionControl { .. }
             | Problem::OutsideOnly { .. }
             | Problem::FromClient { .. }
+            | Problem::OtherDatabase { .. }
             | Problem::Directive { .. } => FindingKind::Unfit,
             Problem::Placeholder { .. } => FindingKind::Placeholder,
             Problem::Pending { .. } => FindingKind::Pending,
@@ -124,6 +127,7 @@ impl Problem {
             | Problem::TransactionControl { file, .. }
             | Problem::OutsideOnly { file, .. }
             | Problem::FromClient { file, .. }
+            | Problem::OtherDatabase { file, .. }
             | Problem::Directive { file, .. }
             | Problem::Placeholder { file, .. }
             | Problem::Pending { file }
@@ -186,6 +190,11 @@ impl fmt::Display for Problem {
                 f,
                 "\"{file}\" line {line}: COPY wants rows from a client, and a migration has none; use INSERT, or COPY \
                  from a file of the server"
+            ),
+            Problem::OtherDatabase { file, line } => write!(
+                f,
+                "\"{file}\" line {line}: USE goes over to another database, which has a history of its own; put the \
+                 statement into the migrations of that database"
             ),
             Problem::Directive { file, line, reason } => {
                 write!(f, "\"{file}\" line {line}, after `batchdb:`: {reason}")

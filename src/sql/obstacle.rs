@@ -23,6 +23,8 @@ pub(crate) enum ObstacleKind {
     OutsideOnly,
     /// It exchanges rows with the client, and a script has none: `COPY … FROM STDIN`.
     FromClient,
+    /// What comes behind it is done in another database.
+    OtherDatabase,
 }
 
 /// T-SQL's procedures that refuse to run in a transaction.
@@ -141,6 +143,10 @@ fn t_sql(batch: &[Token<'_>]) -> Vec<Obstacle> {
             || (token.is_one_of(&["EXEC", "EXECUTE"]) && batch[place + 1..].iter().take(5).any(procedure))
     });
     found.extend(outside.map(|(place, _)| obstacle(ObstacleKind::OutsideOnly, &batch[place..])));
+    // `OPTION (USE HINT (…))` and `OPTION (USE PLAN …)` are hints.
+    let moves = |place: usize| is(batch, place, &["USE"]) && !is(batch, place + 1, &["HINT", "PLAN"]);
+    let other = (0..batch.len()).find(|place| moves(*place));
+    found.extend(other.map(|place| obstacle(ObstacleKind::OtherDatabase, &batch[place..])));
     found.sort_by_key(|obstacle| obstacle.at);
     found
 }
@@ -149,7 +155,7 @@ fn t_sql(batch: &[Token<'_>]) -> Vec<Obstacle> {
 mod tests {
     use super::*;
     use Dialect::{Postgres, SqlServer, Sqlite};
-    use ObstacleKind::{FromClient, OutsideOnly, TransactionControl};
+    use ObstacleKind::{FromClient, OtherDatabase, OutsideOnly, TransactionControl};
 
     #[track_caller]
     fn check(dialect: Dialect, text: &str, wanted: Option<(ObstacleKind, usize)>) {
@@ -213,6 +219,8 @@ mod tests {
         check(SqlServer, "EXEC master.dbo.[sp_addlinkedserver] @server = N'x'", Some((OutsideOnly, 0)));
         check(SqlServer, "EXEC sp_rename 'a', 'b'", None);
         check(SqlServer, "IF 1 = 1 BEGIN TRAN", Some((TransactionControl, 9)));
+        check(SqlServer, "SELECT 1 use other", Some((OtherDatabase, 9)));
+        check(SqlServer, "SELECT a AS [use] FROM t OPTION (USE HINT ('x'))", None);
         check(SqlServer, "CREATE PROC p AS BEGIN TRAN COMMIT", None);
         check(SqlServer, "SELECT 'CREATE DATABASE' -- DROP DATABASE", None);
     }

@@ -59,6 +59,30 @@ fn notices_are_logged_while_a_migration_runs_and_at_no_other_time() {
     assert_eq!(told("7Notice7Marker").len(), 4);
 }
 
+#[test]
+fn the_value_of_a_placeholder_is_in_no_notice_and_no_report() {
+    capture::start();
+    let name = unique("notices");
+    server().create_database(&name).unwrap();
+    let say = "DO $$ BEGIN RAISE NOTICE 'it is ${password} 7Placeholder7Marker'; END $$";
+    // The last one fails at its commit, where no place is known.
+    let deferred = "CREATE TABLE k (a text UNIQUE DEFERRABLE INITIALLY DEFERRED);\n\
+                    INSERT INTO k VALUES ('${password}'), ('${password}')";
+    for text in ["SELECT '${password}'::int", deferred] {
+        let folder = folder(&[("V1__Say.sql", say), ("V2__Fail.sql", text)]);
+        let db = builder(&name, &server().url_for(&name), &folder)
+            .placeholder("password", "hunter2x")
+            .build()
+            .unwrap();
+        let error = db.run_migrations().unwrap_err();
+        let report = error.report();
+        assert!(report.contains("V2__Fail.sql") && report.contains("***"), "{report}");
+        assert!(!report.contains("hunter2x") && !format!("{error:?}").contains("hunter2x"), "{report}");
+    }
+    let wanted = (Level::Info, format!("{name}: V1__Say.sql: NOTICE: it is *** 7Placeholder7Marker"));
+    assert_eq!(told("7Placeholder7Marker"), [wanted]);
+}
+
 /// A stand-in for SQL Server that keeps what it was sent.
 fn stand_in(
     answer: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static,
@@ -111,6 +135,25 @@ fn batches_go_one_by_one_and_print_is_told_as_it_comes() {
     let of = |part: &str| sent.iter().filter(|text| text.contains(part)).count();
     assert_eq!((of("CREATE TABLE t (a int)"), of("INSERT t VALUES (1)"), of("BEGIN TRANSACTION")), (1, 2, 1));
     assert!(!sent.iter().any(|text| text.contains("GO")), "{sent:?}");
+}
+
+#[test]
+fn what_a_file_sets_does_not_outlive_it_and_no_file_leaves_its_database() {
+    capture::start();
+    let (server, sent) = stand_in(|_| None);
+    let files =
+        folder(&[("V1__Set.sql", "SET NOEXEC ON\nGO\nSET XACT_ABORT OFF"), ("V2__After.sql", "SELECT 2")]);
+    sql_server(server.port(), &files).run_migrations().unwrap();
+    let sent = sent.lock().unwrap().clone();
+    let place = |part: &str| sent.iter().position(|text| text.contains(part)).unwrap();
+    let reset = place("SET NOEXEC OFF");
+    assert!(place("SET XACT_ABORT OFF") < place("SET PARSEONLY OFF") && place("SET PARSEONLY OFF") < reset);
+    assert!(sent[reset].contains("SET XACT_ABORT ON") && reset < place("SELECT 2"), "{sent:?}");
+    assert!(reset < place("INSERT INTO [dbo].[schema_version]"), "{sent:?}");
+
+    let files = folder(&[("V1__Use.sql", "SELECT 1\nGO\nUSE other\nCREATE TABLE t (a int)")]);
+    let said = sql_server(server.port(), &files).run_migrations().unwrap_err().to_string();
+    assert!(said.contains("\"V1__Use.sql\" line 3: USE goes over to another database"), "{said}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use log::Level;
 
-use crate::backend::{Begin, Connection, Cursor, LoadTarget, RowSource, Rows};
+use crate::backend::{Begin, Connection, Cursor, Listener, LoadTarget, RowSource, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -383,8 +383,8 @@ impl Connection for OdbcConnection {
         self.text(text, Phase::Query, deadline, true)
     }
 
-    fn listen(&mut self, name: Option<Arc<str>>) {
-        self.link.notices.listen(name);
+    fn listen(&mut self, listener: Option<Listener>) {
+        self.link.notices.listen(listener);
     }
 
     fn begin_load(&mut self, target: &LoadTarget, _budget: Budget) -> Result<()> {

@@ -13,7 +13,9 @@ use super::failure::Failed;
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
-use crate::backend::{self, Begin, CommitMark, Cursor, LoadTarget, RowSource, Rows, notices::Notices};
+use crate::backend::{
+    self, Begin, CommitMark, Cursor, Listener, LoadTarget, RowSource, Rows, notices::Notices,
+};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
@@ -26,10 +28,11 @@ const CLOSE_GRACE: Duration = Duration::from_millis(100);
 /// Results up to here stay where the driver's rows were.
 const FEW_ROWS: usize = 100;
 
-/// Everything that a session can keep, undone. `DISCARD ALL` would do, but the server refuses it in a text
+/// Everything that a session can keep, undone. The role is that of the beginning only by its own `RESET`: the first one
+/// leaves none, and `RESET ALL` leaves it as it is. `DISCARD ALL` would do, but the server refuses it in a text
 /// of several statements, and one text is one round trip. Nor is it `DEALLOCATE ALL`: the driver keeps statements of
 /// its own by which it looks up types, and would fail for ever after (`26000`) on each type that it does not know yet.
-const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; \
+const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *; \
      DO $$ DECLARE prepared pg_catalog.text; BEGIN \
        FOR prepared IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP \
          EXECUTE pg_catalog.format('DEALLOCATE %I', prepared); END LOOP; END $$; \
@@ -307,8 +310,8 @@ impl backend::Connection for PgConnection {
         self.call(deadline, Phase::Query, true, |client| client.batch_execute(text))
     }
 
-    fn listen(&mut self, name: Option<Arc<str>>) {
-        self.notices.listen(name);
+    fn listen(&mut self, listener: Option<Listener>) {
+        self.notices.listen(listener);
     }
 
     fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {

@@ -283,3 +283,42 @@ fn a_file_of_many_lines_is_applied_whole() {
     given.db().run_migrations().unwrap();
     assert_eq!(given.psql("SELECT count(*), f() FROM t"), "5000|1");
 }
+
+#[test]
+fn the_role_that_sessions_begin_with_outlives_a_file_and_the_pool() {
+    let files: &[_] = &[
+        ("V1__a.sql", "CREATE TABLE a (id int); SET ROLE NONE; SET TIME ZONE 'Asia/Tokyo'"),
+        ("V2__b.sql", "CREATE TABLE b AS SELECT current_setting('TimeZone') AS zone"),
+        ("V3__c.sql", "-- batchdb: no-transaction\nRESET SESSION AUTHORIZATION;\nVACUUM a"),
+        ("V4__d.sql", "CREATE TABLE d (id int)"),
+    ];
+    let native = Given::postgres(files);
+    #[cfg(feature = "odbc")]
+    let all = [native, Given::postgres_by_odbc(files)];
+    #[cfg(not(feature = "odbc"))]
+    let all = [native];
+    for given in all {
+        let owner = crate::common::unique("owner");
+        given.psql(&format!(
+            "CREATE ROLE {owner}; GRANT CREATE, USAGE ON SCHEMA public TO {owner};
+             ALTER ROLE {user} IN DATABASE {database} SET role = '{owner}';
+             ALTER DATABASE {database} SET timezone = 'Europe/Paris'",
+            user = crate::common::server().user(),
+            database = given.database,
+        ));
+        let db = given.db();
+        assert_eq!(db.run_migrations().unwrap().applied.len(), 4);
+        let owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'";
+        assert_eq!(given.psql(owners), owner);
+        assert_eq!(db.query_one("SELECT zone FROM b", ()).unwrap().get::<String>(0).unwrap(), zone(&given));
+        let role = || db.query_one("SELECT current_user", ()).unwrap().get::<String>(0).unwrap();
+        assert_eq!(role(), owner);
+        db.execute("SET ROLE NONE", ()).unwrap();
+        assert_eq!(role(), owner);
+    }
+}
+
+/// What a session of this driver begins with: psqlODBC's has a zone of ours.
+fn zone(given: &Given) -> &'static str {
+    if given.connection_string.starts_with("Driver") { "UTC" } else { "Europe/Paris" }
+}
