@@ -42,6 +42,7 @@ const ROWS: &[Row] = &[
     ("many", many::execute_many),
     ("bulk", many::bulk_insert),
     ("odbc", odbc::fetch),
+    ("t-sql", odbc::fetch_t_sql),
     ("tasks", tasks::empty),
     ("migrations", migrations::thousand),
     ("stream", rows::streamed),
