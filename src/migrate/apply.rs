@@ -178,7 +178,7 @@ impl Runner<'_> {
                     }
                     self.history.begin(tx, script, rank)?;
                 }
-                Purpose::Undo { row } => self.history.set_success(tx, row, false)?,
+                Purpose::Undo { row } => self.history.set_script(tx, row, &script.file, false)?,
                 Purpose::Callback => (),
             }
             Ok(true)

@@ -195,6 +195,14 @@ impl History {
         self.only_one(changed, id)
     }
 
+    /// Sets whether the row counts as applied, and which file says so: that which undoes it, while it has not come to
+    /// its end.
+    pub(crate) fn set_script(&self, tx: &mut Session<'_>, id: &Id, file: &str, success: bool) -> Result<()> {
+        let params = params! { script: file, version: id.stored() };
+        let changed = tx.execute(&self.tables.set_script(success), params)?;
+        self.only_one(changed, id)
+    }
+
     /// Takes the row out.
     pub(crate) fn forget(&self, tx: &mut Session<'_>, id: &Id) -> Result<()> {
         let changed = tx.execute(&self.tables.delete_version(), params! { version: id.stored() })?;

@@ -18,9 +18,11 @@ use crate::session::Session;
 #[non_exhaustive]
 pub enum Repair {
     /// A migration that failed counts as applied: somebody has done by hand what was left of it. For a version that is
-    /// named and was never run it makes the row, and runs nothing.
+    /// named and was never run it makes the row, and runs nothing. An undo that failed counts as done: its version as
+    /// not applied.
     AcceptAsDone,
-    /// A migration that failed is forgotten, so that it is run again; and so is one whose file is gone.
+    /// A migration that failed is forgotten, so that it is run again; and so is one whose file is gone. Where an undo failed it is the
+    /// attempt that is forgotten: the version counts as applied, and may be undone again.
     Forget,
     /// The text that the file has now counts as the one that was applied.
     AcceptText,
@@ -51,6 +53,7 @@ enum Mend<'a> {
     Succeed(&'a Applied),
     Delete(&'a Applied, &'static str),
     Accept(&'a Applied),
+    Restore(&'a Applied, String),
     Insert(Applied),
 }
 
@@ -95,6 +98,8 @@ fn find<'a>(
     let wanted = rows.iter().filter(|row| only.is_none_or(|only| row.id == *only) && !row.is_baseline);
     let mut mends: Vec<Mend<'a>> = wanted
         .filter_map(|row| match (how, files.find(&row.id)) {
+            (Repair::AcceptAsDone, _) if is_undo(row) => Some(Mend::Delete(row, "accepted as undone")),
+            (Repair::Forget, Some(script)) if is_undo(row) => Some(Mend::Restore(row, script.file.clone())),
             (Repair::AcceptAsDone, _) if !row.success => Some(Mend::Succeed(row)),
             (Repair::Forget, _) if !row.success => Some(Mend::Delete(row, "forgotten, to be run again")),
             (Repair::Forget, None) if only.is_none() && plan::is_future(files, row) => None,
@@ -124,6 +129,11 @@ fn find<'a>(
     mends
 }
 
+/// Whether it is an undo that did not come to its end.
+fn is_undo(row: &Applied) -> bool {
+    !row.success && row.file.starts_with('U')
+}
+
 fn carry_out<'a>(
     tx: &mut Session<'_>,
     history: &History,
@@ -144,6 +154,10 @@ fn carry_out<'a>(
                 history.accept(tx, &row.id, script)?;
             }
             Ok((row, "the text of its file accepted"))
+        }
+        Mend::Restore(row, file) => {
+            history.set_script(tx, &row.id, file, true)?;
+            Ok((row, "the attempt to undo it forgotten"))
         }
         Mend::Insert(row) => {
             history.adopt(tx, row)?;
@@ -187,6 +201,7 @@ mod tests {
             Mend::Succeed(row) => format!("s{}", row.id),
             Mend::Delete(row, _) => format!("d{}", row.id),
             Mend::Accept(row) => format!("a{}", row.id),
+            Mend::Restore(row, _) => format!("r{}", row.id),
             Mend::Insert(row) => format!("i{} {}", row.id, row.rank),
         };
         find(&files, &rows, how, only.as_ref(), DateTime::UNIX_EPOCH).iter().map(show).collect()

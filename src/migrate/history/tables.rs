@@ -250,6 +250,11 @@ impl Tables {
         format!("UPDATE {} SET success = {} WHERE version = :version", self.versions, self.flag(success))
     }
 
+    pub(super) fn set_script(&self, success: bool) -> String {
+        let flag = self.flag(success);
+        format!("UPDATE {} SET success = {flag}, script = :script WHERE version = :version", self.versions)
+    }
+
     pub(super) fn set_done(&self) -> String {
         format!(
             "UPDATE {} SET success = {}, execution_time = :took WHERE version = :version",
@@ -298,6 +303,7 @@ mod tests {
                 tables.delete_repeatable(),
                 tables.set_success(false),
                 tables.set_done(),
+                tables.set_script(true),
                 tables.set_text(),
             ] {
                 assert!(statement.contains(versions), "{statement}");

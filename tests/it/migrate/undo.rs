@@ -75,10 +75,15 @@ fn an_undo_without_a_transaction_that_fails_asks_for_a_repair() {
     let db = given.db();
     db.run_migrations().unwrap();
     assert!(db.undo_migrations("0").unwrap_err().to_string().contains("what it did before was kept"));
-    assert!(given.refused().contains("did not come to its end"));
-    given.write("U1__a.sql", "DROP TABLE a");
-    db.migrations().repair(batchdb::Repair::AcceptAsDone, Some("V1")).unwrap();
-    assert_eq!(db.undo_migrations("0").unwrap().undone.len(), 1);
+    assert!(given.refused().contains("\"U1__a.sql\" did not come to its end"));
+    db.migrations().repair(batchdb::Repair::Forget, Some("V1")).unwrap();
+    assert_eq!(given.psql("SELECT script, success FROM schema_version"), "V1__a.sql|t");
+    given.write("U1__a.sql", "-- batchdb: no-transaction\nDROP TABLE a;\nDROP TABLE nothing");
+    db.undo_migrations("0").unwrap_err();
+    let report = db.migrations().repair(batchdb::Repair::AcceptAsDone, Some("V1")).unwrap();
+    assert_eq!(report.repaired[0].action, "accepted as undone");
+    assert!(db.migration_status().unwrap().current_version.is_none());
+    assert_eq!(db.run_migrations().unwrap().applied.len(), 1);
 }
 
 #[test]
