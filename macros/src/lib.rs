@@ -32,8 +32,10 @@ fn read(folder: &Path) -> Result<Vec<(String, String)>, String> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
-        let is_sql = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql"));
-        if !is_sql || !path.is_file() {
+        if path.is_dir() && holds_sql(&path) {
+            return Err(format!("{} has .sql files, which would not be run: move them up", path.display()));
+        }
+        if !is_sql(&path) || !path.is_file() {
             continue;
         }
         match (path.file_name().and_then(|name| name.to_str()), path.to_str()) {
@@ -43,6 +45,24 @@ fn read(folder: &Path) -> Result<Vec<(String, String)>, String> {
     }
     files.sort();
     Ok(files)
+}
+
+fn is_sql(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
+}
+
+/// Whether a folder has a `.sql` file at any depth. A hidden one is nobody's business.
+fn holds_sql(folder: &Path) -> bool {
+    let is_hidden =
+        |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    !is_hidden(folder)
+        && fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+            // The type of the entry itself: a link may lead back.
+            match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                true => holds_sql(&entry.path()),
+                false => is_sql(&entry.path()) && !is_hidden(&entry.path()),
+            }
+        })
 }
 
 fn list(files: &[(String, String)]) -> TokenStream {
@@ -70,4 +90,20 @@ fn call(name: &str, arguments: TokenStream) -> TokenStream {
     tokens.extend([word(name), Punct::new('!', Spacing::Alone).into()]);
     tokens.extend([TokenTree::from(Group::new(Delimiter::Parenthesis, arguments))]);
     tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_inside_with_sql_files_is_named() {
+        let folder = std::env::temp_dir().join(format!("batchdb-macros-{}", std::process::id()));
+        fs::create_dir_all(folder.join("2026/01")).unwrap();
+        fs::write(folder.join("V1__a.sql"), "").unwrap();
+        assert_eq!(read(&folder).unwrap().len(), 1);
+        fs::write(folder.join("2026/01/V2__b.sql"), "").unwrap();
+        assert!(read(&folder).unwrap_err().contains("2026"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

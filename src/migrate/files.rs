@@ -115,9 +115,9 @@ pub(crate) fn embedded(migrations: EmbeddedMigrations) -> Files {
 
 /// Reads the migrations of a folder. A folder that does not exist has none.
 ///
-/// Files that do not end in `.sql`, hidden files, `README*` and folders inside it are left alone. A file
-/// that ends in `.sql` and is not a migration is a problem: a misspelled name must not silently keep a
-/// migration from being run.
+/// Files that do not end in `.sql`, hidden files and `README*` are left alone. A file that ends in `.sql` and is not a
+/// migration is a problem, and so is a folder inside with such files: neither a misspelled name nor a wrong place must
+/// silently keep a migration from being run.
 ///
 /// # Errors
 ///
@@ -134,7 +134,13 @@ pub(crate) fn read(path: &Path) -> Result<Files> {
         // A name that is no UTF-8 is shown as well as can be; its ending tells whether it matters.
         let file = entry.file_name().to_string_lossy().into_owned();
         let name = name::parse(&file);
-        if name == Name::Other || entry.path().is_dir() {
+        if entry.path().is_dir() {
+            if holds_sql(&entry.path(), &file) {
+                files.problems.push(Problem::Subfolder { file });
+            }
+            continue;
+        }
+        if name == Name::Other {
             continue;
         }
         if let Name::Misnamed(reason) = name {
@@ -148,6 +154,19 @@ pub(crate) fn read(path: &Path) -> Result<Files> {
         }
     }
     Ok(files.complete())
+}
+
+/// Whether a folder has a `.sql` file at any depth. A hidden one is nobody's business.
+fn holds_sql(folder: &Path, name: &str) -> bool {
+    !name.starts_with('.')
+        && fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // The type of the entry itself: a link may lead back.
+            match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                true => holds_sql(&entry.path(), &name),
+                false => !name.starts_with('.') && name.to_ascii_lowercase().ends_with(".sql"),
+            }
+        })
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {
@@ -198,6 +217,10 @@ mod tests {
         write("v3__three.sql", b"SELECT 3;");
         write("V4__latin.sql", b"SELECT 'gr\xFC\xDFe';");
         fs::create_dir(folder.path().join("old.sql")).unwrap();
+        fs::create_dir_all(folder.path().join("2026/01")).unwrap();
+        write("2026/01/V11__eleven.SQL", b"SELECT 11;");
+        fs::create_dir(folder.path().join(".git")).unwrap();
+        write(".git/V12__twelve.sql", b"SELECT 12;");
 
         let read = read(folder.path()).unwrap();
         assert!(read.found && read.before.is_none());
@@ -208,7 +231,8 @@ mod tests {
         );
         assert!(read.after.unwrap().directives.no_transaction);
         assert_eq!(read.versioned[0].text, "SELECT\n2;");
-        assert_eq!(read.problems.len(), 2);
+        assert_eq!(read.problems.len(), 3);
+        assert!(read.problems.contains(&Problem::Subfolder { file: "2026".into() }));
         assert!(read.problems.contains(&Problem::NotText { file: "V4__latin.sql".into() }));
     }
 

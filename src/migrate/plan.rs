@@ -160,6 +160,7 @@ pub(crate) fn findings(files: &Files, history: &[Applied]) -> Vec<Problem> {
         .iter()
         .filter(|script| script.id.version().is_some_and(|version| files.undo_of(version).is_none()));
     found.extend(alone.map(|script| Problem::UndoMissing { file: script.file.clone() }));
+    found.extend(future(files, history));
     found.extend(gaps(files));
     found
 }
@@ -199,6 +200,17 @@ impl<'h> State<'h> {
     }
 }
 
+/// The versions of a later release: of an earlier one, started again, they are no trouble.
+pub(crate) fn future(files: &Files, history: &[Applied]) -> Vec<Problem> {
+    let rows = history.iter().filter(|row| !row.is_baseline && is_future(files, row));
+    rows.map(|row| Problem::Future { file: row.file.clone() }).collect()
+}
+
+/// Whether the row is of a version above all files. Where there is no file at all, the folder is the wrong one.
+pub(crate) fn is_future(files: &Files, row: &Applied) -> bool {
+    row.id.version().is_some() && files.versioned.last().is_some_and(|newest| newest.id < row.id)
+}
+
 /// What speaks against the rows of the history.
 fn of_rows(files: &Files, history: &[Applied]) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -216,7 +228,9 @@ fn of_rows(files: &Files, history: &[Applied]) -> Vec<Problem> {
         }
         match script {
             _ if row.is_baseline => (),
-            None if row.id.version().is_some() => problems.push(Problem::Missing { file: row.file.clone() }),
+            None if row.id.version().is_some() && !is_future(files, row) => {
+                problems.push(Problem::Missing { file: row.file.clone() })
+            }
             Some(script) if row.success && row.id.version().is_some() && !row.is_of(script) => {
                 problems.push(Problem::Changed { file: script.file.clone() });
             }

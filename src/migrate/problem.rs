@@ -21,6 +21,10 @@ pub(crate) enum Problem {
     Changed { file: String },
     /// A version was applied, and its file is gone.
     Missing { file: String },
+    /// A version above all files was applied.
+    Future { file: String },
+    /// A folder inside the folder has files that nobody reads.
+    Subfolder { file: String },
     /// A file is waiting whose version is below one that was applied.
     OutOfOrder { file: String, newest: String },
     /// The history says that the migration did not come to its end.
@@ -64,6 +68,10 @@ pub enum FindingKind {
     Changed,
     /// A version was applied, and its file is gone.
     Missing,
+    /// A version above all files was applied: by a later release. A warning.
+    Future,
+    /// A folder inside the folder has `.sql` files, which would never be run.
+    Subfolder,
     /// A file is waiting whose version is below one that was applied.
     OutOfOrder,
     /// A migration did not come to its end, and was not repaired.
@@ -84,7 +92,10 @@ impl FindingKind {
     /// Whether it keeps migrations from being run.
     #[must_use]
     pub fn is_problem(self) -> bool {
-        !matches!(self, FindingKind::Pending | FindingKind::UndoMissing | FindingKind::Gap)
+        !matches!(
+            self,
+            FindingKind::Pending | FindingKind::UndoMissing | FindingKind::Gap | FindingKind::Future
+        )
     }
 }
 
@@ -97,6 +108,8 @@ impl Problem {
             Problem::OrphanUndo { .. } => FindingKind::OrphanUndo,
             Problem::Changed { .. } => FindingKind::Changed,
             Problem::Missing { .. } => FindingKind::Missing,
+            Problem::Future { .. } => FindingKind::Future,
+            Problem::Subfolder { .. } => FindingKind::Subfolder,
             Problem::OutOfOrder { .. } => FindingKind::OutOfOrder,
             Problem::Failed { .. } => FindingKind::Failed,
             Problem::Unreadable { .. }
@@ -121,6 +134,8 @@ impl Problem {
             | Problem::OrphanUndo { file }
             | Problem::Changed { file }
             | Problem::Missing { file }
+            | Problem::Future { file }
+            | Problem::Subfolder { file }
             | Problem::OutOfOrder { file, .. }
             | Problem::Failed { file }
             | Problem::Unreadable { file, .. }
@@ -164,6 +179,16 @@ impl fmt::Display for Problem {
                 f,
                 "\"{file}\" was applied, but the folder has no file of its version; put it back, correct the \
                  folder, or have it forgotten by `repair`"
+            ),
+            Problem::Future { file } => write!(
+                f,
+                "\"{file}\" was applied and is newer than every file here; a later release has done so, or the file \
+                 was lost"
+            ),
+            Problem::Subfolder { file } => write!(
+                f,
+                "the folder \"{file}\" inside the folder of the migrations has .sql files, which are not run; move \
+                 them up, or the folder elsewhere"
             ),
             Problem::OutOfOrder { file, newest } => write!(
                 f,

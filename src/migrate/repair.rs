@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::migrate::files::Files;
 use crate::migrate::history::{Action, History, system_user};
 use crate::migrate::name::Id;
-use crate::migrate::plan::Applied;
+use crate::migrate::plan::{self, Applied};
 use crate::migrate::run::last_rank;
 use crate::session::Session;
 
@@ -97,6 +97,7 @@ fn find<'a>(
         .filter_map(|row| match (how, files.find(&row.id)) {
             (Repair::AcceptAsDone, _) if !row.success => Some(Mend::Succeed(row)),
             (Repair::Forget, _) if !row.success => Some(Mend::Delete(row, "forgotten, to be run again")),
+            (Repair::Forget, None) if only.is_none() && plan::is_future(files, row) => None,
             (Repair::Forget, None) => Some(Mend::Delete(row, "forgotten, because its file is gone")),
             (Repair::AcceptText, Some(script)) if row.success && !row.is_of(script) => {
                 Some(Mend::Accept(row))

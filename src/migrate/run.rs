@@ -102,19 +102,24 @@ pub(crate) fn up(
     let to = request.to.as_ref();
     let nothing_to_do =
         checked(&files, &without_failures(&rows), &history, settings, to)?.pending().next().is_none();
+    for problem in plan::future(&files, &rows) {
+        let database = &*settings.database;
+        log::warn!(database; "{database}: {problem}");
+    }
     if nothing_to_do && rows.iter().all(|row| row.success) {
         return Ok(report(&rows));
     }
     pooler::refuse(manager, history.engine(), session)?;
     let mut run = Run { runner: Runner { settings, history: &history }, request, done: Vec::new() };
-    lock::hold(session, &history, request.lock_deadline(), |session| {
+    // What is reported is read under the lock: a session that does not get rid of it is closed.
+    let rows = lock::hold(session, &history, request.lock_deadline(), |session| {
         history.prepare(session)?;
         let rows = history.read(session)?;
         let plan = plan::up(&files, &rows, to).map_err(|problems| refusal(&problems))?;
-        run.up(session, &files, &plan, &rows)
+        run.up(session, &files, &plan, &rows)?;
+        history.read(session)
     })?;
-    let done = run.done;
-    Ok(MigrationReport { applied: done, ..report(&history.read(session)?) })
+    Ok(MigrationReport { applied: run.done, ..report(&rows) })
 }
 
 /// Runs what is pending in one transaction, and rolls that back.
@@ -236,18 +241,18 @@ pub(crate) fn down(
     plan(&without_failures(&history.read(session)?))?;
     pooler::refuse(manager, history.engine(), session)?;
     let mut run = Run { runner: Runner { settings, history: &history }, request, done: Vec::new() };
-    lock::hold(session, &history, request.lock_deadline(), |session| {
+    let rows = lock::hold(session, &history, request.lock_deadline(), |session| {
         let rows = history.read(session)?;
         plan(&rows)?;
         let plan = plan::down(&files, &rows, target(&rows)).map_err(|problems| refusal(&problems))?;
         if plan.steps.is_empty() {
-            return Ok(());
+            return Ok(rows);
         }
         history.prepare(session)?;
-        run.down(session, &plan)
+        run.down(session, &plan)?;
+        history.read(session)
     })?;
-    let done = run.done;
-    Ok(MigrationReport { undone: done, ..report(&history.read(session)?) })
+    Ok(MigrationReport { undone: run.done, ..report(&rows) })
 }
 
 /// A run under the lock.

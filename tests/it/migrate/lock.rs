@@ -100,3 +100,15 @@ fn the_limit_on_a_file_ends_it_and_keeps_nothing() {
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert_eq!(given.tables(), "schema_version");
 }
+
+#[test]
+fn a_lock_that_is_gone_at_the_end_does_not_turn_success_into_an_error() {
+    let given = Given::postgres(&[
+        ("V1__a.sql", "CREATE TABLE a (id int); SELECT pg_advisory_unlock_all()"),
+        ("U1__a.sql", "DROP TABLE a; SELECT pg_advisory_unlock_all()"),
+    ]);
+    let report = given.db().run_migrations().unwrap();
+    assert_eq!((report.applied.len(), report.current_version.as_deref()), (1, Some("V1")));
+    let report = given.db().undo_migrations("0").unwrap();
+    assert_eq!((report.undone.len(), report.current_version), (1, None));
+}

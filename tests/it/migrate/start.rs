@@ -46,3 +46,18 @@ fn an_explicit_run_reports_what_it_did_although_start_would_have_done_it() {
     let db = given.builder().migrate_on_start(MigrateOnStart::Run).build().unwrap();
     assert_eq!(db.run_migrations().unwrap().applied.len(), 1);
 }
+
+#[test]
+fn an_earlier_release_starts_on_the_database_of_a_later_one() {
+    let given = Given::postgres(&[("V1__a.sql", "CREATE TABLE a (id int)"), ("V2__b.sql", "SELECT 2")]);
+    given.db().run_migrations().unwrap();
+    given.remove("V2__b.sql");
+    for start in [MigrateOnStart::Run, MigrateOnStart::Check] {
+        let db = given.builder().migrate_on_start(start).build().unwrap();
+        assert!(db.execute_query("SELECT id FROM a", ()).unwrap().is_empty());
+    }
+    let report = given.db().validate_migrations().unwrap();
+    assert!(report.is_valid());
+    let future = |finding: &&batchdb::MigrationFinding| finding.kind == batchdb::FindingKind::Future;
+    assert_eq!(report.findings.iter().filter(future).count(), 1, "{report:?}");
+}
