@@ -16,7 +16,6 @@ use crate::value::Value;
 
 #[cfg(feature = "testing")]
 mod faulty;
-#[cfg(any(feature = "postgres", feature = "odbc"))]
 mod notices;
 #[cfg(feature = "odbc")]
 mod odbc;

@@ -33,7 +33,6 @@ use crate::error::{Error, Result};
 use crate::fault::FaultInjector;
 use crate::retry::RetryPolicy;
 
-#[cfg(any(feature = "postgres", feature = "odbc"))]
 pub(crate) use self::secret::scrub;
 pub use self::secret_source::SecretSource;
 pub(crate) use self::{
