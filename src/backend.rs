@@ -137,9 +137,7 @@ pub(crate) trait Connection: Send {
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()>;
 
     /// Whether the records of an `execute_many` may go as the rows of one statement.
-    fn takes_many_rows(&self) -> bool {
-        true
-    }
+    fn takes_many_rows(&self) -> bool;
 
     /// From now on what the server says besides results is logged for this listener, as it comes; or no longer.
     fn listen(&mut self, listener: Option<Listener>);
@@ -162,9 +160,7 @@ pub(crate) trait Connection: Send {
     fn commit(&mut self, deadline: Deadline) -> Result<()>;
 
     /// The mark of the transaction that was begun last, where it was asked for and the database has such marks.
-    fn commit_mark(&self) -> Option<CommitMark> {
-        None
-    }
+    fn commit_mark(&self) -> Option<CommitMark>;
 
     /// Rolls back.
     fn rollback(&mut self, deadline: Deadline) -> Result<()>;

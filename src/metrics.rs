@@ -12,7 +12,7 @@ pub(crate) use histogram::{BOUNDS, Counts, Histogram};
 use crate::error::{Error, ErrorKind};
 
 /// The operations that are told apart. The last stands for all others.
-const OPERATIONS: [&str; 14] = [
+const OPERATIONS: [&str; 16] = [
     "execute_query",
     "execute",
     "query_one",
@@ -23,9 +23,11 @@ const OPERATIONS: [&str; 14] = [
     "call_procedure",
     "execute_many",
     "bulk_insert",
+    "bulk_upsert",
+    "export",
+    "copy_query",
     "run_script",
     "commit",
-    "checkout",
     "other",
 ];
 

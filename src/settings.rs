@@ -168,14 +168,14 @@ impl Settings {
         self.overrides.is_some()
     }
 
-    /// The same settings with the secret that holds now.
+    /// The same settings with the secret that holds now, which a command has `limit` to say.
     ///
     /// # Errors
     ///
     /// As [`load`](Settings::load).
-    pub(crate) fn read_again(&self) -> Result<Settings> {
+    pub(crate) fn read_again(&self, limit: Duration) -> Result<Settings> {
         let overrides = self.overrides.as_deref().cloned().unwrap_or_default();
-        Settings::load(&self.database, &Overrides { fresh: true, ..overrides })
+        Settings::load(&self.database, &Overrides { afresh: Some(limit), ..overrides })
     }
 
     /// The name of the database, as the program gave it.

@@ -134,6 +134,10 @@ impl Connection for Faulty {
         Ok(())
     }
 
+    fn takes_many_rows(&self) -> bool {
+        self.inner.takes_many_rows()
+    }
+
     fn commit_mark(&self) -> Option<CommitMark> {
         self.inner.commit_mark()
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, never};
 
-use super::{Begin, Connection, Connector, Cursor, Listener, LoadTarget, RowSource, Rows};
+use super::{Begin, CommitMark, Connection, Connector, Cursor, Listener, LoadTarget, RowSource, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -249,6 +249,10 @@ impl Connection for Scripted {
     }
 
     /// A script sees the statement that the program wrote, once for each record.
+    fn commit_mark(&self) -> Option<CommitMark> {
+        None
+    }
+
     fn takes_many_rows(&self) -> bool {
         false
     }

@@ -1,7 +1,7 @@
 //! What is answered to which request.
 
 use std::io::Cursor;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use tiny_http::{Header, Method, Response};
@@ -21,13 +21,15 @@ const FRESH: Duration = Duration::from_secs(1);
 /// What the monitor knows beside the metrics.
 pub(super) struct Site {
     ready: Vec<DatabaseManager>,
-    /// The last look at them. Held during a look, so that there is one at a time.
+    /// The last look at them.
     last: Mutex<Option<(Instant, HealthReport)>>,
+    /// Held by who looks, so that there is one look at a time.
+    turn: Mutex<()>,
 }
 
 impl Site {
     pub(super) fn new(ready: Vec<DatabaseManager>) -> Site {
-        Site { ready, last: Mutex::new(None) }
+        Site { ready, last: Mutex::new(None), turn: Mutex::new(()) }
     }
 
     pub(super) fn answer(&self, method: &Method, url: &str) -> Answer {
@@ -42,7 +44,9 @@ impl Site {
             "/metrics.json" => content(200, telemetry::metrics().to_json().to_string(), "application/json"),
             "/healthz" => plain(200, "ok\n"),
             "/readyz" => {
-                let report = self.look();
+                let Some(report) = self.look() else {
+                    return plain(503, "the databases are being looked at for the first time\n");
+                };
                 // A program that named no database is ready when it answers.
                 let ready = self.ready.is_empty() || report.overall_status == HealthStatus::Healthy;
                 content(if ready { 200 } else { 503 }, without_texts(&report), "application/json")
@@ -51,16 +55,24 @@ impl Site {
         }
     }
 
-    fn look(&self) -> HealthReport {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, report)) = &*last
-            && at.elapsed() < FRESH
-        {
-            return report.clone();
+    /// What the databases are like; `None` while the first look at them is under way.
+    ///
+    /// Only who looks waits for a silent server. All others get what was seen last: were they to wait too, a few probes
+    /// for readiness would take all workers, and the probe for liveness would have the program killed.
+    fn look(&self) -> Option<HealthReport> {
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = |seen: &(Instant, HealthReport)| seen.0.elapsed() < FRESH;
+        if let Some((_, report)) = last().as_ref().filter(|seen| fresh(seen)) {
+            return Some(report.clone());
         }
+        let _turn = match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            Err(TryLockError::WouldBlock) => return last().as_ref().map(|(_, report)| report.clone()),
+        };
         let report = health_check_of(self.ready.iter().map(|db| (db.name(), Ok(db.clone()))));
-        *last = Some((Instant::now(), report.clone()));
-        report
+        *last() = Some((Instant::now(), report.clone()));
+        Some(report)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, TryLockError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,24 +29,34 @@ pub(super) enum Outside {
 
 /// Reads a secret; a last line end does not belong to it.
 ///
-/// What a command said is kept for the process, because every handle asks; `fresh` runs it again. A file is read each
-/// time.
+/// What a command said is kept for the process, because every handle asks; `afresh` runs it again, within that time. A
+/// file is read each time.
 ///
 /// # Errors
 ///
 /// What went wrong, in words that hold nothing of the secret.
-pub(super) fn read(outside: &Outside, fresh: bool) -> Result<Secret, String> {
+pub(super) fn read(outside: &Outside, afresh: Option<Duration>) -> Result<Secret, String> {
     static SAID: LazyLock<Mutex<HashMap<String, Secret>>> = LazyLock::new(Mutex::default);
 
     match outside {
         Outside::File(path) => read_file(path),
         Outside::Command(line) => {
+            let end = Instant::now() + afresh.unwrap_or(COMMAND_LIMIT).min(COMMAND_LIMIT);
             // Held while the command runs: of many workers that begin together one asks the vault.
-            let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(known) = said.get(line).filter(|_| !fresh) {
+            let mut said = loop {
+                match SAID.try_lock() {
+                    Ok(said) => break said,
+                    Err(TryLockError::Poisoned(said)) => break said.into_inner(),
+                    Err(TryLockError::WouldBlock) if Instant::now() < end => thread::sleep(LOOK),
+                    Err(TryLockError::WouldBlock) => {
+                        return Err("another command did not end in time".to_owned());
+                    }
+                }
+            };
+            if let Some(known) = said.get(line).filter(|_| afresh.is_none()) {
                 return Ok(known.clone());
             }
-            let secret = run(line, COMMAND_LIMIT)?;
+            let secret = run(line, end.saturating_duration_since(Instant::now()))?;
             said.insert(line.clone(), secret.clone());
             Ok(secret)
         }
@@ -69,15 +79,21 @@ fn run(line: &str, limit: Duration) -> Result<Secret, String> {
         Command::new(shell).arg(option).arg(line).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let mut child = started.map_err(|error| format!("the command cannot be started: {error}"))?;
     let printed = child.stdout.take();
-    let reader = thread::spawn(move || {
+    let end = Instant::now() + limit;
+    let (told, heard) = mpsc::channel();
+    thread::spawn(move || {
         let mut text = String::new();
-        printed.map_or(Ok(0), |out| out.take(LONGEST).read_to_string(&mut text)).map(|_| text)
+        let read = printed.map_or(Ok(0), |out| out.take(LONGEST).read_to_string(&mut text)).map(|_| text);
+        // Nobody waits any longer when the limit has passed.
+        let _ = told.send(read);
     });
     let status = wait(&mut child, limit)?;
     if !status.success() {
         return Err(format!("the command failed ({status}): run it by hand to see why"));
     }
-    let text = reader.join().map_err(|_| "the command's output was lost".to_owned())?;
+    // What the command has left running in the background may hold its output open.
+    let text = heard.recv_timeout(end.saturating_duration_since(Instant::now()));
+    let text = text.map_err(|_| format!("the command's output did not end in {limit:?}"))?;
     let text = text.map_err(|_| "the command's output is not UTF-8 text".to_owned())?;
     whole(&text).ok_or_else(|| "the command printed nothing".to_owned())
 }
@@ -89,7 +105,6 @@ fn wait(child: &mut Child, limit: Duration) -> Result<std::process::ExitStatus, 
             Ok(Some(status)) => return Ok(status),
             Ok(None) if Instant::now() < end => thread::sleep(LOOK),
             Ok(None) => {
-                // The reader ends with the pipe; what the shell has started may hold that, and is not waited for.
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(format!("the command did not end in {limit:?}"));
@@ -118,7 +133,7 @@ mod tests {
     fn a_file_is_a_secret_without_its_last_line_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");
-        let read = || told(read(&Outside::File(path.clone()), false));
+        let read = || told(read(&Outside::File(path.clone()), None));
         assert!(read().unwrap_err().contains("cannot be read"));
         for (text, wanted) in [("p w\n", "p w"), ("p\r\n", "p"), (" p \n\n", " p \n")] {
             fs::write(&path, text).unwrap();
@@ -136,9 +151,9 @@ mod tests {
         let count = folder.path().join("count");
         let line = format!("echo x >> {0}; wc -l < {0}", count.display());
         let read =
-            |fresh| told(read(&Outside::Command(line.clone()), fresh)).map(|text| text.trim().to_owned());
+            |afresh| told(read(&Outside::Command(line.clone()), afresh)).map(|text| text.trim().to_owned());
         assert_eq!(
-            [read(false), read(false), read(true), read(false)].map(Result::unwrap),
+            [read(None), read(None), read(Some(COMMAND_LIMIT)), read(None)].map(Result::unwrap),
             ["1", "1", "2", "2"]
         );
     }
@@ -151,6 +166,8 @@ mod tests {
         let began = Instant::now();
         let late = told(run("sleep 60", Duration::from_millis(50))).unwrap_err();
         assert!(late.contains("did not end in 50ms"), "{late}");
+        let held = told(run("sleep 60 & echo hunter2", Duration::from_millis(300))).unwrap_err();
+        assert!(held.contains("output did not end in 300ms"), "{held}");
         assert!(began.elapsed() < Duration::from_secs(20));
     }
 }

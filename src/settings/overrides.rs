@@ -28,8 +28,8 @@ pub(crate) struct Overrides {
     pub(crate) connection_string: Option<Secret>,
     /// Asked where no connection string is given.
     pub(crate) secret_source: Option<SharedSource>,
-    /// What commands have said before does not count.
-    pub(crate) fresh: bool,
+    /// What commands have said before does not count, and they have this time to say it again.
+    pub(crate) afresh: Option<Duration>,
     pub(crate) pool_size: Option<u32>,
     pub(crate) max_overflow: Option<u32>,
     pub(crate) pool_timeout: Option<Duration>,

@@ -239,7 +239,7 @@ impl<'a> Reader<'a> {
                     }
                 }
             }
-            (None, None) => self.connection_string(overrides.fresh)?,
+            (None, None) => self.connection_string(overrides.afresh)?,
         };
         let mut expander = Expander::new(&self.sources.process);
         let application = overrides.flow.as_ref().map_or("batchdb".into(), |flow| format!("batchdb/{flow}"));
@@ -252,7 +252,7 @@ impl<'a> Reader<'a> {
         // The builder's own string has nothing to do with the password of the environment's.
         if overrides.connection_string.is_none()
             && overrides.secret_source.is_none()
-            && let Some((place, password)) = self.outside(&keys::PASSWORD_FILE, overrides.fresh)
+            && let Some((place, password)) = self.outside(&keys::PASSWORD_FILE, overrides.afresh)
             && let Err(problem) = parsed.set_password(password)
         {
             self.problem(&place, problem);
@@ -262,7 +262,7 @@ impl<'a> Reader<'a> {
 
     /// The text that says where the database is, marked: the one that the first scope has, itself, in a file, or behind
     /// a command.
-    fn connection_string(&mut self, fresh: bool) -> Option<(Place, String)> {
+    fn connection_string(&mut self, afresh: Option<Duration>) -> Option<(Place, String)> {
         let kinds =
             [&keys::CONNECTION_STRING, &keys::CONNECTION_STRING_FILE, &keys::CONNECTION_STRING_COMMAND];
         let scopes = self.scopes.clone();
@@ -283,12 +283,12 @@ impl<'a> Reader<'a> {
         if key.name == keys::CONNECTION_STRING.name {
             return self.find(key);
         }
-        let (place, text) = self.outside(key, fresh)?;
+        let (place, text) = self.outside(key, afresh)?;
         Some((place, template::literal(text.expose())))
     }
 
     /// The secret that a key leads to. Where it cannot be had, that is noted.
-    fn outside(&mut self, key: &'static Key, fresh: bool) -> Option<(Place, Secret)> {
+    fn outside(&mut self, key: &'static Key, afresh: Option<Duration>) -> Option<(Place, Secret)> {
         let (place, text) = self.text(key)?;
         let outside = if key.name == keys::CONNECTION_STRING_COMMAND.name {
             Outside::Command(text)
@@ -296,7 +296,7 @@ impl<'a> Reader<'a> {
             Outside::File(self.sources.home.join(text.trim()))
         };
         self.rotates = true;
-        match (self.sources.outside)(&outside, fresh) {
+        match (self.sources.outside)(&outside, afresh) {
             Ok(secret) => {
                 self.secrets.push(secret.clone());
                 Some((place, secret))

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::dotenv::{self, Content, Item};
 use super::keys::{self, word};
@@ -28,7 +29,7 @@ pub(super) struct Sources {
     /// What the file says.
     pub(super) file: File,
     /// Reads a secret that lives outside of both.
-    pub(super) outside: fn(&Outside, bool) -> Result<Secret, String>,
+    pub(super) outside: fn(&Outside, Option<Duration>) -> Result<Secret, String>,
 }
 
 /// The statements of a file for one environment.

@@ -407,13 +407,15 @@ fn a_folder_is_read_and_its_databases_are_found() {
 }
 
 /// What stands outside, for the tests: `/jobs/x` is a file that holds a URL, `get` prints one.
-fn outside(outside: &super::outside::Outside, fresh: bool) -> Result<Secret, String> {
+fn outside(outside: &super::outside::Outside, afresh: Option<Duration>) -> Result<Secret, String> {
     use super::outside::Outside;
 
     match outside {
         Outside::File(path) if path.ends_with("jobs/x") => Ok(Secret::new("postgresql://u:hunter2@file/d")),
         Outside::File(path) if path.ends_with("word") => Ok(Secret::new("p${w}")),
-        Outside::Command(line) if line == "get" && fresh => Ok(Secret::new("postgresql://u:hunter2@fresh/d")),
+        Outside::Command(line) if line == "get" && afresh.is_some() => {
+            Ok(Secret::new("postgresql://u:hunter2@fresh/d"))
+        }
         Outside::Command(line) if line == "get" => Ok(Secret::new("postgresql://u:hunter2@command/d")),
         _ => Err("cannot be had".to_owned()),
     }
@@ -441,7 +443,7 @@ fn a_connection_string_may_stand_in_a_file_or_behind_a_command() {
     assert_eq!(settings.scrub("login of hunter2 failed"), "login of *** failed");
     assert!(!format!("{settings:?}").contains("hunter2"));
     assert!(!read_outside(&none, "G_CONNECTION_STRING=postgresql://h/d\n").unwrap().may_rotate());
-    let fresh = Overrides { fresh: true, ..Overrides::default() };
+    let fresh = Overrides { afresh: Some(Duration::from_secs(1)), ..Overrides::default() };
     let again = read_outside(&fresh, "G_CONNECTION_STRING_COMMAND=get\n").unwrap();
     assert!(again.describe().contains("server fresh:5432"));
 }

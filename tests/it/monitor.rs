@@ -62,6 +62,27 @@ fn a_program_whose_database_is_away_lives_and_is_not_ready() {
     eventually("the port is free again", || std::net::TcpListener::bind(address).is_ok());
 }
 
+#[test]
+fn probes_for_readiness_leave_room_for_that_for_liveness() {
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgresql://job:p@127.0.0.1:{}/none", silent.local_addr().unwrap().port());
+    let db = DatabaseManager::builder("monitor_silent")
+        .connection_string(url)
+        .connect_timeout(Duration::from_secs(3))
+        .build()
+        .unwrap();
+    let monitor = Monitor::serve("127.0.0.1:0", [&db]).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| assert_eq!(ask(monitor.address(), "GET /readyz").0, 503));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        let ((status, _), took) = timed(|| ask(monitor.address(), "GET /healthz"));
+        assert!(status == 200 && took < Duration::from_secs(1), "{status} after {took:?}");
+    });
+}
+
 /// The value of an attribute of the page's body.
 fn attribute<'p>(page: &'p str, name: &str) -> Option<&'p str> {
     page.split_once(&format!("{name}=\""))?.1.split('"').next()

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use batchdb::{DatabaseManager, ErrorKind, MigrateOnStart, SecretSource};
 
-use crate::common::{server, unique};
+use crate::common::{server, timed, unique};
 
 /// A user of the shared server, with a database of the same name.
 struct User {
@@ -137,4 +137,40 @@ fn a_mounted_file_is_read_when_a_handle_is_made_and_when_it_was_changed() {
     user.set_password("second8");
     db.execute_query("SELECT 1", ()).unwrap();
     assert_eq!(db.pool_status().opened, 2);
+}
+
+#[test]
+fn a_vault_that_hangs_does_not_hold_a_call_beyond_its_limit() {
+    let user = User::new();
+    user.set_password("right9");
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join("envs")).unwrap();
+    // The first answer comes at once, and is wrong; the second one takes its time.
+    let asked = home.path().join("asked");
+    let command =
+        format!("[ -e {0} ] && sleep 20; touch {0}; echo '{1}'", asked.display(), user.url("wrong9"));
+    let name = user.name.to_ascii_uppercase();
+    let settings = format!("TEST_GLOBAL_{name}_CONNECTION_STRING_COMMAND=\"{command}\"\n");
+    fs::write(home.path().join("envs/.env.test"), settings).unwrap();
+    let db = DatabaseManager::builder(&user.name)
+        .environment("test")
+        .home(home.path())
+        .migrate_on_start(MigrateOnStart::Off)
+        .connect_timeout(Duration::from_millis(800))
+        .build()
+        .unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let (refused, took) = timed(|| db.execute_query("SELECT 1", ()));
+                let kind = refused.unwrap_err().kind();
+                assert!(
+                    matches!(kind, ErrorKind::Config | ErrorKind::Auth | ErrorKind::Timeout(_)),
+                    "{kind}"
+                );
+                assert!(took < Duration::from_millis(1_300), "{took:?}");
+            });
+        }
+    });
+    assert!(asked.exists());
 }

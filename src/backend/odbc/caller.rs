@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use log::Level;
 
-use crate::backend::{Begin, Connection, Cursor, Listener, LoadTarget, RowSource, Rows};
+use crate::backend::{Begin, CommitMark, Connection, Cursor, Listener, LoadTarget, RowSource, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -352,6 +352,14 @@ impl OdbcConnection {
 }
 
 impl Connection for OdbcConnection {
+    fn takes_many_rows(&self) -> bool {
+        true
+    }
+
+    fn commit_mark(&self) -> Option<CommitMark> {
+        None
+    }
+
     fn dialect(&self) -> Dialect {
         self.address.dialect
     }

@@ -350,6 +350,10 @@ impl backend::Connection for PgConnection {
         Ok(())
     }
 
+    fn takes_many_rows(&self) -> bool {
+        true
+    }
+
     fn commit_mark(&self) -> Option<CommitMark> {
         self.mark.clone()
     }
