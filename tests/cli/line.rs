@@ -65,6 +65,16 @@ fn each_command_teaches_by_an_example_that_is_read() {
 }
 
 #[test]
+fn the_readme_has_every_command() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, behind) = readme.split_once("\n## Command line\n").unwrap();
+    let table = behind.split_once("\n## ").unwrap().0;
+    for name in commands().iter().filter(|name| *name != "help") {
+        assert!(table.contains(&format!("`{name} ")) || table.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
 fn the_words_of_the_command_line_stay() {
     insta::assert_snapshot!("help", run(&["-h"], |command| command).out);
     for name in ["wait", "query", "export", "import"] {
