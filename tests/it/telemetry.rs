@@ -43,6 +43,18 @@ fn calls_rows_errors_and_times_are_counted_for_each_operation() {
 }
 
 #[test]
+fn a_stream_whose_row_cannot_be_read_is_one_failed_call() {
+    let db = postgres("telemetry");
+    let sql = "SELECT 12.5::money AS m FROM generate_series(1, 5)";
+    let error = db.query_each(sql, (), |_| Ok::<_, Error>(true)).unwrap_err();
+    assert_eq!(error.kind(), batchdb::ErrorKind::Decode);
+    let metrics = db.metrics();
+    let streams = of(&metrics, "query_each");
+    assert_eq!((streams.calls, streams.success_percent), (1, 0.0));
+    assert_eq!(streams.errors.iter().map(|error| error.count).sum::<u64>(), 1);
+}
+
+#[test]
 fn further_attempts_are_counted() {
     let faults = FaultInjector::new(3).at(FaultPoint::Deadlock, 0.4);
     let db = fresh("telemetry").faults(&faults).build().unwrap();

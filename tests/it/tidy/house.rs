@@ -74,7 +74,7 @@ pub(super) const ONLY: &[(&str, &[&str])] = &[
     ("testing::embedded_postgres", &["error", "manager"]),
     ("testing::test_database", &["error", "lock", "manager", "migrate", "params", "settings"]),
     ("testing::round_trip", &["dialect", "error", "manager"]),
-    ("testing::fixtures", &["dialect", "error", "manager", "params", "value"]),
+    ("testing::fixtures", &["dialect", "error", "manager", "params", "transfer", "value"]),
     (
         "testing::mock",
         &[
