@@ -120,7 +120,9 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! What a test that was killed leaves behind is dropped by a later one, an hour after it was made.
+//! What a test that was killed leaves behind is dropped by a later one, an hour after it was made. `load_csv` takes CSV
+//! in place of JSON.
+//!
 //!
 //! # Migrations
 //!
