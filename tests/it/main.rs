@@ -12,6 +12,7 @@ mod deadline;
 mod faulty;
 mod health;
 mod hostile;
+mod kubernetes;
 mod lock;
 mod many;
 mod map_stream;
