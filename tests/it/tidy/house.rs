@@ -119,7 +119,10 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("lru", &["sql", "backend/postgres"]),
     ("env_logger", &["logging"]),
     ("clap", &["bin"]),
+    ("clap_complete", &["bin"]),
+    ("clap_mangen", &["bin"]),
     ("comfy_table", &["bin"]),
+    ("indicatif", &["bin"]),
     ("tempfile", &["testing"]),
     ("tiny_http", &["monitor"]),
 ];
