@@ -10,7 +10,7 @@
 //! # What stays
 //!
 //! The settings files, the connection strings, the migration files and the SQL with its `:name` parameters. Both can
-//! run on one database side by side while you move.
+//! run on one database side by side while you move. Files that Pyway knows as `V01_02__desc.sql` are version 1.2 here.
 //!
 //! # Calls
 //!

@@ -26,11 +26,11 @@
 //! | --- | --- | --- |
 //! | `ERROR` | what must be looked at and is returned to nobody, or keeps a flow from starting | the deadline watchdog cannot be started; a database that a flow needs is not ready |
 //! | `WARN` | the library has dealt with it, and somebody should know | a call or task is tried again; a dead connection was replaced; a lock was lost; a leak; a slow statement; more workers than connections; pending migrations |
-//! | `INFO` | what changes the database's structure, and what the server says itself | a migration has run; another runner is waited for; `RAISE NOTICE` of a migration, `PRINT` of SQL Server; a secret that was read again; the audit trail |
+//! | `INFO` | what changes the database's structure, and what the server says itself | a migration has run; another runner is waited for; a flow's databases are ready; `RAISE NOTICE` of a migration, `PRINT` of SQL Server; a secret that was read again; the audit trail |
 //! | `DEBUG` | every statement and every task, by name, time and rows | `done operation=execute_query duration_ms=0.4 rows=12` |
 //!
 //! `TRACE` is not used. An error that is returned to you is not logged besides above `DEBUG`: whether it matters, you
-//! know better.
+//! know better. A fan-out of which something failed leaves one `WARN` line with its counts.
 //!
 //! Lines carry `database`, `operation`, `duration_ms`, `rows`, `kind`, `flow` and `task` as key-values, and never a
 //! value of yours. What a migration or a procedure prints is its own text: keep personal data out of it. A logger of

@@ -167,3 +167,22 @@ fn settings_and_secrets_are_what_the_library_reads() {
         assert!(settings.contains(path.to_str().unwrap()), "nothing reads {}", path.display());
     }
 }
+/// What an init container runs is a command that there is.
+#[test]
+fn commands_are_those_of_the_program() {
+    let program =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/batchdb/options.rs")).unwrap();
+    let program = program.to_lowercase();
+    each_pod(|pod, spec| {
+        for container in [list(spec, "initContainers"), list(spec, "containers")].concat() {
+            let command: Vec<&str> =
+                list(container, "command").iter().filter_map(|one| one.as_str()).collect();
+            let Some((first, [verb, ..])) = command.split_first() else { continue };
+            assert_eq!(*first, "batchdb", "{pod}");
+            assert!(
+                program.contains(&format!("\n    {verb}(")) || program.contains(&format!("\n    {verb} {{")),
+                "{pod}: {verb}"
+            );
+        }
+    });
+}
