@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 pub(crate) use self::notices::Listener;
-pub(crate) use self::reach::{Found, Milestone, Told};
+pub(crate) use self::reach::{Found, Told};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
-use crate::backend::{self, Found, Milestone};
+use crate::backend::{self, Found};
 use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase, Result};
@@ -71,8 +71,8 @@ impl<T: FnMut(&DiagnosisStep)> Way<'_, T> {
     fn walk(&mut self) {
         self.step("settings", |way| Ok(way.settings()));
         let (db, whole) = (self.db, self.whole);
-        backend::probe(db.settings(), whole, &mut |milestone, took, outcome| {
-            self.note(name_of(milestone), took, outcome);
+        backend::probe(db.settings(), whole, &mut |name, took, outcome| {
+            self.note(name, took, outcome);
         });
         if self.has_failed() {
             return;
@@ -205,16 +205,6 @@ fn ends(step: &str, error: &Error) -> bool {
             | ErrorKind::Checkout
     );
     before_sql || is_lost
-}
-
-fn name_of(milestone: Milestone) -> &'static str {
-    match milestone {
-        Milestone::Driver => "driver",
-        Milestone::File => "file",
-        Milestone::Name => "name",
-        Milestone::Tcp => "tcp",
-        Milestone::Tls => "tls",
-    }
 }
 
 fn versions(driver: Option<&str>) -> Found {

@@ -32,23 +32,14 @@ impl Found {
     }
 }
 
-/// A step of the way to a server, before anybody logs in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Milestone {
-    Driver,
-    File,
-    Name,
-    Tcp,
-    Tls,
-}
-
-/// Is told of each step, with how long it took; the first error is the end of the way.
-pub(crate) type Told<'t> = &'t mut dyn FnMut(Milestone, Duration, Result<Found>);
+/// Is told of each step (`driver`, `file`, `name`, `tcp`, `tls`), with how long it took; the first error is the end of the
+/// way.
+pub(crate) type Told<'t> = &'t mut dyn FnMut(&'static str, Duration, Result<Found>);
 
 /// Makes one step and tells of it; `None` is the end of the way.
 pub(super) fn step<T>(
     told: Told<'_>,
-    milestone: Milestone,
+    name: &'static str,
     work: impl FnOnce() -> Result<(T, Found)>,
 ) -> Option<T> {
     let began = Instant::now();
@@ -56,7 +47,7 @@ pub(super) fn step<T>(
         Ok((value, found)) => (Some(value), Ok(found)),
         Err(error) => (None, Err(error)),
     };
-    told(milestone, began.elapsed(), outcome);
+    told(name, began.elapsed(), outcome);
     value
 }
 

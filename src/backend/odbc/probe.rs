@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::drivers::{self, Choice};
-use crate::backend::reach::{self, Found, Milestone, Told};
+use crate::backend::reach::{self, Found, Told};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::settings::{Driver, OdbcPlace, OdbcTarget};
@@ -20,25 +20,25 @@ pub(in crate::backend) fn probe(
     told: Told<'_>,
 ) {
     let step_limit = || Deadline::after(Instant::now(), limit).earlier(whole);
-    if reach::step(told, Milestone::Driver, || driver(target)).is_none() {
+    if reach::step(told, "driver", || driver(target)).is_none() {
         return;
     }
     match &target.place {
         OdbcPlace::File(path) => {
-            reach::step(told, Milestone::File, || file(path, read_only));
+            reach::step(told, "file", || file(path, read_only));
         }
         OdbcPlace::Server(host, port) => {
             let hosts = [(host.clone(), *port)];
-            let candidates = reach::step(told, Milestone::Name, || reach::names(&hosts, step_limit()));
+            let candidates = reach::step(told, "name", || reach::names(&hosts, step_limit()));
             if let Some(candidates) = candidates {
-                reach::step(told, Milestone::Tcp, || {
+                reach::step(told, "tcp", || {
                     reach::connect(&candidates, step_limit()).map(|(_, found)| ((), found))
                 });
             }
         }
         OdbcPlace::Instance(host) => {
             let hosts = [(host.clone(), 0)];
-            reach::step(told, Milestone::Name, || {
+            reach::step(told, "name", || {
                 let (candidates, mut found) = reach::names(&hosts, step_limit())?;
                 found.and("the port of a named instance is asked for by the driver (UDP 1434)");
                 Ok((candidates, found))

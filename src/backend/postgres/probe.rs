@@ -13,7 +13,7 @@ use super::certificate;
 use super::connect::refused_by_tls;
 use super::tls::SSL_REQUEST;
 use super::verify::{self, Recorder, Verdict};
-use crate::backend::reach::{self, Candidate, Found, Milestone, Told};
+use crate::backend::reach::{self, Candidate, Found, Told};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::settings::{PostgresTarget, SslMode};
@@ -24,16 +24,14 @@ pub(in crate::backend) fn probe(target: &PostgresTarget, limit: Duration, whole:
     let (sockets, hosts): (Vec<_>, Vec<_>) =
         target.hosts.iter().cloned().partition(|(host, _)| host.starts_with('/'));
     if hosts.is_empty() {
-        reach::step(told, Milestone::Name, || socket(&sockets));
+        reach::step(told, "name", || socket(&sockets));
         return;
     }
-    let candidates = reach::step(told, Milestone::Name, || reach::names(&hosts, step_limit()));
+    let candidates = reach::step(told, "name", || reach::names(&hosts, step_limit()));
     let Some(candidates) = candidates else { return };
-    let reached = reach::step(told, Milestone::Tcp, || reach::connect(&candidates, step_limit()));
+    let reached = reach::step(told, "tcp", || reach::connect(&candidates, step_limit()));
     let Some((stream, candidate)) = reached else { return };
-    reach::step(told, Milestone::Tls, || {
-        tls(target, stream, &candidate, step_limit()).map(|found| ((), found))
-    });
+    reach::step(told, "tls", || tls(target, stream, &candidate, step_limit()).map(|found| ((), found)));
 }
 
 /// The file of a Unix socket, which has neither name nor TCP nor TLS.
