@@ -45,7 +45,7 @@ pub(crate) use self::{
     parse::{is_placeholder, limit},
     secret::Secret,
     secret_source::SharedSource,
-    target::{Driver, OdbcTarget, PostgresTarget, SslMode, Target},
+    target::{Driver, OdbcPlace, OdbcTarget, PostgresTarget, SslMode, Target},
 };
 
 /// What a manager does about migrations when it connects for the first time: the key `MIGRATE_ON_START`.

@@ -7,6 +7,7 @@
 
 mod bench;
 mod check;
+mod doctor;
 mod health;
 mod line;
 mod migrate;

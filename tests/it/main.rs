@@ -9,6 +9,7 @@ mod claim;
 mod common;
 mod copy;
 mod deadline;
+mod doctor;
 mod faulty;
 mod health;
 mod hostile;

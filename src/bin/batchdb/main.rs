@@ -13,6 +13,7 @@ use self::options::{Command, Options};
 mod bench;
 mod check;
 mod copy;
+mod doctor;
 mod export;
 mod generate;
 mod health;
@@ -163,6 +164,7 @@ fn run(options: &Options, out: &mut dyn Write) -> Result<u8, Failure> {
         Command::Check(check) => check::run(options, check, out),
         Command::Wait(wait) => wait::run(options, wait, out),
         Command::Health(health) => health::run(options, health, out),
+        Command::Doctor(doctor) => doctor::run(options, doctor, out),
         Command::Pool(pool) => pool::run(options, pool, out),
         Command::Migrate(migrate) => {
             migrate::run(&options.builder(&migrate.database).build()?, &migrate.action, out)

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use batchdb::{DatabaseManager, DatabaseManagerBuilder, Settings};
 use clap::{Parser, Subcommand};
 
-use super::{Failure, bench, check, copy, export, generate, health, import, migrate, pool, query, wait};
+use super::{
+    Failure, bench, check, copy, doctor, export, generate, health, import, migrate, pool, query, wait,
+};
 
 /// Looks after the databases of batch programs: settings, health, migrations, rows
 #[derive(Debug, Parser)]
@@ -68,6 +70,13 @@ pub(crate) enum Command {
     /// The databases are checked side by side. Pending migrations do not make a database unhealthy.
     #[command(after_help = health::EXAMPLES)]
     Health(health::Health),
+    /// Walk the whole way to a database, and say where it stops and what to do
+    ///
+    /// Settings, name resolution, TCP, TLS and certificate, login, permissions, round-trip time, the server's settings,
+    /// its clock, migrations, versions. Each step has its limit, and the whole ends by --limit even when the server is
+    /// silent. Nothing is changed.
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(doctor::Doctor),
     /// Show who uses the connections of a database, and how the pool's sizes fit the server
     ///
     /// The pools of programs live in their processes. What is shown here is what the server sees of them: its sessions
