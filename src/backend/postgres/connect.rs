@@ -111,7 +111,8 @@ impl PostgresConnector {
             }
             #[cfg(not(unix))]
             Place::Unix { folder, port } => {
-                let what = format!("there are no Unix sockets on this system, so not that of {folder}:{port}");
+                let what =
+                    format!("there are no Unix sockets on this system, so not that of {folder}:{port}");
                 return Err(Error::config(what).with_hint("name a host"));
             }
         }
