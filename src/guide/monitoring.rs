@@ -57,6 +57,7 @@
 //! | `batchdb_pool_opened_total` | counter | | connections that were opened |
 //! | `batchdb_pool_invalid_total` | counter | | connections that were thrown away as broken |
 //! | `batchdb_pool_checkouts_total` | counter | | checkouts that gave a connection |
+//! | `batchdb_pool_checkout_errors_total` | counter | `kind` | those that gave none: the pool used up, the server away, the login refused |
 //! | `process_resident_memory_bytes`, `process_threads`, `process_open_fds` | gauge | none | the process (Linux) |
 //! | `process_cpu_seconds_total` | counter | none | its time on processors (Linux) |
 //!
@@ -89,7 +90,7 @@
 //! | `batchdb_pool_size` + `batchdb_pool_max_overflow` | `db.client.connection.max` | the same |
 //! | 0, always | `db.client.connection.idle.min` | the same |
 //! | `batchdb_pool_waiting` | `db.client.connection.pending_requests`, `{request}` | the same |
-//! | `batchdb_operation_errors_total{kind="Checkout"}` does not count them | `db.client.connection.timeouts` | the same |
+//! | `batchdb_pool_checkout_errors_total{kind="Checkout"}` | `db.client.connection.timeouts`, `{timeout}` | the same |
 //! | `pool_status().checkout_mean_ms`, `checkout_p95_ms` | `db.client.connection.wait_time`, a histogram there | the same |
 //! | not counted | `db.client.connection.create_time`, `db.client.connection.use_time` | |
 //!
@@ -126,6 +127,7 @@
 //! | in Prometheus | when | look at |
 //! | --- | --- | --- |
 //! | `batchdb_pool_waiting` | above 0 for minutes | [how many connections](super::pools#how-many-connections), `LEAK_AFTER` |
+//! | `rate(batchdb_pool_checkout_errors_total[5m])`, by `kind` | above 0 | `Checkout`: as above; `Auth`: the secret; `Connect`, `Timeout(…)`: the server and the network |
 //! | `rate(batchdb_operation_errors_total{kind="OutcomeUnknown"}[1h])` | above 0 | the data, and [what to do about it](super::transactions_and_retry#nobody-knows-whether-it-happened) |
 //! | `rate(batchdb_retries_total[5m])` | rising | the log: each retry is a `WARN` with its kind |
 //! | `rate(batchdb_pool_invalid_total[5m])` | above 0 | the network, a firewall that ends idle connections, the server's restarts |

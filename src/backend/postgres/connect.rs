@@ -105,8 +105,15 @@ impl PostgresConnector {
                     .ssl_negotiation(SslNegotiation::Direct);
             }
             // A Unix socket has no host name, so the driver does not ask our connector: it cannot be cut.
+            #[cfg(unix)]
             Place::Unix { folder, port } => {
                 config.host_path(folder).port(*port).ssl_mode(DriverSslMode::Disable);
+            }
+            #[cfg(not(unix))]
+            Place::Unix { folder, port } => {
+                let what =
+                    format!("there are no Unix sockets on this system, so not that of {folder}:{port}");
+                return Err(Error::config(what).with_hint("name a host"));
             }
         }
         control.arm(deadline);
