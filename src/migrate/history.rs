@@ -2,7 +2,6 @@
 //!
 //! `schema_version` has the specification's columns and `checksum_sha256`; `schema_version_history` is only added to.
 
-mod claim;
 mod tables;
 
 use std::env;
