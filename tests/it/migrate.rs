@@ -101,6 +101,13 @@ impl Given {
         rows.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
+    /// Runs statements, divided by `;`, through the library.
+    fn script(&self, text: &str) {
+        for statement in text.split(';').filter(|statement| !statement.trim().is_empty()) {
+            self.db().execute(statement, ()).unwrap();
+        }
+    }
+
     /// Whether there is such a table or view.
     fn has(&self, table: &str) -> bool {
         self.db().execute_query(&format!("SELECT * FROM {table}"), ()).is_ok()
