@@ -200,7 +200,11 @@ impl DatabaseManager {
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
         let lease = self.handle.pool().checkout(whole.earlier(context::deadline()), place);
-        let lease = lease.map_err(|error| error.during("checkout").in_database(&self.settings.database))?;
+        let lease = lease.map_err(|error| {
+            let error = error.during("checkout").in_database(&self.settings.database);
+            self.recorder().count_checkout_error(&error);
+            error
+        })?;
         work(&mut Session::new(lease, &self.settings, whole))
     }
 

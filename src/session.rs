@@ -87,7 +87,7 @@ impl<'a> Session<'a> {
         params: impl IntoParams,
         rows: Rows<'_>,
     ) -> Result<u64> {
-        let call = Call::of(operation, sql);
+        let call = Call::begin(operation).of_text(sql);
         self.lease.note(operation);
         let outcome = self.try_run(sql, params, rows);
         self.end(call, outcome)
@@ -242,7 +242,7 @@ impl<'a> Session<'a> {
 
     /// Runs a text of several statements without parameters, such as a migration.
     pub(crate) fn run_script(&mut self, text: &str) -> Result<()> {
-        let call = Call::begin("run_script");
+        let call = Call::begin("run_script").about(None, true);
         self.lease.mark_dirty();
         let deadline = self.step();
         let outcome = self.lease.connection().and_then(|connection| connection.run_script(text, deadline));

@@ -7,6 +7,7 @@ mod connection;
 mod dotenv;
 mod keys;
 mod names;
+mod origin;
 mod outside;
 mod overrides;
 mod parse;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::origin::Notes;
 use self::resolve::NotConfigured;
 use self::sources::Sources;
 use crate::dialect::Dialect;
@@ -34,13 +36,16 @@ use crate::fault::FaultInjector;
 use crate::retry::RetryPolicy;
 
 pub(crate) use self::secret::scrub;
-pub use self::secret_source::SecretSource;
+pub use self::{
+    origin::{Origin, Setting},
+    secret_source::SecretSource,
+};
 pub(crate) use self::{
     overrides::Overrides,
     parse::{is_placeholder, limit},
     secret::Secret,
     secret_source::SharedSource,
-    target::{Driver, OdbcTarget, PostgresTarget, SslMode, Target},
+    target::{Driver, OdbcPlace, OdbcTarget, PostgresTarget, SslMode, Target},
 };
 
 /// What a manager does about migrations when it connects for the first time: the key `MIGRATE_ON_START`.
@@ -121,6 +126,8 @@ pub struct Settings {
     overrides: Option<Arc<Overrides>>,
     /// Every secret, as it is and as it was written, to be found in other people's texts.
     secrets: Vec<Secret>,
+    /// Where each of them was found.
+    notes: Arc<Notes>,
 }
 
 /// Equal for settings that can share one pool. Made of everything in which two pools can differ, the secrets

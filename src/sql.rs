@@ -53,11 +53,9 @@ pub(crate) struct Statement {
     pub(crate) args: Vec<Value>,
     pub(crate) traits: Traits,
     /// What it was made of, where a program has written it.
-    #[cfg_attr(not(feature = "testing"), allow(dead_code, reason = "only a scripted database asks for it"))]
     pub(crate) template: Option<Arc<Template>>,
 }
 
-#[cfg(feature = "testing")]
 impl Statement {
     /// The text as the program wrote it.
     pub(crate) fn source(&self) -> &str {
@@ -65,6 +63,7 @@ impl Statement {
     }
 
     /// The arguments with their names, where the database numbers its parameters.
+    #[cfg(feature = "testing")]
     pub(crate) fn named_args(&self) -> Vec<(Box<str>, Value)> {
         let names = self.template.iter().flat_map(|template| template.names());
         names.map(Box::from).zip(self.args.iter().cloned()).collect()
