@@ -204,7 +204,7 @@ impl Round<'_> {
 /// How many deadlocks the server has seen in the database of a round. What sessions have counted is there when they end.
 fn deadlocks(world: &World, round: &Round<'_>) -> i64 {
     let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = $1";
-    world.bare("postgres").query_one(sql, &[&round.database]).unwrap().get(0)
+    world.bare("postgres").query_one(sql, &[&round.database]).unwrap().try_get(0).unwrap()
 }
 
 pub(crate) fn run(world: &World, check: &mut Check) {
