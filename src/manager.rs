@@ -154,6 +154,15 @@ impl DatabaseManager {
     /// What `work` returns; what borrowing gives: [`Checkout`](crate::ErrorKind::Checkout) when no connection became
     /// free in `POOL_TIMEOUT`, [`Auth`](crate::ErrorKind::Auth), [`Connect`](crate::ErrorKind::Connect),
     /// [`Timeout`](crate::ErrorKind::Timeout), [`Closed`](crate::ErrorKind::Closed).
+    ///
+    /// ```no_run
+    /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// let local = db.session(|session| {
+    ///     session.execute("SET TIME ZONE 'Europe/Berlin'", ())?;
+    ///     session.query_one("SELECT now()::text AS now", ())
+    /// })?;
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
     #[track_caller]
     pub fn session<R, E: From<Error>>(
         &self,
@@ -255,6 +264,13 @@ impl DatabaseManager {
     ///
     /// [`Timeout`](crate::ErrorKind::Timeout), which names the phase that the limit passed in; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    ///
+    /// ```no_run
+    /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// let limit = std::time::Duration::from_millis(200);
+    /// assert!(db.execute_query_with_timeout("SELECT pg_sleep(60)", (), limit).is_err()); // after 0.2 s
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
     #[track_caller]
     pub fn execute_query_with_timeout(
         &self,
@@ -295,6 +311,14 @@ impl DatabaseManager {
     ///
     /// [`RowCount`](crate::ErrorKind::RowCount) when there is more than one; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    ///
+    /// ```no_run
+    /// # use batchdb::params;
+    /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// let name = db.query_opt("SELECT name FROM job WHERE id = :id", params! { id: 7 })?;
+    /// println!("{:?}", name.map(|row| row.get::<String>("name")).transpose()?);
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
     #[track_caller]
     pub fn query_opt(&self, sql: &str, params: impl IntoParams) -> Result<Option<Row>> {
         self.session(|session| session.query_opt(sql, params))

@@ -35,6 +35,18 @@ pub use rows::RowIter;
 /// Made by [`DatabaseManager::session`](crate::DatabaseManager::session). Every call commits by itself
 /// unless it runs in a [`transaction`](Session::transaction). What a call leaves behind in the session
 /// (a `SET`, a temporary table) lasts until the session ends; then the connection is cleaned.
+///
+/// ```no_run
+/// use batchdb::{DatabaseManager, params};
+///
+/// let db = DatabaseManager::new("rpa_db")?;
+/// let due = db.session(|session| {
+///     session.execute("CREATE TEMPORARY TABLE due (id bigint)", ())?;
+///     session.execute_many("INSERT INTO due VALUES (:id)", (1..=1000).map(|id| params! { id: id }))?;
+///     session.execute_query("SELECT job.* FROM job JOIN due USING (id)", ())
+/// })?;
+/// # Ok::<(), batchdb::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Session<'a> {
     lease: Lease<'a>,

@@ -114,6 +114,13 @@ impl MigrationRecord {
 }
 
 /// What a run of the migrations did, or a rehearsal would have done.
+///
+/// ```no_run
+/// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+/// let report = db.run_migrations()?;
+/// println!("{} applied in {:?}, now at {:?}", report.applied.len(), report.duration, report.current_version);
+/// # Ok::<(), batchdb::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MigrationReport {
