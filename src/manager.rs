@@ -14,7 +14,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::metrics::Recorder;
 use crate::params::IntoParams;
-use crate::pool::{PoolHandle, PoolStatus, pool_for};
+use crate::pool::{self, PoolHandle, PoolStatus, pool_for};
 use crate::retry::RetryPolicy;
 use crate::row::Row;
 use crate::session::{Procedure, ProcedureResult, Session};
@@ -120,6 +120,26 @@ impl DatabaseManager {
     #[must_use]
     pub fn with_deadline(&self, limit: Duration) -> DatabaseManager {
         DatabaseManager { whole: Some(limit), ..self.clone() }
+    }
+
+    /// A handle with one connection of its own, outside of the pool, which is closed with it.
+    ///
+    /// # Errors
+    ///
+    /// When the settings do not lead to a database. Nothing connects yet.
+    pub(crate) fn apart(&self) -> Result<DatabaseManager> {
+        self.apart_by(Settings::clone(&self.settings))
+    }
+
+    /// The same by other settings of the same database.
+    ///
+    /// # Errors
+    ///
+    /// As [`apart`](DatabaseManager::apart).
+    pub(crate) fn apart_by(&self, settings: Settings) -> Result<DatabaseManager> {
+        let handle = pool::apart(settings)?;
+        let settings = Arc::clone(handle.pool().settings());
+        Ok(DatabaseManager { handle, settings, hook: None, ..self.without_deadline() })
     }
 
     /// The same handle without the limit on whole calls.

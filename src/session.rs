@@ -77,6 +77,11 @@ impl<'a> Session<'a> {
         std::mem::replace(&mut self.budget.each, limit)
     }
 
+    /// The end of everything that is done in it.
+    pub(crate) fn whole(&self) -> Deadline {
+        self.budget().whole
+    }
+
     /// The deadline of a step that starts now, the task's own deadline included.
     fn step(&self) -> Deadline {
         self.budget().step(Instant::now())
