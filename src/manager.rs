@@ -142,6 +142,16 @@ impl DatabaseManager {
         self.session_for(self.call(), work)
     }
 
+    /// A session for one call of ours, which begins at once: nothing of the program's comes in between, so that the
+    /// clock is read once for both.
+    #[track_caller]
+    fn single<R>(&self, work: impl FnOnce(&mut Session<'_>) -> Result<R>) -> Result<R> {
+        self.session(|session| {
+            session.begin_at_once();
+            work(session)
+        })
+    }
+
     /// A session whose use does not count as the first one: for what looks at the database's state.
     #[track_caller]
     pub(crate) fn session_without_hook<R, E: From<Error>>(
@@ -179,7 +189,7 @@ impl DatabaseManager {
         Call { whole, place }: Call,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let lease = self.handle.pool().checkout(whole.earlier(context::deadline()), place);
+        let lease = self.handle.pool().checkout(whole, place);
         let lease = lease.map_err(|error| error.during("checkout").in_database(&self.settings.database))?;
         work(&mut Session::new(lease, &self.settings, whole))
     }
@@ -208,7 +218,8 @@ impl DatabaseManager {
     /// ```
     #[track_caller]
     pub fn execute_query(&self, sql: &str, params: impl IntoParams) -> Result<Vec<Row>> {
-        self.session(|session| session.execute_query(sql, params))
+        let params = params.into_params();
+        self.single(|session| session.execute_query(sql, params))
     }
 
     /// Runs any statement and returns its rows with the time that it took.
@@ -251,7 +262,8 @@ impl DatabaseManager {
     /// As [`execute_query`](DatabaseManager::execute_query).
     #[track_caller]
     pub fn execute(&self, sql: &str, params: impl IntoParams) -> Result<u64> {
-        self.session(|session| session.execute(sql, params))
+        let params = params.into_params();
+        self.single(|session| session.execute(sql, params))
     }
 
     /// Runs a query that must return exactly one row.
@@ -262,7 +274,8 @@ impl DatabaseManager {
     /// [`execute_query`](DatabaseManager::execute_query).
     #[track_caller]
     pub fn query_one(&self, sql: &str, params: impl IntoParams) -> Result<Row> {
-        self.session(|session| session.query_one(sql, params))
+        let params = params.into_params();
+        self.single(|session| session.query_one(sql, params))
     }
 
     /// Runs a query that returns one row or none.
@@ -273,7 +286,8 @@ impl DatabaseManager {
     /// [`execute_query`](DatabaseManager::execute_query).
     #[track_caller]
     pub fn query_opt(&self, sql: &str, params: impl IntoParams) -> Result<Option<Row>> {
-        self.session(|session| session.query_opt(sql, params))
+        let params = params.into_params();
+        self.single(|session| session.query_opt(sql, params))
     }
 
     /// Runs a query and reads each row as a `T`, by serde.
@@ -293,7 +307,8 @@ impl DatabaseManager {
     /// ```
     #[track_caller]
     pub fn query_as<T: DeserializeOwned>(&self, sql: &str, params: impl IntoParams) -> Result<Vec<T>> {
-        self.session(|session| session.query_as(sql, params))
+        let params = params.into_params();
+        self.single(|session| session.query_as(sql, params))
     }
 
     /// Runs a query and hands its rows to `receive` one by one, in bounded memory. See

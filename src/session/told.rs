@@ -14,7 +14,7 @@ use crate::sql;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call<'a> {
     pub(super) operation: &'static str,
-    started: Instant,
+    pub(super) started: Instant,
     /// The statement, where it is one that the program has written.
     text: Option<&'a str>,
 }
@@ -24,8 +24,8 @@ impl<'a> Call<'a> {
         Call { operation, started: Instant::now(), text: None }
     }
 
-    pub(super) fn of(operation: &'static str, text: &'a str) -> Call<'a> {
-        Call { text: Some(text), ..Call::begin(operation) }
+    pub(super) fn of(operation: &'static str, text: &'a str, started: Instant) -> Call<'a> {
+        Call { operation, started, text: Some(text) }
     }
 
     /// The call has ended with so many rows, or failed. Returns when that was.

@@ -77,7 +77,7 @@ fn statement(text: &str, args: Vec<Value>) -> Statement {
 }
 
 fn budget(limit: Duration) -> Budget {
-    Budget { each: limit, whole: Deadline::NONE }
+    Budget::new(limit, Deadline::NONE)
 }
 
 const LONG: Duration = Duration::from_secs(20);
@@ -292,7 +292,7 @@ fn rows_that_keep_coming_do_not_outlast_the_deadline() {
     };
     let started = Instant::now();
     let whole = Deadline::after(started, Duration::from_millis(1500));
-    let error = stream(connection.as_mut(), text, Budget { each: LONG, whole }, &mut receive).unwrap_err();
+    let error = stream(connection.as_mut(), text, Budget::new(LONG, whole), &mut receive).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Fetch));
     // The receiver's time for one chunk comes on top, for nobody may interrupt a receiver.
     assert!(started.elapsed() < Duration::from_millis(4000), "{:?}", started.elapsed());
