@@ -98,9 +98,9 @@ impl Budget {
         Budget { each, whole, began: None }
     }
 
-    /// The deadline of the first step, and when that began.
-    pub(crate) fn first(self) -> (Deadline, Instant) {
-        let began = self.began.unwrap_or_else(Instant::now);
+    /// The deadline of the first step, and when that began; `clock` is asked where nobody has done so.
+    pub(crate) fn first(self, clock: impl FnOnce() -> Instant) -> (Deadline, Instant) {
+        let began = self.began.unwrap_or_else(clock);
         (self.step(began), began)
     }
 
@@ -166,6 +166,9 @@ mod tests {
         let budget = Budget::new(Duration::from_secs(30), Deadline::after(now, Duration::from_secs(5)));
         assert_eq!(budget.step(now).left(now), Duration::from_secs(5));
         assert_eq!(budget.with_each(Duration::from_secs(1)).step(now).left(now), Duration::from_secs(1));
+        assert_eq!(budget.first(|| now), (budget.step(now), now));
+        let begun = Budget { began: Some(now), ..budget };
+        assert_eq!(begun.first(|| now + Duration::from_secs(1)), (budget.step(now), now));
         let rest = budget.rest(now, Duration::from_secs(28));
         assert_eq!((rest.left(now), rest.limit()), (Duration::from_secs(2), Duration::from_secs(30)));
         assert_eq!(budget.rest(now, Duration::MAX).left(now), Duration::ZERO);

@@ -190,7 +190,7 @@ impl PgConnection {
         mut kept: Option<&mut Vec<Row>>,
         budget: Budget,
     ) -> Result<u64> {
-        let (first, began) = budget.first();
+        let (first, began) = budget.first(Instant::now);
         first.left_for(Phase::Query, began)?;
         if !self.statements.is_on() {
             return self.run_unnamed(statement, kept, first);
