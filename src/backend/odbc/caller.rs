@@ -48,6 +48,7 @@ pub(super) struct OdbcConnection {
     address: Arc<Address>,
     flavor: Flavor,
     long: Long,
+    driver: String,
     /// `None` only while the connection is dropped.
     jobs: Option<Sender<Job>>,
     ended: Receiver<()>,
@@ -113,10 +114,11 @@ impl OdbcConnection {
         let link = Arc::new(Link::counted_by(abandoned));
         let ends = spawn(Arc::clone(address), left, Arc::clone(&link))?;
         match wait(&ends.opened, limit) {
-            Waited::Message(Ok(Opened { flavor, long })) => Ok(OdbcConnection {
+            Waited::Message(Ok(Opened { flavor, long, driver })) => Ok(OdbcConnection {
                 address: Arc::clone(address),
                 flavor,
                 long,
+                driver,
                 jobs: Some(ends.jobs),
                 ended: ends.ended,
                 link,
@@ -457,6 +459,10 @@ impl Connection for OdbcConnection {
     fn reset(&mut self, _deadline: Deadline) -> Result<()> {
         self.broken = true;
         Ok(())
+    }
+
+    fn driver(&self) -> Option<String> {
+        Some(self.driver.clone())
     }
 
     fn is_broken(&self) -> bool {
