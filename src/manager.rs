@@ -13,7 +13,7 @@ use crate::context::{self, Context};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::metrics::Recorder;
-use crate::params::IntoParams;
+use crate::params::{IntoParams, Params};
 use crate::pool::{self, PoolHandle, PoolStatus, pool_for};
 use crate::retry::RetryPolicy;
 use crate::row::Row;
@@ -171,13 +171,18 @@ impl DatabaseManager {
         self.session_for(self.call(), work)
     }
 
-    /// A session for one call of ours, which begins at once: nothing of the program's comes in between, so that the
-    /// clock is read once for both.
+    /// A session for one call, which begins at once: nothing of the program's comes in between, not even making the
+    /// parameters, so that the clock is read once for both.
     #[track_caller]
-    fn single<R>(&self, work: impl FnOnce(&mut Session<'_>) -> Result<R>) -> Result<R> {
+    fn single<R>(
+        &self,
+        params: impl IntoParams,
+        call: impl FnOnce(&mut Session<'_>, Result<Params>) -> Result<R>,
+    ) -> Result<R> {
+        let params = params.into_params();
         self.session(|session| {
             session.begin_at_once();
-            work(session)
+            call(session, params)
         })
     }
 
@@ -251,8 +256,7 @@ impl DatabaseManager {
     /// ```
     #[track_caller]
     pub fn execute_query(&self, sql: &str, params: impl IntoParams) -> Result<Vec<Row>> {
-        let params = params.into_params();
-        self.single(|session| session.execute_query(sql, params))
+        self.single(params, |session, params| session.execute_query(sql, params))
     }
 
     /// Runs any statement and returns its rows with the time that it took.
@@ -302,8 +306,7 @@ impl DatabaseManager {
     /// As [`execute_query`](DatabaseManager::execute_query).
     #[track_caller]
     pub fn execute(&self, sql: &str, params: impl IntoParams) -> Result<u64> {
-        let params = params.into_params();
-        self.single(|session| session.execute(sql, params))
+        self.single(params, |session, params| session.execute(sql, params))
     }
 
     /// Runs a query that must return exactly one row.
@@ -314,8 +317,7 @@ impl DatabaseManager {
     /// [`execute_query`](DatabaseManager::execute_query).
     #[track_caller]
     pub fn query_one(&self, sql: &str, params: impl IntoParams) -> Result<Row> {
-        let params = params.into_params();
-        self.single(|session| session.query_one(sql, params))
+        self.single(params, |session, params| session.query_one(sql, params))
     }
 
     /// Runs a query that returns one row or none.
@@ -334,8 +336,7 @@ impl DatabaseManager {
     /// ```
     #[track_caller]
     pub fn query_opt(&self, sql: &str, params: impl IntoParams) -> Result<Option<Row>> {
-        let params = params.into_params();
-        self.single(|session| session.query_opt(sql, params))
+        self.single(params, |session, params| session.query_opt(sql, params))
     }
 
     /// Runs a query and reads each row as a `T`, by serde.
@@ -355,8 +356,7 @@ impl DatabaseManager {
     /// ```
     #[track_caller]
     pub fn query_as<T: DeserializeOwned>(&self, sql: &str, params: impl IntoParams) -> Result<Vec<T>> {
-        let params = params.into_params();
-        self.single(|session| session.query_as(sql, params))
+        self.single(params, |session, params| session.query_as(sql, params))
     }
 
     /// Runs a query and hands its rows to `receive` one by one, in bounded memory. See
