@@ -224,11 +224,9 @@ impl DatabaseManager {
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
         let lease = self.handle.pool().checkout(whole, place);
-        let lease = lease.map_err(|error| {
-            let error = error.during("checkout").in_database(&self.settings.database);
-            self.recorder().count_checkout_error(&error);
-            error
-        })?;
+        let lease = lease
+            .map_err(|error| error.during("checkout").in_database(&self.settings.database))
+            .inspect_err(|error| self.recorder().count_checkout_error(error))?;
         work(&mut Session::new(lease, &self.settings, whole))
     }
 
