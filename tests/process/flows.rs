@@ -171,12 +171,12 @@ fn an_audit_trail_has_a_line_for_each_call() {
         ("done", "execute", "write", None),
         ("done", "execute_query", "read", None),
         ("failed", "execute", "write", Some("Constraint")),
-        ("done", "bulk_insert", "write", None),
         ("done", "commit", "-", None),
+        ("done", "bulk_insert", "write", None),
         ("done", "query_each", "read", None),
         ("failed", "query_each", "read", Some("Syntax")),
-        ("done", "execute_many", "write", None),
         ("done", "commit", "-", None),
+        ("done", "execute_many", "write", None),
     ];
     assert_eq!(told, wanted);
     for line in trail {
