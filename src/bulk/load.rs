@@ -145,7 +145,8 @@ impl Load<'_> {
     ) -> Result<u64> {
         source.left = self.options.chunk_rows;
         let before = source.given;
-        let counted = session.load_step(self.operation, |connection, budget| connection.load(source, budget))?;
+        let counted =
+            session.load_step(self.operation, |connection, budget| connection.load(source, budget))?;
         if counted == source.given - before {
             return Ok(counted);
         }

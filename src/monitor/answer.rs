@@ -53,7 +53,10 @@ impl Site {
             "/healthz" => plain(200, "ok\n"),
             "/readyz" => {
                 let Some(report) = self.look() else {
-                    return plain(503, "the databases are being looked at, and nothing is known of them yet\n");
+                    return plain(
+                        503,
+                        "the databases are being looked at, and nothing is known of them yet\n",
+                    );
                 };
                 // A program that named no database is ready when it answers.
                 let ready = self.ready.is_empty() || report.overall_status == HealthStatus::Healthy;
@@ -78,7 +81,10 @@ impl Site {
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
             Err(TryLockError::WouldBlock) => {
                 let seen = last();
-                return seen.as_ref().filter(|seen| seen.0.elapsed() < STALE).map(|(_, report)| report.clone());
+                return seen
+                    .as_ref()
+                    .filter(|seen| seen.0.elapsed() < STALE)
+                    .map(|(_, report)| report.clone());
             }
         };
         let report = health_check_of(self.ready.iter().map(|db| (db.name(), Ok(db.clone()))));

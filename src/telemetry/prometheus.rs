@@ -93,7 +93,8 @@ pub(super) fn text(metrics: &Metrics) -> String {
 }
 
 fn operations(text: &mut Text, pools: &[Of<'_>]) {
-    let each = || pools.iter().flat_map(|of| of.metrics.operations.iter().map(move |operation| (of, operation)));
+    let each =
+        || pools.iter().flat_map(|of| of.metrics.operations.iter().map(move |operation| (of, operation)));
     let name = "batchdb_operation_duration_seconds";
     text.head(name, "histogram", "How long calls took, without the wait for a connection.");
     for (of, operation) in each() {

@@ -142,3 +142,37 @@ fn settings_of_the_server_that_do_not_fit_are_doubts() {
     }
     assert_eq!(server.problems.len(), server.advice.len());
 }
+
+#[test]
+fn behind_a_driver_that_nobody_knows_better_what_can_be_asked_is_asked() {
+    let server = crate::common::server();
+    let string = format!(
+        "Driver={{PostgreSQL Unicode}};Server=127.0.0.1;Port={};Database=postgres;UID=postgres;PWD={}",
+        server.port(),
+        server.password()
+    );
+    let db = DatabaseManager::builder(&unique("doctor_odbc")).connection_string(string).build().unwrap();
+    let diagnosis = db.diagnose(Duration::from_secs(20), |_| ());
+    let names: Vec<_> = diagnosis.steps.iter().map(|step| step.name).collect();
+    assert_eq!(
+        names,
+        ["settings", "driver", "name", "tcp", "login", "round trip", "migrations", "versions"],
+        "{diagnosis:?}"
+    );
+    assert_eq!(diagnosis.verdict, StepOutcome::Passed, "{diagnosis:?}");
+    assert!(diagnosis.step("versions").unwrap().facts[1].contains("psqlodbc"), "{diagnosis:?}");
+}
+
+#[test]
+fn all_hosts_that_refuse_are_named() {
+    let closed = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (one, two) = (closed(), closed());
+    let url = format!("postgresql://u@127.0.0.1:{one},127.0.0.1:{two}/d");
+    let db = DatabaseManager::builder(&unique("doctor")).connection_string(url).build().unwrap();
+    let diagnosis = stops(&db, Duration::from_secs(5), "tcp");
+    let problem = &diagnosis.failed().unwrap().problems[0];
+    assert!(
+        problem.contains(&format!(":{one} refused")) && problem.contains(&format!(":{two} refused")),
+        "{problem}"
+    );
+}

@@ -58,7 +58,10 @@ fn a_program_whose_database_is_away_lives_and_is_not_ready() {
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     // Who asks has not logged in: the words of drivers and vaults, hosts and users are not for him.
     assert_eq!(report["databases"]["monitor_away"]["error"], "see the log of the program");
-    assert!(!["secret7", "127.0.0.1", "refused"].iter().any(|word| report.to_string().contains(word)), "{report}");
+    assert!(
+        !["secret7", "127.0.0.1", "refused"].iter().any(|word| report.to_string().contains(word)),
+        "{report}"
+    );
     let address = monitor.address();
     let ((), took) = timed(|| drop(monitor));
     assert!(took < Duration::from_secs(2), "{took:?}");

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use batchdb::testing::{FaultInjector, FaultPoint};
-use batchdb::{DatabaseManager, DatabaseMetrics, Error, OperationMetrics, RetryPolicy, metrics, params};
+use batchdb::{
+    DatabaseManager, DatabaseMetrics, Error, MigrateOnStart, OperationMetrics, RetryPolicy, metrics, params,
+};
 
 use crate::common::{fresh, postgres};
 
@@ -63,10 +65,27 @@ fn several_steps_are_one_call() {
 }
 
 #[test]
+fn what_is_not_what_was_asked_for_is_a_failed_call() {
+    let db = fresh("telemetry").audit(true).build().unwrap();
+    db.query_one("SELECT 1 WHERE false", ()).unwrap_err();
+    db.query_opt("SELECT generate_series(1, 2)", ()).unwrap_err();
+    db.query_as::<(i16,)>("SELECT 70000 AS n", ()).unwrap_err();
+    let metrics = db.metrics();
+    let errors = |operation| {
+        let errors = &of(&metrics, operation).errors;
+        errors.iter().map(|error| (error.kind.clone(), error.count)).collect::<Vec<_>>()
+    };
+    assert_eq!(errors("query_one"), [("RowCount".to_owned(), 1)]);
+    assert_eq!(errors("query_opt"), [("RowCount".to_owned(), 1)]);
+    assert_eq!(errors("query_as"), [("Decode".to_owned(), 1)]);
+}
+
+#[test]
 fn two_pools_of_one_name_are_told_apart() {
     let db = postgres("telemetry");
     let other = DatabaseManager::builder(db.name())
         .connection_string(crate::common::server().url_for(db.name()))
+        .migrate_on_start(MigrateOnStart::Off)
         .pool_size(2)
         .build()
         .unwrap();
@@ -182,8 +201,10 @@ fn connections_that_could_not_be_had_are_counted() {
     assert!(counts.operations.is_empty(), "{:?}", counts.operations);
     let last = counts.last_errors.last().unwrap();
     assert_eq!((last.operation, last.kind.as_str()), ("checkout", "Checkout"));
-    let line =
-        format!("batchdb_pool_checkout_errors_total{{database=\"{}\",pool=\"1\",kind=\"Checkout\"}} 1\n", db.name());
+    let line = format!(
+        "batchdb_pool_checkout_errors_total{{database=\"{}\",pool=\"1\",kind=\"Checkout\"}} 1\n",
+        db.name()
+    );
     assert!(metrics().to_prometheus().contains(&line));
 
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

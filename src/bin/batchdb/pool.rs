@@ -146,7 +146,10 @@ fn table(out: Out<'_>, look: &Look) -> io::Result<()> {
         size + overflow
     )?;
     match (look.connections, look.max_connections) {
-        (Some(used), Some(most)) => writeln!(out, "the server has {used} connections and takes {most}")?,
+        (Some(used), Some(most)) => {
+            let used = show::counted(used.unsigned_abs(), "connection");
+            writeln!(out, "the server has {used} and takes {most}")?;
+        }
         _ => {
             return writeln!(
                 out,
