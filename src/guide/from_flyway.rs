@@ -36,7 +36,7 @@
 //! | `R__desc.sql` | the same: after all versions, and again when its text has changed |
 //! | `U1.2__desc.sql` (paid) | the same |
 //! | `beforeMigrate.sql`, `afterMigrate.sql` | the same |
-//! | other callbacks, Java migrations, `B__` | not here; a file that is not understood is an error and not ignored |
+//! | other callbacks, Java migrations, `B…` files | not here; a file that is not understood is an error and not ignored. The rows of `B…` files are taken over |
 //! | `V2__x.sql.conf` with `executeInTransaction=false` | `-- batchdb: no-transaction` at the head of the file itself |
 //! | `placeholderReplacement=false` | `-- batchdb: no-placeholders` |
 //! | `${name}` | the same, out of `MIGRATION_PLACEHOLDERS` or the builder |

@@ -79,7 +79,7 @@ fn a_failed_import_names_the_line_and_leaves_nothing() {
     let path = file.to_str().unwrap();
     let import = ["import", "rpa_db", "job", path, "--rename", "Nr=id", "--ignore", "remark"];
     let ran = world.expect(1, &import);
-    assert!(ran.err.contains("line 4"), "{}", ran.err);
+    assert!(ran.err.contains("line 4") && ran.err.contains("nothing of it stays"), "{}", ran.err);
     let count = "SELECT count(*) AS n FROM job";
     assert_eq!(world.expect(0, &["query", "rpa_db", count, "--json"]).out, "{\"n\":2}\n");
     let ran = world.expect(1, &[&import[..], &["--commit-chunks", "--chunk-rows", "1"]].concat());

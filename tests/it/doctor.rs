@@ -5,9 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use batchdb::testing::EmbeddedPostgres;
 use batchdb::{DatabaseManager, Diagnosis, StepOutcome};
 
-use crate::common::{fresh, timed, unique};
+use crate::common::{fresh, signal, timed, unique};
 
 /// The end of a call, by its promise.
 const GRACE: Duration = Duration::from_millis(500);
@@ -175,4 +176,41 @@ fn all_hosts_that_refuse_are_named() {
         problem.contains(&format!(":{one} refused")) && problem.contains(&format!(":{two} refused")),
         "{problem}"
     );
+}
+
+#[test]
+fn a_server_that_falls_silent_on_the_way_holds_nobody() {
+    let own = EmbeddedPostgres::start().unwrap();
+    let postmaster = i64::from(own.postmaster_pid().unwrap());
+    let db =
+        DatabaseManager::builder(&unique("doctor_stopped")).connection_string(own.url()).build().unwrap();
+    let limit = Duration::from_secs(2);
+    let (diagnosis, took) = timed(|| {
+        db.diagnose(limit, |step| {
+            if step.name == "login" {
+                signal("STOP", postmaster);
+            }
+        })
+    });
+    signal("CONT", postmaster);
+    assert!(took < limit + GRACE, "{took:?}");
+    assert_eq!(diagnosis.failed().map(|step| step.name), Some("session"), "{diagnosis:?}");
+
+    // A backend that falls silent between two questions.
+    let db =
+        DatabaseManager::builder(&unique("doctor_stopped")).connection_string(own.url()).build().unwrap();
+    let ours = "SELECT pid FROM pg_stat_activity WHERE application_name = 'batchdb' ORDER BY backend_start DESC LIMIT 1";
+    let mut stopped = None;
+    let (diagnosis, took) = timed(|| {
+        db.diagnose(limit, |step| {
+            if step.name == "permissions" {
+                let pid: i64 = own.psql("postgres", ours).unwrap().trim().parse().unwrap();
+                signal("STOP", pid);
+                stopped = Some(pid);
+            }
+        })
+    });
+    stopped.into_iter().for_each(|pid| signal("CONT", pid));
+    assert!(took < limit + GRACE, "{took:?}");
+    assert_eq!(diagnosis.failed().map(|step| step.name), Some("round trip"), "{diagnosis:?}");
 }

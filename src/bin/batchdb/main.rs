@@ -135,9 +135,13 @@ fn told(failure: &Failure) -> u8 {
         }
         Failure::Load(failure) => {
             let code = told_error(&failure.error);
+            if failure.report.rows + failure.in_doubt == 0 {
+                eprintln!("batchdb: nothing of it stays");
+                return code;
+            }
             eprintln!("batchdb: {failure}");
             // The same again would load the rows that stay a second time.
-            if failure.report.rows + failure.in_doubt > 0 { code::FAILED } else { code }
+            code::FAILED
         }
         Failure::Database(error) => told_error(error),
     }
