@@ -87,8 +87,7 @@
 //! | `checksum`, a CRC-32 in hexadecimal digits | compared with the file where it is still there; ours are a CRC-32 and a SHA-256 that survive other line ends |
 //! | `apply_timestamp` | `installed_on`, as UTC |
 //!
-//! After that Pyway must not run there any more, because it would not find its table. Nothing that was applied is
-//! applied again.
+//! After that Pyway must not run there any more. Nothing that was applied is applied again.
 //!
 //! # Flows and tasks
 //!
