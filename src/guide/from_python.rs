@@ -2,7 +2,7 @@
 //!
 //! 1. [What stays](#what-stays)
 //! 2. [Calls](#calls)
-//! 3. [Settings](#settings)
+//! 3. [Settings and folders](#settings-and-folders)
 //! 4. [The history of the migrations](#the-history-of-the-migrations)
 //! 5. [Flows and tasks](#flows-and-tasks)
 //! 6. [What is different on purpose](#what-is-different-on-purpose)
@@ -47,7 +47,7 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! # Settings
+//! # Settings and folders
 //!
 //! | there | here |
 //! | --- | --- |
