@@ -82,7 +82,7 @@ impl Monitor {
     }
 
     /// The address by which this machine reaches it.
-    fn from_here(&self) -> SocketAddr {
+    fn reachable(&self) -> SocketAddr {
         let ip = match self.address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -96,7 +96,7 @@ impl Drop for Monitor {
     fn drop(&mut self) {
         self.guests.send_home();
         // The listener waits for a connection and for nothing else, so this is how it hears.
-        if let Err(error) = TcpStream::connect_timeout(&self.from_here(), WAKE) {
+        if let Err(error) = TcpStream::connect_timeout(&self.reachable(), WAKE) {
             log::debug!("the monitor's listener was not woken, and ends with the next request: {error}");
         }
         self.guests.wait_until_gone(GOODBYE);
