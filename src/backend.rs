@@ -76,6 +76,15 @@ pub(crate) trait RowSource {
 }
 
 /// How a transaction runs.
+///
+/// ```no_run
+/// use batchdb::{DatabaseManager, Isolation, TransactionOptions};
+///
+/// let db = DatabaseManager::new("rpa_db")?;
+/// let options = TransactionOptions::new().isolation(Isolation::Serializable);
+/// db.transaction_with(options, |tx| tx.execute("UPDATE counter SET n = n + 1", ()))?;
+/// # Ok::<(), batchdb::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Isolation {

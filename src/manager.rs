@@ -13,8 +13,8 @@ use crate::context::{self, Context};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::metrics::Recorder;
-use crate::params::IntoParams;
-use crate::pool::{PoolHandle, PoolStatus, pool_for};
+use crate::params::{IntoParams, Params};
+use crate::pool::{self, PoolHandle, PoolStatus, pool_for};
 use crate::retry::RetryPolicy;
 use crate::row::Row;
 use crate::session::{Procedure, ProcedureResult, Session};
@@ -122,6 +122,26 @@ impl DatabaseManager {
         DatabaseManager { whole: Some(limit), ..self.clone() }
     }
 
+    /// A handle with one connection of its own, outside of the pool, which is closed with it.
+    ///
+    /// # Errors
+    ///
+    /// When the settings do not lead to a database. Nothing connects yet.
+    pub(crate) fn apart(&self) -> Result<DatabaseManager> {
+        self.apart_by(Settings::clone(&self.settings))
+    }
+
+    /// The same by other settings of the same database.
+    ///
+    /// # Errors
+    ///
+    /// As [`apart`](DatabaseManager::apart).
+    pub(crate) fn apart_by(&self, settings: Settings) -> Result<DatabaseManager> {
+        let handle = pool::apart(settings)?;
+        let settings = Arc::clone(handle.pool().settings());
+        Ok(DatabaseManager { handle, settings, hook: None, ..self.without_deadline() })
+    }
+
     /// The same handle without the limit on whole calls.
     pub(crate) fn without_deadline(&self) -> DatabaseManager {
         DatabaseManager { whole: None, ..self.clone() }
@@ -134,12 +154,36 @@ impl DatabaseManager {
     /// What `work` returns; what borrowing gives: [`Checkout`](crate::ErrorKind::Checkout) when no connection became
     /// free in `POOL_TIMEOUT`, [`Auth`](crate::ErrorKind::Auth), [`Connect`](crate::ErrorKind::Connect),
     /// [`Timeout`](crate::ErrorKind::Timeout), [`Closed`](crate::ErrorKind::Closed).
+    ///
+    /// ```no_run
+    /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// let local = db.session(|session| {
+    ///     session.execute("SET TIME ZONE 'Europe/Berlin'", ())?;
+    ///     session.query_one("SELECT now()::text AS now", ())
+    /// })?;
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
     #[track_caller]
     pub fn session<R, E: From<Error>>(
         &self,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
         self.session_for(self.call(), work)
+    }
+
+    /// A session for one call, which begins at once: nothing of the program's comes in between, not even making the
+    /// parameters, so that the clock is read once for both.
+    #[track_caller]
+    fn single<R>(
+        &self,
+        params: impl IntoParams,
+        call: impl FnOnce(&mut Session<'_>, Result<Params>) -> Result<R>,
+    ) -> Result<R> {
+        let params = params.into_params();
+        self.session(|session| {
+            session.begin_at_once();
+            call(session, params)
+        })
     }
 
     /// A session whose use does not count as the first one: for what looks at the database's state.
@@ -179,12 +223,10 @@ impl DatabaseManager {
         Call { whole, place }: Call,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let lease = self.handle.pool().checkout(whole.earlier(context::deadline()), place);
-        let lease = lease.map_err(|error| {
-            let error = error.during("checkout").in_database(&self.settings.database);
-            self.recorder().count_checkout_error(&error);
-            error
-        })?;
+        let lease = self.handle.pool().checkout(whole, place);
+        let lease = lease
+            .map_err(|error| error.during("checkout").in_database(&self.settings.database))
+            .inspect_err(|error| self.recorder().count_checkout_error(error))?;
         work(&mut Session::new(lease, &self.settings, whole))
     }
 
@@ -212,7 +254,7 @@ impl DatabaseManager {
     /// ```
     #[track_caller]
     pub fn execute_query(&self, sql: &str, params: impl IntoParams) -> Result<Vec<Row>> {
-        self.session(|session| session.execute_query(sql, params))
+        self.single(params, |session, params| session.execute_query(sql, params))
     }
 
     /// Runs any statement and returns its rows with the time that it took.
@@ -235,6 +277,13 @@ impl DatabaseManager {
     ///
     /// [`Timeout`](crate::ErrorKind::Timeout), which names the phase that the limit passed in; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    ///
+    /// ```no_run
+    /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// let limit = std::time::Duration::from_millis(200);
+    /// assert!(db.execute_query_with_timeout("SELECT pg_sleep(60)", (), limit).is_err()); // after 0.2 s
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
     #[track_caller]
     pub fn execute_query_with_timeout(
         &self,
@@ -255,7 +304,7 @@ impl DatabaseManager {
     /// As [`execute_query`](DatabaseManager::execute_query).
     #[track_caller]
     pub fn execute(&self, sql: &str, params: impl IntoParams) -> Result<u64> {
-        self.session(|session| session.execute(sql, params))
+        self.single(params, |session, params| session.execute(sql, params))
     }
 
     /// Runs a query that must return exactly one row.
@@ -266,7 +315,7 @@ impl DatabaseManager {
     /// [`execute_query`](DatabaseManager::execute_query).
     #[track_caller]
     pub fn query_one(&self, sql: &str, params: impl IntoParams) -> Result<Row> {
-        self.session(|session| session.query_one(sql, params))
+        self.single(params, |session, params| session.query_one(sql, params))
     }
 
     /// Runs a query that returns one row or none.
@@ -275,9 +324,17 @@ impl DatabaseManager {
     ///
     /// [`RowCount`](crate::ErrorKind::RowCount) when there is more than one; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    ///
+    /// ```no_run
+    /// # use batchdb::params;
+    /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// let name = db.query_opt("SELECT name FROM job WHERE id = :id", params! { id: 7 })?;
+    /// println!("{:?}", name.map(|row| row.get::<String>("name")).transpose()?);
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
     #[track_caller]
     pub fn query_opt(&self, sql: &str, params: impl IntoParams) -> Result<Option<Row>> {
-        self.session(|session| session.query_opt(sql, params))
+        self.single(params, |session, params| session.query_opt(sql, params))
     }
 
     /// Runs a query and reads each row as a `T`, by serde.
@@ -297,7 +354,7 @@ impl DatabaseManager {
     /// ```
     #[track_caller]
     pub fn query_as<T: DeserializeOwned>(&self, sql: &str, params: impl IntoParams) -> Result<Vec<T>> {
-        self.session(|session| session.query_as(sql, params))
+        self.single(params, |session, params| session.query_as(sql, params))
     }
 
     /// Runs a query and hands its rows to `receive` one by one, in bounded memory. See

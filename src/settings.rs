@@ -348,6 +348,19 @@ impl Settings {
         self.secrets.iter().chain(values).cloned().collect()
     }
 
+    /// The same for a connection that does not wait for locks inside the driver. SQLite's waits for 100 s, whatever
+    /// `PRAGMA busy_timeout` says, for ever by `Timeout=0`, and heeds the first such word alone.
+    pub(crate) fn without_patience(&self) -> Settings {
+        let mut settings = self.clone();
+        if let Target::Odbc(target) = &mut settings.target
+            && target.dialect == Dialect::Sqlite
+        {
+            let string = format!("Timeout=1;{}", target.connection_string.expose());
+            target.connection_string = Secret::new(string);
+        }
+        settings
+    }
+
     /// Somebody else's text without our secrets, in whichever spelling they stand in it.
     pub(crate) fn scrub(&self, text: &str) -> String {
         secret::scrub(text, &self.secrets)

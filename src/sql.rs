@@ -136,6 +136,26 @@ pub(crate) fn masked(text: &str, dialect: Dialect) -> String {
     masked
 }
 
+/// A comment of a text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Comment<'a> {
+    /// With its marks.
+    pub(crate) text: &'a str,
+    /// The byte at which it begins.
+    pub(crate) at: usize,
+    /// Whether it stands before everything that the database reads.
+    pub(crate) is_at_head: bool,
+}
+
+/// The comments of a text, in their order.
+pub(crate) fn comments(text: &str, dialect: Dialect) -> impl Iterator<Item = Comment<'_>> {
+    let mut is_at_head = true;
+    lexer::tokens(text, dialect).filter_map(move |token| {
+        is_at_head &= !token.is_significant();
+        (token.kind == lexer::Kind::Comment).then_some(Comment { text: token.text, at: token.at, is_at_head })
+    })
+}
+
 /// What can be told of a text that is not compiled.
 #[cfg(test)]
 pub(crate) fn traits_of(text: &str, dialect: Dialect) -> Traits {

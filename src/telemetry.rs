@@ -16,6 +16,13 @@ use crate::pool::{self, PoolStatus};
 /// Everything that is counted in this process, at one moment.
 ///
 /// Counts begin with the pool of a database and end with it.
+///
+/// ```
+/// for database in batchdb::metrics().databases {
+///     let failed: u64 = database.operations.iter().flat_map(|of| &of.errors).map(|error| error.count).sum();
+///     println!("{}: {failed} failed, {} tried again", database.database, database.retries);
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Metrics {

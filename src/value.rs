@@ -1,11 +1,13 @@
 //! One SQL value, owned, the same for every database.
 
+pub(crate) mod calendar;
 mod convert;
 mod exact;
 mod interval;
 mod json;
 mod lists;
 mod serialize;
+mod unique;
 
 pub use convert::FromValue;
 pub(crate) use exact::{exact_json, to_integer};
@@ -13,7 +15,6 @@ pub(crate) use exact::{exact_json, to_integer};
 pub(crate) use exact::{to_double, to_single};
 pub use interval::Interval;
 pub(crate) use json::from_pairs;
-#[cfg(feature = "odbc")]
 pub(crate) use json::whole_minutes;
 pub(crate) use serialize::to_fields;
 
@@ -31,6 +32,15 @@ use uuid::Uuid;
 ///
 /// `Debug` prints the kind of the value and not the value, so that a row may be logged by mistake
 /// without publishing anybody's data. Use [`to_json`](Value::to_json) to see what is inside.
+///
+/// ```
+/// use batchdb::Value;
+///
+/// let value = Value::from("hunter2");
+/// assert_eq!((value.as_str(), value.is_null()), (Some("hunter2"), false));
+/// assert!(!format!("{value:?}").contains("hunter2"));
+/// assert_eq!(Value::from(7_i32), Value::from(7_u64)); // an integer is an integer
+/// ```
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value {

@@ -35,6 +35,7 @@
 //! | `claim`, `claim_all` | work: a claim is a transaction |
 //! | `with_lock`, `try_lock` | do not: the lock is a session's. Connect to the server itself |
 //! | migrations | are refused when a second connection shows that there is a pooler: their lock would hold nothing |
+//! | `READ_ONLY` | leave it out: the client refuses writes as ever, but the server's half is a `SET` of the session, which the next client would get. Give the user no right to write |
 //! | `SET`, temporary tables, `LISTEN`, advisory locks between two calls | do not: put them into one transaction |
 //! | `settle_commit` | works, as far as the pooler leads to the same server |
 //!

@@ -40,11 +40,11 @@ pub(super) fn run(db: &DatabaseManager, action: &MigrateAction, out: Out<'_>) ->
 
 fn status(db: &DatabaseManager, json: bool, out: Out<'_>) -> Result<u8, Failure> {
     let status = db.migration_status()?;
-    let failed = status.history.iter().any(|row| row.state == MigrationState::Failed);
-    let code = match status.pending_migrations.as_slice() {
-        _ if failed => code::FAILED,
-        [] => code::DONE,
-        _ => code::PENDING,
+    let is_running = status.history.iter().any(|row| row.state == MigrationState::Running);
+    let code = match (status.problems.is_empty(), status.pending_migrations.is_empty() && !is_running) {
+        (false, _) => code::FAILED,
+        (true, true) => code::DONE,
+        (true, false) => code::PENDING,
     };
     if json {
         show::json(out, &status)?;
@@ -60,6 +60,7 @@ fn table(db: &DatabaseManager, status: &MigrationStatus, out: Out<'_>) -> io::Re
         let state = match row.state {
             MigrationState::Applied => "applied",
             MigrationState::Failed => "FAILED",
+            MigrationState::Running => "running",
             MigrationState::Baseline => "baseline",
             _ => "unknown",
         };
