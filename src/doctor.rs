@@ -18,6 +18,7 @@ use chrono::Utc;
 use crate::backend::{self, Found};
 use crate::context;
 use crate::deadline::Deadline;
+use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::manager::DatabaseManager;
 use crate::migrate::MigrationState;
@@ -173,6 +174,11 @@ impl<T: FnMut(&DiagnosisStep)> Way<'_, T> {
         let (db, settings) = (self.db, self.db.settings());
         if settings.is_read_only() {
             return Ok(Found::fact("a database that is READ_ONLY has none"));
+        }
+        if settings.dialect() == Dialect::Odbc {
+            return Ok(Found::fact(
+                "PostgreSQL, SQL Server and SQLite are migrated, and this is none of them",
+            ));
         }
         let status = db.with_deadline(self.whole.left(Instant::now())).migration_status()?;
         let version = status.current_version.as_deref().unwrap_or("none");

@@ -134,12 +134,12 @@ pub(super) fn names(hosts: &[(String, u16)], deadline: Deadline) -> Result<(Vec<
 ///
 /// # Errors
 ///
-/// `Connect` or a timeout, of the last place, when none does.
+/// `Connect` or a timeout, with what each of the places said, when none does.
 pub(super) fn connect(
     candidates: &[Candidate],
     deadline: Deadline,
 ) -> Result<((TcpStream, Candidate), Found)> {
-    let (mut found, mut last) = (Found::default(), None);
+    let mut refusals: Vec<Error> = Vec::new();
     for (number, candidate) in candidates.iter().enumerate() {
         let left = deadline.left_for(Phase::Connect, Instant::now())?;
         // A place that is silent must leave time for the next.
@@ -147,20 +147,24 @@ pub(super) fn connect(
         let share = if deadline.at().is_some() { left / places } else { left };
         match TcpStream::connect_timeout(&candidate.address, share.max(Duration::from_millis(1))) {
             Ok(stream) => {
-                found.and(format!("{} takes connections", candidate.address));
+                let mut found = Found::fact(format!("{} takes connections", candidate.address));
+                for refusal in refusals {
+                    found.doubt(
+                        refusal.to_string(),
+                        "calls try it each time before they go on to the next: put the one that answers first",
+                    );
+                }
                 return Ok(((stream, candidate.clone()), found));
             }
-            Err(error) => {
-                let error = refused(candidate, share, error);
-                found.doubt(
-                    error.to_string(),
-                    "calls try it each time before they go on to the next: put the one that answers first",
-                );
-                last = Some(error);
-            }
+            Err(error) => refusals.push(refused(candidate, share, error)),
         }
     }
-    Err(last.unwrap_or_else(|| Error::config("the connection string names no host")))
+    let kind = refusals.last().map_or(ErrorKind::Config, Error::kind);
+    let texts: Vec<_> = refusals.iter().map(Error::report).collect();
+    match texts.is_empty() {
+        true => Err(Error::config("the connection string names no host")),
+        false => Err(Error::new(kind, texts.join("; ")).with_effect(Effect::NotSent)),
+    }
 }
 
 fn refused(candidate: &Candidate, share: Duration, error: io::Error) -> Error {

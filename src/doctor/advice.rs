@@ -16,7 +16,10 @@ pub(super) fn on(step: &str, error: &Error, dialect: Dialect) -> &'static str {
         ("driver", _) => {
             "install a driver (`apt install tdsodbc`, Microsoft's `msodbcsql18`), or name one that is there"
         }
-        ("file", _) => "correct the path in the connection string, or make the folder",
+        ("file", _) => {
+            "correct the path in the connection string (a relative one begins in the working directory); a database that is \
+             still to be made is made by its first use, such as `batchdb migrate DB up`"
+        }
         ("name", _) if is_late => {
             "the machine's name server does not answer: look at /etc/resolv.conf and the network"
         }

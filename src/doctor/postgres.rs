@@ -59,11 +59,13 @@ pub(super) fn permissions(session: &mut Session<'_>, settings: &Settings) -> Res
     Ok(found)
 }
 
+/// Of the sessions of others a plain user sees no more than that they are there: even `backend_type` is NULL.
 const SERVER: &str = "\
 SELECT current_setting('server_version') AS version,
        current_setting('max_connections')::bigint
          - current_setting('superuser_reserved_connections')::bigint AS most,
-       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used,
+       (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL
+          AND coalesce(backend_type, 'client backend') = 'client backend') AS used,
        (SELECT datconnlimit::bigint FROM pg_database WHERE datname = current_database()) AS database_limit,
        (SELECT rolconnlimit::bigint FROM pg_roles WHERE rolname = current_user) AS role_limit,
        (SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout') AS statement_ms,

@@ -34,7 +34,7 @@ impl fmt::Display for StepOutcome {
 #[non_exhaustive]
 pub struct DiagnosisStep {
     /// `settings`, `driver`, `file`, `name`, `tcp`, `tls`, `login`, `permissions`, `round trip`, `server`, `clock`,
-    /// `migrations` or `versions`.
+    /// `migrations` or `versions`; `session` where the pool gives no connection behind a login that succeeded.
     pub name: &'static str,
     /// What became of it.
     pub outcome: StepOutcome,

@@ -98,7 +98,10 @@ fn clock(session: &mut Session<'_>, _: &Settings) -> Result<Found> {
     let (half, ahead) = best.unwrap_or_default();
     let spelled = |seconds: f64| format!("{:.1?}", Duration::from_secs_f64(seconds.abs().min(1e9)));
     let way = if ahead < 0.0 { "behind" } else { "ahead" };
-    let mut found = Found::fact(format!("the server's is {} {way} (± {})", spelled(ahead), spelled(half)));
+    let mut found = Found::fact(match ahead.abs() <= half {
+        true => format!("the server's is right to {}, as far as can be told from here", spelled(half)),
+        false => format!("the server's is {} {way} (± {})", spelled(ahead), spelled(half)),
+    });
     if ahead.abs() - half > APART {
         found.doubt(
             "the clocks of the server and of this machine differ",

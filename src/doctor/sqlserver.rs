@@ -45,7 +45,10 @@ pub(super) fn permissions(session: &mut Session<'_>, settings: &Settings) -> Res
 const SERVER: &str = "\
 SELECT CAST(@@MAX_CONNECTIONS AS bigint) AS most, CAST(@@LOCK_TIMEOUT AS bigint) AS lock_ms,
        CAST(CONNECTIONPROPERTY('net_transport') AS nvarchar(60)) AS transport,
-       (SELECT CAST(is_read_committed_snapshot_on AS int) FROM sys.databases WHERE name = DB_NAME()) AS snapshot";
+       (SELECT CAST(is_read_committed_snapshot_on AS int) FROM sys.databases WHERE name = DB_NAME()) AS row_versions";
+
+const ENCRYPTION: &str = "\
+SELECT encrypt_option AS encrypted, auth_scheme AS scheme FROM sys.dm_exec_connections WHERE session_id = @@SPID";
 
 pub(super) fn server(session: &mut Session<'_>, settings: &Settings) -> Result<Found> {
     let mut found = Found::default();
@@ -79,9 +82,18 @@ pub(super) fn server(session: &mut Session<'_>, settings: &Settings) -> Result<F
         Some(0..) => format!("LOCK_TIMEOUT {} ms", row.get::<i64>("lock_ms")?),
         _ => "LOCK_TIMEOUT off".to_owned(),
     });
-    match row.get::<Option<i64>>("snapshot")? {
+    match row.get::<Option<i64>>("row_versions")? {
         Some(1) => found.and("READ COMMITTED reads row versions, and waits for no writer"),
         _ => found.and("READ COMMITTED waits for writers (READ_COMMITTED_SNAPSHOT is off)"),
+    }
+    // Who may not see it is refused, and that is all.
+    let asked = session.query_opt(ENCRYPTION, ());
+    if let Ok(Some(row)) = asked {
+        let (encrypted, scheme): (Option<String>, Option<String>) =
+            (row.get("encrypted")?, row.get("scheme")?);
+        let is_encrypted = encrypted.is_some_and(|flag| flag.trim().eq_ignore_ascii_case("true"));
+        let word = if is_encrypted { "encrypted" } else { "not encrypted" };
+        found.and(format!("this session is {word}; logged in by {}", scheme.unwrap_or_default()));
     }
     if let Some(transport) = row.get::<Option<String>>("transport")? {
         found.and(format!("reached by {transport}"));

@@ -157,9 +157,11 @@ impl Sources {
         names.collect()
     }
 
-    /// Whether the file itself holds one of the secrets.
+    /// Whether the file itself holds one of the secrets. That it says `${VAR}` in the place of one is no secret.
     pub(super) fn file_reveals(&self, secrets: &[Secret]) -> bool {
-        self.file.entries.values().any(|entry| secret::reveals(&entry.marked, secrets))
+        let written = secrets.iter().filter(|secret| template::only_variable(secret.expose()).is_none());
+        let secrets: Vec<Secret> = written.cloned().collect();
+        self.file.entries.values().any(|entry| secret::reveals(&entry.marked, &secrets))
     }
 }
 
@@ -266,6 +268,22 @@ mod tests {
         assert!(!faults.join("").contains("hunter"), "{faults:?}");
         assert_eq!(read(b"OTHER='open\nTEST_GLOBAL_A_TYPE=odbc\n").len(), 1);
         assert_eq!(read(b"A=1\nB=\xff\n"), ["envs/.env.test, line 2: is not UTF-8 text"]);
+    }
+
+    #[test]
+    fn a_variable_in_the_place_of_a_secret_reveals_nothing() {
+        let revealed = |line: &str| {
+            let mut sources = sources(&[("PW", "hunter2")]);
+            sources.file = File::parse(line.as_bytes(), Path::new(""), "development");
+            let settings = super::super::resolve::resolve("a", &Overrides::default(), &sources)
+                .map(|settings| settings.secrets);
+            sources.file_reveals(&settings.unwrap())
+        };
+        let line =
+            |password: &str| format!("DEVELOPMENT_GLOBAL_A_CONNECTION_STRING=postgresql://u:{password}@h/d");
+        assert!(!revealed(&line("${PW}")));
+        assert!(!revealed("DEVELOPMENT_GLOBAL_A_CONNECTION_STRING=mssql://sa:${PW}@h/d?driver=FreeTDS"));
+        assert!(revealed(&line("hunter2")) && revealed(&line("hunter${PW}")));
     }
 
     #[test]

@@ -120,14 +120,25 @@ fn each_setting_is_told_with_the_place_that_it_comes_from() {
 
     let ran = world.expect(0, &["check", "rpa_db", "--flow", "rpa1"]);
     for expected in [
-        &*format!(
-            "DEVELOPMENT_RPA1_RPA_DB_POOL_SIZE {}; goes before DEVELOPMENT_GLOBAL_RPA_DB_POOL_SIZE",
-            file(6)
-        ),
-        "with ${PG_PASSWORD} of the process environment",
+        "line 6: DEVELOPMENT_RPA1_RPA_DB_POOL_SIZE; goes before line 5: DEVELOPMENT_GLOBAL_RPA_DB_POOL_SIZE",
+        "line 1: DEVELOPMENT_GLOBAL_RPA_DB_CONNECTION_STRING, with ${PG_PASSWORD}",
         "(not shown)",
         "default",
+        "envs/.env.development\n",
     ] {
         assert!(ran.out.contains(expected), "{expected}\n{}", ran.out);
     }
+}
+
+#[test]
+fn the_table_of_settings_stays() {
+    let world = World::new();
+    world.settings(&["DEVELOPMENT_GLOBAL_RPA_DB_POOL_SIZE=7", "DEVELOPMENT_GLOBAL_RPA_DB_SLOW_QUERY=1500ms"]);
+    let ran = world.expect(0, &["check", "rpa_db"]);
+    let text = ran.out.replace(world.home.path().to_str().unwrap(), "HOME");
+    let text = text.replace(&server().port().to_string(), "PORT").replace(&world.database, "DATABASE");
+    // The widths of columns depend on the length of the folder's name.
+    let lines = text.lines().filter(|line| !line.starts_with("|--"));
+    let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    insta::assert_snapshot!("settings", words.collect::<Vec<_>>().join("\n"));
 }

@@ -127,8 +127,9 @@ fn it_stops_where_the_way_stops_and_says_what_to_do() {
 #[test]
 fn an_sqlite_file_is_looked_at_as_one() {
     let world = World::new();
-    let ran = world.expect(2, &["doctor", "SurveyHub"]);
-    assert!(ran.out.contains("look  file") && ran.out.contains("! there is no file"), "{}", ran.out);
+    let ran = world.expect(1, &["doctor", "SurveyHub"]);
+    assert!(ran.out.contains("STOP  file") && ran.out.contains("! there is no file"), "{}", ran.out);
+    assert!(!world.survey_hub().exists(), "who looks makes no file");
     fill_survey_hub(&world.survey_hub());
     let ran = world.expect(0, &["doctor", "SurveyHub"]);
     for wanted in [

@@ -62,3 +62,21 @@ fn the_sessions_of_others_are_seen_by_program_host_and_state() {
     assert!(looks[0]["max_connections"].as_i64().unwrap() > 10, "{}", ran.out);
     assert!(world.expect(0, &["pool", "SurveyHub"]).out.contains("there is no server"));
 }
+
+#[test]
+fn who_may_see_little_sees_that_others_are_there() {
+    let world = World::new();
+    let script = format!("CREATE ROLE {0} LOGIN PASSWORD '{PASSWORD}'", world.database);
+    server().psql(&world.database, &script).unwrap();
+    let (port, database) = (server().port(), &world.database);
+    world.settings(&[&format!(
+        "DEVELOPMENT_GLOBAL_OWN_CONNECTION_STRING=postgresql://{database}:${{PG_PASSWORD}}@127.0.0.1:{port}/{database}"
+    )]);
+    let url = server().url_for(database);
+    let other = batchdb::DatabaseManager::builder("other").connection_string(url).build().unwrap();
+    other.query_one("SELECT 1", ()).unwrap();
+    let look = json_of(&world.expect(0, &["pool", "own", "--json"]).out);
+    assert_eq!(look["sessions"][0]["state"], "not shown", "{look}");
+    // The other one and the command's own, at least.
+    assert!(look["connections"].as_i64().unwrap() >= 2, "{look}");
+}

@@ -1,6 +1,8 @@
 //! `batchdb export`, `import` and `copy`.
 
 use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -77,7 +79,7 @@ fn a_failed_import_names_the_line_and_leaves_nothing() {
     let path = file.to_str().unwrap();
     let import = ["import", "rpa_db", "job", path, "--rename", "Nr=id", "--ignore", "remark"];
     let ran = world.expect(1, &import);
-    assert!(ran.err.contains("line 4"), "{}", ran.err);
+    assert!(ran.err.contains("line 4") && ran.err.contains("nothing of it stays"), "{}", ran.err);
     let count = "SELECT count(*) AS n FROM job";
     assert_eq!(world.expect(0, &["query", "rpa_db", count, "--json"]).out, "{\"n\":2}\n");
     let ran = world.expect(1, &[&import[..], &["--commit-chunks", "--chunk-rows", "1"]].concat());
@@ -103,4 +105,40 @@ fn rows_go_from_one_database_into_another() {
     assert_eq!(json_of(&ran.out), json!({"notes": "fine|a\u{1b}b"}));
     // Again they are refused, as a whole.
     assert!(world.expect(1, &copy).err.contains("23505"));
+}
+
+#[test]
+fn an_export_that_is_told_to_stop_leaves_nothing() {
+    let world = filled();
+    let file = world.home.path().join("slow.csv");
+    let sql = "SELECT n, pg_sleep(0.01) IS NULL AS slept FROM generate_series(1, 100000) AS n";
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_batchdb"));
+    command.args(["export", "rpa_db", sql, "--to", file.to_str().unwrap()]);
+    command.env("BATCHDB_HOME", world.home.path()).env("PG_PASSWORD", PASSWORD);
+    let child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let names = || -> Vec<String> {
+        let entries = fs::read_dir(world.home.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    while !names().iter().any(|name| name.ends_with(".partial")) {
+        assert!(Instant::now() < end, "it has not begun");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let told = Instant::now();
+    let status =
+        std::process::Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status();
+    assert!(status.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    assert!(!names().iter().any(|name| name.contains("slow")), "{:?}", names());
+    let running = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND query LIKE '%pg_sleep%' AND state = 'active'",
+        world.database
+    );
+    let end = Instant::now() + Duration::from_secs(5);
+    while server().psql("postgres", &running).unwrap().trim() != "0" {
+        assert!(Instant::now() < end, "the server still works for nobody");
+    }
 }

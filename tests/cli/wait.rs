@@ -60,8 +60,14 @@ fn pass_on(client: std::net::TcpStream) {
 fn the_time_is_kept_whatever_the_server_does() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let world = World::new();
-    world.settings(&[&at("SILENT", silent.local_addr().unwrap().port()), &at("GONE", closed_port())]);
-    for (name, why) in [("silent", "the limit of"), ("gone", "nothing listens there")] {
+    let port = silent.local_addr().unwrap().port();
+    let tds = format!(
+        "DEVELOPMENT_GLOBAL_TDS_CONNECTION_STRING=mssql://sa:${{PG_PASSWORD}}@127.0.0.1:{port}/x?driver=FreeTDS"
+    );
+    world.settings(&[&at("SILENT", port), &at("GONE", closed_port()), &tds]);
+    for (name, why) in
+        [("silent", "the limit of"), ("gone", "nothing listens there"), ("tds", "the limit of")]
+    {
         let began = Instant::now();
         let ran = world.expect(75, &["wait", name, "--for", "2s"]);
         let took = began.elapsed();

@@ -5,9 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use batchdb::testing::EmbeddedPostgres;
 use batchdb::{DatabaseManager, Diagnosis, StepOutcome};
 
-use crate::common::{fresh, timed, unique};
+use crate::common::{fresh, signal, timed, unique};
 
 /// The end of a call, by its promise.
 const GRACE: Duration = Duration::from_millis(500);
@@ -141,4 +142,75 @@ fn settings_of_the_server_that_do_not_fit_are_doubts() {
         assert!(server.problems.iter().any(|problem| problem.contains(wanted)), "{wanted}: {server:?}");
     }
     assert_eq!(server.problems.len(), server.advice.len());
+}
+
+#[test]
+fn behind_a_driver_that_nobody_knows_better_what_can_be_asked_is_asked() {
+    let server = crate::common::server();
+    let string = format!(
+        "Driver={{PostgreSQL Unicode}};Server=127.0.0.1;Port={};Database=postgres;UID=postgres;PWD={}",
+        server.port(),
+        server.password()
+    );
+    let db = DatabaseManager::builder(&unique("doctor_odbc")).connection_string(string).build().unwrap();
+    let diagnosis = db.diagnose(Duration::from_secs(20), |_| ());
+    let names: Vec<_> = diagnosis.steps.iter().map(|step| step.name).collect();
+    assert_eq!(
+        names,
+        ["settings", "driver", "name", "tcp", "login", "round trip", "migrations", "versions"],
+        "{diagnosis:?}"
+    );
+    assert_eq!(diagnosis.verdict, StepOutcome::Passed, "{diagnosis:?}");
+    assert!(diagnosis.step("versions").unwrap().facts[1].contains("psqlodbc"), "{diagnosis:?}");
+}
+
+#[test]
+fn all_hosts_that_refuse_are_named() {
+    let closed = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (one, two) = (closed(), closed());
+    let url = format!("postgresql://u@127.0.0.1:{one},127.0.0.1:{two}/d");
+    let db = DatabaseManager::builder(&unique("doctor")).connection_string(url).build().unwrap();
+    let diagnosis = stops(&db, Duration::from_secs(5), "tcp");
+    let problem = &diagnosis.failed().unwrap().problems[0];
+    assert!(
+        problem.contains(&format!(":{one} refused")) && problem.contains(&format!(":{two} refused")),
+        "{problem}"
+    );
+}
+
+#[test]
+fn a_server_that_falls_silent_on_the_way_holds_nobody() {
+    let own = EmbeddedPostgres::start().unwrap();
+    let postmaster = i64::from(own.postmaster_pid().unwrap());
+    let db =
+        DatabaseManager::builder(&unique("doctor_stopped")).connection_string(own.url()).build().unwrap();
+    let limit = Duration::from_secs(2);
+    let (diagnosis, took) = timed(|| {
+        db.diagnose(limit, |step| {
+            if step.name == "login" {
+                signal("STOP", postmaster);
+            }
+        })
+    });
+    signal("CONT", postmaster);
+    assert!(took < limit + GRACE, "{took:?}");
+    assert_eq!(diagnosis.failed().map(|step| step.name), Some("session"), "{diagnosis:?}");
+
+    // A backend that falls silent between two questions.
+    let db =
+        DatabaseManager::builder(&unique("doctor_stopped")).connection_string(own.url()).build().unwrap();
+    let ours = "SELECT pid FROM pg_stat_activity WHERE application_name = 'batchdb' ORDER BY backend_start DESC LIMIT 1";
+    let mut stopped = None;
+    let (diagnosis, took) = timed(|| {
+        db.diagnose(limit, |step| {
+            if step.name == "permissions" {
+                let pid: i64 = own.psql("postgres", ours).unwrap().trim().parse().unwrap();
+                signal("STOP", pid);
+                stopped = Some(pid);
+            }
+        })
+    });
+    stopped.into_iter().for_each(|pid| signal("CONT", pid));
+    assert!(took < limit + GRACE, "{took:?}");
+    assert_eq!(diagnosis.failed().map(|step| step.name), Some("round trip"), "{diagnosis:?}");
 }

@@ -70,7 +70,7 @@ fn driver(target: &OdbcTarget) -> Result<((), Found)> {
     Ok(((), found))
 }
 
-/// SQLite makes a file that is not there, and journals beside it.
+/// The file that SQLite opens, and the folder in which it journals.
 fn file(path: &Path, read_only: bool) -> Result<((), Found)> {
     let shown = path.display();
     let unreadable =
@@ -95,10 +95,11 @@ fn file(path: &Path, read_only: bool) -> Result<((), Found)> {
             if !folder.is_dir() {
                 return Err(Error::new(ErrorKind::Io, format!("there is no folder {}", folder.display())));
             }
-            found.doubt(
-                format!("there is no file {shown}: the login makes an empty one"),
-                "is that the path that you mean? A relative one begins in the working directory",
-            );
+            // To go on would make it, and who looks must change nothing.
+            return Err(Error::new(
+                ErrorKind::Io,
+                format!("there is no file {shown}; the first use makes an empty one"),
+            ));
         }
         Err(error) => return Err(unreadable(error)),
     }

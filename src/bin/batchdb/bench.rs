@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::options::Options;
+use super::progress::Progress;
 use super::show::{self, Out};
 use super::{Failure, code};
 
@@ -97,6 +98,8 @@ pub(crate) fn run(options: &Options, bench: &Bench, out: Out<'_>) -> Result<u8, 
         )));
     };
     let half = bench.limit / if is_read_only { 1 } else { 2 };
+    let progress = Progress::new("measured", None);
+    progress.now(&format!("point queries for {half:?}"));
     let mut measured = vec![Measured::of(
         "point query",
         side_by_side(&db, bench, |session, number| {
@@ -111,6 +114,7 @@ pub(crate) fn run(options: &Options, bench: &Bench, out: Out<'_>) -> Result<u8, 
         })?,
     )];
     if !is_read_only {
+        progress.now(&format!("inserts for {half:?}"));
         let inserts = side_by_side(&db, bench, |session, number| {
             prepare(session, &table)?;
             let sql = format!("INSERT INTO {} (id, name) VALUES (:id, :name)", table.name);
@@ -122,6 +126,7 @@ pub(crate) fn run(options: &Options, bench: &Bench, out: Out<'_>) -> Result<u8, 
         })?;
         measured.push(Measured::of("insert", inserts));
     }
+    drop(progress);
     let report = Report { database: bench.database.clone(), threads: bench.threads, measured };
     match bench.json {
         true => show::json(out, &report)?,

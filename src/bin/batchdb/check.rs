@@ -90,11 +90,19 @@ fn settings(out: Out<'_>, settings: &Settings) -> io::Result<()> {
         settings.connect_timeout(),
         settings.timeout()
     )?;
+    let all = settings.sources();
+    let files = all.iter().find_map(|setting| match &setting.origin {
+        Origin::File { path, .. } => Some(path),
+        _ => None,
+    });
+    if let Some(path) = files {
+        writeln!(out, "  file        {}", show::plain(&path.display().to_string()))?;
+    }
     match settings.is_read_only() {
         true => writeln!(out, "  writes      refused (READ_ONLY)")?,
         false => writeln!(out, "  migrations  {}; {on_start}", settings.migrations_dir().display())?,
     }
-    sources(out, &settings.sources())
+    sources(out, &all)
 }
 
 /// What is set nowhere and has no default has no line.
@@ -108,17 +116,24 @@ fn sources(out: Out<'_>, all: &[Setting]) -> io::Result<()> {
 }
 
 fn origin(setting: &Setting) -> String {
-    let mut text = match &setting.origin {
-        Origin::Default(_) => "default".to_owned(),
-        other => other.to_string(),
-    };
+    let mut text = place(&setting.origin);
     for variable in &setting.variables {
-        text.push_str(&format!(", with ${{{variable}}} of the process environment"));
+        text.push_str(&format!(", with ${{{variable}}}"));
     }
     for weaker in &setting.overridden {
-        text.push_str(&format!("; goes before {weaker}"));
+        text.push_str(&format!("; goes before {}", place(weaker)));
     }
     text
+}
+
+/// The path of the file stands once above the table.
+fn place(origin: &Origin) -> String {
+    match origin {
+        Origin::Default(_) => "default".to_owned(),
+        Origin::File { key, line, .. } => format!("line {line}: {key}"),
+        Origin::Process(key) => format!("process: {key}"),
+        other => other.to_string(),
+    }
 }
 
 /// The error's own text has one line for each problem, with the key, the place and what it must be.

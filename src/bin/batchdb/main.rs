@@ -3,8 +3,9 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use batchdb::{Error, ErrorKind};
+use batchdb::{CancelToken, Error, ErrorKind};
 use clap::Parser;
 use clap::error::ErrorKind as Usage;
 
@@ -40,6 +41,8 @@ mod code {
     pub(crate) const USAGE: u8 = 64;
     pub(crate) const TRY_AGAIN: u8 = 75;
     pub(crate) const CONFIG: u8 = 78;
+    /// As a shell counts a program that was told to stop.
+    pub(crate) const STOPPED: u8 = 130;
 }
 
 /// What ends a command before it is done.
@@ -132,9 +135,13 @@ fn told(failure: &Failure) -> u8 {
         }
         Failure::Load(failure) => {
             let code = told_error(&failure.error);
+            if failure.report.rows + failure.in_doubt == 0 {
+                eprintln!("batchdb: nothing of it stays");
+                return code;
+            }
             eprintln!("batchdb: {failure}");
             // The same again would load the rows that stay a second time.
-            if failure.report.rows + failure.in_doubt > 0 { code::FAILED } else { code }
+            code::FAILED
         }
         Failure::Database(error) => told_error(error),
     }
@@ -149,9 +156,22 @@ fn told_error(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::Config => code::CONFIG,
         ErrorKind::Params | ErrorKind::Usage => code::USAGE,
+        ErrorKind::Cancelled if is_stopped() => code::STOPPED,
         _ if error.is_transient() => code::TRY_AGAIN,
         _ => code::FAILED,
     }
+}
+
+/// Whether Ctrl-C or SIGTERM has come, in a command that listens.
+fn is_stopped() -> bool {
+    CancelToken::on_signals().is_ok_and(|token| token.is_cancelled())
+}
+
+/// Work that Ctrl-C or SIGTERM ends in an orderly way: what runs is cancelled on the server, and no half of a file is
+/// left. A second signal ends the process at once.
+fn stoppable(work: impl FnOnce() -> Result<u8, Failure>) -> Result<u8, Failure> {
+    let token = CancelToken::on_signals()?;
+    batchdb::with_cancel(&token, Duration::ZERO, work)
 }
 
 fn is_broken_pipe(error: &Error) -> bool {
@@ -169,10 +189,10 @@ fn run(options: &Options, out: &mut dyn Write) -> Result<u8, Failure> {
         Command::Migrate(migrate) => {
             migrate::run(&options.builder(&migrate.database).build()?, &migrate.action, out)
         }
-        Command::Query(query) => query::run(options, query, out),
-        Command::Export(export) => export::run(options, export, out),
-        Command::Import(import) => import::run(options, import, out),
-        Command::Copy(copy) => copy::run(options, copy, out),
+        Command::Query(query) => stoppable(|| query::run(options, query, out)),
+        Command::Export(export) => stoppable(|| export::run(options, export, out)),
+        Command::Import(import) => stoppable(|| import::run(options, import, out)),
+        Command::Copy(copy) => stoppable(|| copy::run(options, copy, out)),
         Command::Bench(bench) => bench::run(options, bench, out),
         Command::Completions(completions) => generate::completions(completions, out),
         Command::Man(man) => generate::man(man, out),

@@ -66,13 +66,14 @@ fn questions(dialect: Dialect) -> Option<Questions> {
     match dialect {
         Dialect::Postgres => Some(Questions {
             limits: "SELECT current_setting('max_connections')::bigint AS most, \
-                     (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used",
+                     (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL \
+                     AND coalesce(backend_type, 'client backend') = 'client backend') AS used",
             sessions: "SELECT application_name AS program, \
-                       coalesce(client_hostname, host(client_addr), 'socket') AS host, \
+                       CASE WHEN state IS NULL THEN '' ELSE coalesce(client_hostname, host(client_addr), 'socket') END AS host, \
                        coalesce(state, 'not shown') AS state, count(*) AS sessions, \
                        round(extract(epoch FROM max(clock_timestamp() - state_change)))::bigint AS longest \
                        FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
-                       AND backend_type = 'client backend' \
+                       AND coalesce(backend_type, 'client backend') = 'client backend' \
                        GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3",
         }),
         Dialect::SqlServer => Some(Questions {
@@ -146,7 +147,10 @@ fn table(out: Out<'_>, look: &Look) -> io::Result<()> {
         size + overflow
     )?;
     match (look.connections, look.max_connections) {
-        (Some(used), Some(most)) => writeln!(out, "the server has {used} connections and takes {most}")?,
+        (Some(used), Some(most)) => {
+            let used = show::counted(used.unsigned_abs(), "connection");
+            writeln!(out, "the server has {used} and takes {most}")?;
+        }
         _ => {
             return writeln!(
                 out,

@@ -57,6 +57,14 @@ impl Progress {
         }
     }
 
+    /// What is done now, for work that counts nothing.
+    pub(crate) fn now(&self, what: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(what.to_owned()),
+            None => eprintln!("batchdb: {what}"),
+        }
+    }
+
     /// So many bytes of the input are read in all.
     fn bytes(&self, bytes: u64) {
         if let Some(bar) = self.bar.as_ref().filter(|bar| bar.length().is_some()) {

@@ -44,9 +44,13 @@ enum Unready {
 }
 
 impl Unready {
-    fn text(&self) -> String {
+    /// Why, without the database's name, which each line begins with.
+    fn text(&self, name: &str) -> String {
         match self {
-            Unready::Failed(error) => error.report(),
+            Unready::Failed(error) => {
+                let text = error.report();
+                text.strip_prefix(&format!("{name}: ")).map(str::to_owned).unwrap_or(text)
+            }
             Unready::Pending(versions) => format!("migrations are pending: {}", versions.join(", ")),
         }
     }
@@ -66,12 +70,12 @@ impl Unready {
     }
 
     /// What is the same for the same reason: how much time an attempt still had is part of some texts.
-    fn reason(&self) -> String {
+    fn reason(&self, name: &str) -> String {
         match self {
             Unready::Failed(error) if matches!(error.kind(), ErrorKind::Timeout(_)) => {
                 error.kind().to_string()
             }
-            other => other.text(),
+            other => other.text(name),
         }
     }
 }
@@ -98,8 +102,8 @@ pub(crate) fn run(options: &Options, wait: &Wait, out: Out<'_>) -> Result<u8, Fa
         names.iter().zip(&outcomes).filter_map(|(name, outcome)| Some((name, outcome.as_ref().err()?)))
     {
         match unready.may_pass() {
-            true => eprintln!("batchdb: {name}: not ready after {:?}: {}", wait.limit, unready.text()),
-            false => eprintln!("batchdb: {name}: not waited for: {}", unready.text()),
+            true => eprintln!("batchdb: {name}: not ready after {:?}: {}", wait.limit, unready.text(name)),
+            false => eprintln!("batchdb: {name}: not waited for: {}", unready.text(name)),
         }
     }
     if worst == code::DONE {
@@ -117,9 +121,9 @@ fn one(options: &Options, wait: &Wait, name: &str, end: Instant) -> Result<(), U
         if !unready.may_pass() || left <= PAUSE {
             return Err(unready);
         }
-        let reason = unready.reason();
+        let reason = unready.reason(name);
         if reason != told {
-            eprintln!("batchdb: {name}: waiting: {}", unready.text());
+            eprintln!("batchdb: {name}: waiting: {}", unready.text(name));
             told = reason;
         }
         thread::sleep(PAUSE);
