@@ -11,7 +11,8 @@
 //!
 //! The settings files, the connection strings, the migration files and the SQL with its `:name` parameters. The queries
 //! of both can run on one database side by side while you move; its migrations belong to one of the two from the moment
-//! when [the history](#the-history-of-the-migrations) was taken over. Files that Pyway knows as `V01_02__desc.sql` are version 1.2 here.
+//! when [the history](#the-history-of-the-migrations) was taken over. Files that Pyway knows as `V01_02__desc.sql` are
+//! version 1.2 here.
 //!
 //! # Calls
 //!

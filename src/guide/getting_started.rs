@@ -82,8 +82,8 @@
 //! CREATE TABLE survey_score (survey_id BIGINT PRIMARY KEY, score BIGINT NOT NULL);
 //! ```
 //!
-//! `make demo ARGS="--keep /path/of/the/folder"` leaves such a `survey_hub.sqlite` there. Whatever happens to the job, the
-//! next run writes what is missing:
+//! `make demo ARGS="--keep /path/of/the/folder"` leaves such a `survey_hub.sqlite` there. Whatever happens to the job,
+//! the next run writes what is missing:
 //!
 //! ```no_run
 //! use batchdb::{DatabaseManager, MapOptions, Result, Row, map_tasks, params};
@@ -120,8 +120,8 @@
 //!
 //! Each result is committed as it is there, a failure does not stop the others, and a result that was written before is
 //! not written again. (It is computed again: a job whose work is dear marks what is done, or
-//! [claims](super::replicas#all-at-once) its rows.) The example `concurrent_survey` is this with a progress bar, stages and a summary; `make demo` runs
-//! it.
+//! [claims](super::replicas#all-at-once) its rows.) The example `concurrent_survey` is this with a progress bar, stages and
+//! a summary; `make demo` runs it.
 //!
 //! # Where to go from here
 //!

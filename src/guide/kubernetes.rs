@@ -55,8 +55,8 @@
 //!
 //! # Migrations
 //!
-//! Let one thing apply them: the Job `migrate.yaml` ahead of a rollout, by `batchdb migrate rpa_db up`. A Job runs once,
-//! and its template cannot be changed. So the one of the release before goes first, or nothing would be migrated:
+//! Let one thing apply them: the Job `migrate.yaml` ahead of a rollout, by `batchdb migrate rpa_db up`. A Job runs
+//! once, and its template cannot be changed. So the one of the release before goes first, or nothing would be migrated:
 //!
 //! ```sh
 //! kubectl delete job survey-migrate --ignore-not-found
@@ -64,10 +64,10 @@
 //! kubectl wait --for=condition=complete --timeout=15m job/survey-migrate
 //! ```
 //!
-//! (`kubectl wait` gives up after 30 s by default, and does not notice that a Job has failed.) If all replicas migrate at
-//! their start (`MIGRATE_ON_START=run`, or [`run_migrations`](crate::DatabaseManager::run_migrations)), one works and
-//! the others wait for its lock, which is right too. It is held for the whole run, so that every start waits for all
-//! that is pending together, and fails when that takes longer than `MIGRATION_TIMEOUT`.
+//! (`kubectl wait` gives up after 30 s by default, and does not notice that a Job has failed.) If all replicas migrate
+//! at their start (`MIGRATE_ON_START=run`, or [`run_migrations`](crate::DatabaseManager::run_migrations)), one works
+//! and the others wait for its lock, which is right too. It is held for the whole run, so that every start waits for
+//! all that is pending together, and fails when that takes longer than `MIGRATION_TIMEOUT`.
 //!
 //! A release that is rolled back finds versions above its own files: they are told as a warning, and it starts. That is
 //! why a migration should leave what the release before it needs.

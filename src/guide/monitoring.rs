@@ -31,7 +31,8 @@
 //!
 //! `TRACE` is not used. An error that is returned to you is not logged besides above `DEBUG`: whether it matters, you
 //! know better. Two are all the same, as `WARN`, because they concern more than one call: a connection to PostgreSQL
-//! that could not be opened, and a health check that failed. A fan-out of which something failed leaves one `WARN` line with its counts.
+//! that could not be opened, and a health check that failed. A fan-out of which something failed leaves one `WARN` line
+//! with its counts.
 //!
 //! Lines carry `database`, `operation`, `duration_ms`, `rows`, `kind`, `flow` and `task` as key-values, and never a
 //! value of yours. What a migration or a procedure prints is its own text: keep personal data out of it. A logger of
@@ -124,7 +125,8 @@
 //! | `/readyz` | 200 when every database that was named to it is healthy, else 503: for a readiness probe. A look takes five seconds at most; a database that does not answer in this time, or has no connection free, is not healthy |
 //!
 //! There is no login. An address of the loopback reaches nobody else; in a container take `0.0.0.0` and let the
-//! cluster's rules say who may ask. No answer has a value or a secret in it.
+//! cluster's rules say who may ask. No answer has a value or a secret in it. Whatever somebody sends, it costs the
+//! program 16 connections at most, 8 KiB and some seconds for each; who dawdles makes room for who asks.
 //!
 //! # What to watch
 //!

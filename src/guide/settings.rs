@@ -73,7 +73,7 @@
 //! | --- | --- |
 //! | `CONNECTION_STRING` | the string, with `${VAR}` for its password |
 //! | `CONNECTION_STRING_FILE` | a file with the string, such as a mounted secret of Docker or Kubernetes |
-//! | `CONNECTION_STRING_COMMAND` | a line of the shell that prints the string, such as a vault's client; it has 30 s, and when it is run again what is left of `CONNECT_TIMEOUT` |
+//! | `CONNECTION_STRING_COMMAND` | a line of the shell that prints the string, such as a vault's client; it has no terminal to ask at, and 30 s, or when it is run again what is left of `CONNECT_TIMEOUT` |
 //! | `CONNECTION_STRING` and `PASSWORD_FILE` | a string without a password, and a file with the password alone |
 //!
 //! For any other place there is [`SecretSource`](crate::SecretSource):
@@ -96,8 +96,8 @@
 //!
 //! Files, commands and sources are read again when the server refuses a login, and the login is tried once more if the
 //! secret has changed: a password that was rotated needs no restart. Repeated attempts lock accounts, so a refusal is
-//! remembered for 10 s, in which every call gets its error; the first call after that tries the same secret once more,
-//! if it still is the same. A secret that cannot be read again counts as one that has not changed: the error stays
+//! remembered for 10 s, in which every call that needs a new connection gets its error; the first one after that tries
+//! the same secret once more, if it still is the same. A secret that cannot be read again counts as one that has not changed: the error stays
 //! [`Auth`](crate::ErrorKind::Auth), with the reason in front.
 //!
 //! When `.env` itself has a secret written out and every user of the machine can read it, the log says so, once. The

@@ -46,9 +46,10 @@
 //! # SQL Server and other databases
 //!
 //! There TLS is the driver's. `Encrypt`, `TrustServerCertificate` and `HostNameInCertificate` go to Microsoft's as they
-//! are; FreeTDS is told `Encrypt` in its own word, `Encryption`, and knows neither of the others. Microsoft's driver encrypts and checks by default from version 18 on. FreeTDS encrypts and checks nothing, so where
-//! no driver is named, a string with `Encrypt=yes` and without `TrustServerCertificate=yes` does not get it; the [page
-//! on SQL Server](super::sqlserver#which-driver) has the rest.
+//! are; FreeTDS is told `Encrypt` in its own word, `Encryption`, and knows neither of the others. Microsoft's driver
+//! encrypts and checks by default from version 18 on. FreeTDS encrypts and checks nothing, so where no driver is named,
+//! a string with `Encrypt=yes` and without `TrustServerCertificate=yes` does not get it; the [page on SQL
+//! Server](super::sqlserver#which-driver) has the rest.
 //!
 //! # Seeing that it is on
 //!

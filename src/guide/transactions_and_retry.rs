@@ -108,8 +108,9 @@
 //! | anything in a [`session`](crate::DatabaseManager::session), a transaction there included | no: what was done in the session before would be gone |
 //! | `execute_many`, `bulk_insert` and their kin | no: their rows are not kept. Put a transaction around them, which can make the rows again |
 //!
-//! A connection that cannot be opened counts as an attempt. While a server is away one caller a second tries; the others
-//! wait for the attempt that is under way, up to `CONNECT_TIMEOUT`, and get its error, for a second without waiting.
+//! A connection that cannot be opened counts as an attempt. While a server is away one caller a second tries; the
+//! others wait for the attempt that is under way, up to `CONNECT_TIMEOUT`, and get its error, for a second without
+//! waiting.
 //!
 //! # Nobody knows whether it happened
 //!

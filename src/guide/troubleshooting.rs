@@ -47,9 +47,9 @@
 //!
 //! # Connect
 //!
-//! The server cannot be reached, or the connection broke before anything was sent. Transient, but for a database that does
-//! not exist and for what TLS refuses. Calls that [repeat themselves](super::transactions_and_retry#calls-that-repeat-themselves) wait for
-//! it.
+//! The server cannot be reached, or the connection broke before anything was sent. Transient, but for a database that
+//! does not exist and for what TLS refuses. Calls that [repeat
+//! themselves](super::transactions_and_retry#calls-that-repeat-themselves) wait for it.
 //!
 //! | message | cause | remedy |
 //! | --- | --- | --- |
@@ -67,15 +67,15 @@
 //!
 //! # Auth
 //!
-//! The server refused the login. It is repeated by itself only where the secret, read again, is another one. A refusal is
-//! remembered for 10 s, in which every call gets it, because repeated attempts lock accounts; the first call after that
-//! tries again.
+//! The server refused the login. It is repeated by itself only where the secret, read again, is another one. A refusal
+//! is remembered for 10 s, in which every call that needs a new connection gets it, because repeated attempts lock
+//! accounts; the first one after that tries again.
 //!
 //! | message | cause | remedy |
 //! | --- | --- | --- |
 //! | `the server refused the user or the password` | a wrong one, or `pg_hba.conf` has no line for this user, database and address | try the same with `psql`; `report()` has the server's words |
 //! | `the server refused the credentials` | the same through ODBC | the same with `sqlcmd` or `isql` |
-//! | `the login was refused, and its secret cannot be read again` | the mounted file or the vault's command fails | run the command by hand, as that user |
+//! | `its secret cannot be read again`, before one of the two | the mounted file, the vault's command or the `SecretSource` fails; the refused secret is not offered again for 10 s | run the command by hand, as that user; `report()` has the words of a `SecretSource` |
 //!
 //! # Checkout
 //!
@@ -90,7 +90,8 @@
 //!
 //! A limit passed, and the error names the phase. The statement was cancelled on the server, and its connection thrown
 //! away. In a transaction, and for a query that only reads, nothing remains. A write outside of a transaction may have
-//! happened, unless [`is_transient`](crate::Error::is_transient) is true: then PostgreSQL has confirmed that it stopped.
+//! happened, unless [`is_transient`](crate::Error::is_transient) is true: then PostgreSQL has confirmed that it
+//! stopped.
 //!
 //! | message | cause | remedy |
 //! | --- | --- | --- |
@@ -153,8 +154,8 @@
 //!
 //! # Params
 //!
-//! The parameters do not fit the statement. It was not run: all but the type that cannot be told, which PostgreSQL says when
-//! it prepares the statement, is found before anything is sent.
+//! The parameters do not fit the statement, which was not run. What is wrong with the names is found before anything is
+//! sent; what is wrong with the types, when PostgreSQL has prepared the statement.
 //!
 //! | message | cause | remedy |
 //! | --- | --- | --- |
