@@ -13,7 +13,7 @@ use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::log_line;
-use crate::params::IntoParams;
+use crate::params::{IntoParams, Params};
 use crate::pool::Lease;
 use crate::row::Row;
 use crate::settings::Settings;
@@ -60,7 +60,8 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(crate) fn new(lease: Lease<'a>, settings: &'a Arc<Settings>, whole: Deadline) -> Session<'a> {
-        Session { lease, settings, budget: Budget { each: settings.timeout, whole }, depth: 0, doom: None }
+        let budget = Budget::new(settings.timeout, whole);
+        Session { lease, settings, budget, depth: 0, doom: None }
     }
 
     /// Which SQL the server speaks.
@@ -88,7 +89,12 @@ impl<'a> Session<'a> {
     }
 
     fn budget(&self) -> Budget {
-        Budget { whole: self.budget.whole.earlier(context::deadline()), ..self.budget }
+        Budget::new(self.budget.each, self.budget.whole.earlier(context::deadline()))
+    }
+
+    /// The session is for one call, which begins at once: when the connection was taken, where that took no time.
+    pub(crate) fn begin_at_once(&mut self) {
+        self.budget.began = self.lease.taken();
     }
 
     /// The front of every call: compiles, refuses what must not run here, runs, and logs without values.
@@ -99,19 +105,27 @@ impl<'a> Session<'a> {
         params: impl IntoParams,
         rows: Rows<'_>,
     ) -> Result<u64> {
-        let call = Call::begin(operation).of_text(sql);
+        // Before the clock starts: it may be the program's own work.
+        let params = params.into_params();
+        let began = self.budget.began.take().unwrap_or_else(Instant::now);
+        let call = Call::begun(operation, began).of_text(sql);
         self.lease.note(operation);
-        let outcome = self.try_run(sql, params, rows);
+        let outcome = self.try_run(sql, params, rows, call.started);
         self.end(call, outcome)
     }
 
-    fn try_run(&mut self, sql: &str, params: impl IntoParams, rows: Rows<'_>) -> Result<u64> {
+    fn try_run(&mut self, sql: &str, params: Result<Params>, rows: Rows<'_>, began: Instant) -> Result<u64> {
         let statement = self.admit(sql, params)?;
-        self.run_admitted(&statement, rows)
+        let budget = Budget { began: Some(began), ..self.budget() };
+        self.run_within(&statement, rows, budget)
     }
 
     fn run_admitted(&mut self, statement: &Statement, rows: Rows<'_>) -> Result<u64> {
         let budget = self.budget();
+        self.run_within(statement, rows, budget)
+    }
+
+    fn run_within(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64> {
         let outcome = self.lease.connection()?.run(statement, rows, budget);
         outcome.map_err(|error| in_part(error, self.depth == 0 && statement.traits.divisible))
     }
@@ -272,7 +286,7 @@ impl<'a> Session<'a> {
     /// Runs a statement of ours, whatever the settings say of writes, with a limit of its own.
     pub(crate) fn run_own(&mut self, sql: &str, limit: Duration) -> Result<()> {
         let dialect = self.dialect()?;
-        let statement = sql::compile(sql, dialect, crate::params::Params::new())?;
+        let statement = sql::compile(sql, dialect, Params::new())?;
         let budget = self.budget().with_each(limit);
         let outcome = self.lease.connection()?.run(&statement, Rows::Ignore, budget);
         outcome.map(|_| ()).inspect_err(|error| self.note(error))

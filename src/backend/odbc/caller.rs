@@ -318,7 +318,7 @@ impl OdbcConnection {
                 .with_hint("run it without RETURNING, and read the rows by a SELECT"));
         }
         let arguments = arguments(&statement.args, self.flavor, self.long)?;
-        let deadline = budget.step(Instant::now());
+        let (deadline, _) = budget.first(Instant::now);
         let work = Work { text: Arc::clone(&statement.text), arguments, wanted, left: left(deadline) };
         Ok((work, self.moment(Phase::Query, deadline, statement.traits.acts)))
     }
