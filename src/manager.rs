@@ -223,10 +223,11 @@ impl DatabaseManager {
         Call { whole, place }: Call,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
+        let began = self.settings.audit.then(Instant::now);
         let lease = self.handle.pool().checkout(whole, place);
         let lease = lease
             .map_err(|error| error.during("checkout").in_database(&self.settings.database))
-            .inspect_err(|error| self.recorder().count_checkout_error(error))?;
+            .inspect_err(|error| Session::refused(&self.settings, self.recorder(), began, error))?;
         work(&mut Session::new(lease, &self.settings, whole))
     }
 

@@ -17,7 +17,7 @@ pub(crate) use registry::{PoolHandle, all, apart, pool_for};
 pub use status::PoolStatus;
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,8 @@ pub(crate) struct Pool {
     slots: r2d2::Pool<SlotManager>,
     outage: Outage,
     recorder: Recorder,
+    /// Which one it is of the open pools with its database's name, from 1; 0 until the registry has it.
+    number: AtomicU32,
     /// Connections thrown away as broken, since the start.
     invalid: AtomicU64,
     /// Connections opened, since the start.
@@ -96,6 +98,7 @@ impl Pool {
             slots,
             outage: Outage::default(),
             recorder: Recorder::default(),
+            number: AtomicU32::new(0),
             invalid: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             suspect_before: AtomicU64::new(0),

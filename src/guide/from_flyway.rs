@@ -3,7 +3,7 @@
 //! 1. [Taking over](#taking-over)
 //! 2. [Files](#files)
 //! 3. [Commands](#commands)
-//! 4. [Settings](#settings)
+//! 4. [Options](#options)
 //! 5. [What is different on purpose](#what-is-different-on-purpose)
 //! 6. [What is missing](#what-is-missing)
 //!
@@ -56,7 +56,7 @@
 //! | `repair` | `batchdb migrate DB repair`, for one version or all with one trouble: done, forgotten, or the new text accepted |
 //! | `clean` | not here, on purpose |
 //!
-//! # Settings
+//! # Options
 //!
 //! | Flyway | here |
 //! | --- | --- |

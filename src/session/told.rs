@@ -73,7 +73,7 @@ impl<'a> Call<'a> {
         log_line::event(Level::Warn, "a statement took long", &fields);
     }
 
-    fn audit(self, settings: &Settings, took: Duration, outcome: Result<u64, &Error>) {
+    pub(super) fn audit(self, settings: &Settings, took: Duration, outcome: Result<u64, &Error>) {
         let read = |text| sql::template(text, settings.dialect()).is_ok_and(|read| read.writes());
         let writes = self.writes.or_else(|| self.text.map(read));
         let (place, process) = (settings.describe(), std::process::id());
