@@ -5,12 +5,12 @@
 CARGO ?= cargo
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test faults faults-red soak hostile types lint doc features bench ci clean
+.PHONY: help setup demo test faults faults-red soak hostile types lint doc features bench instructions ci clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name words; do \
-		printf '  %-10s %s\n' "$$name" "$$words"; done
+		printf '  %-12s %s\n' "$$name" "$$words"; done
 
 setup: ## Install the Debian packages that are missing (ODBC, its drivers, PostgreSQL, PgBouncer)
 	@tools/setup
@@ -55,6 +55,10 @@ features: ## Check each feature alone, none, and that PostgreSQL alone needs no 
 bench: setup ## Measure side by side with the bare drivers; ARGS="--only point,rows" runs some rows, ARGS=--list names them
 	@$(CARGO) bench --quiet --locked --all-features --bench driver -- $(ARGS)
 	@$(if $(ARGS),,$(CARGO) bench --quiet --locked --all-features --bench allocations)
+
+instructions: ## Count the instructions of a point query, and those of them that monitoring costs; installs valgrind
+	@tools/setup valgrind
+	@$(CARGO) bench --quiet --locked --all-features --bench instructions
 
 ci: ## Run everything that must pass before a change lands
 	@.ci/run

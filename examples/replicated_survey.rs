@@ -8,6 +8,10 @@
 //!
 //! SIGTERM or Ctrl-C end it within ten seconds, with the results of what was under way. Its last line on standard
 //! output is its own part of the result as JSON; it exits with 0, or with 1 when it was told to stop or failed.
+//!
+//! It ends when nothing is left, as a Job of Kubernetes does. A Deployment runs for ever: there `--every 60` looks for
+//! new surveys each minute, and `--monitor 0.0.0.0:9187` (with the feature `monitor`) answers its probes. The folder
+//! `kubernetes` has both.
 
 #![allow(clippy::print_stdout, reason = "the result is what this program is run for")]
 
@@ -18,6 +22,7 @@ use batchdb::{
     CancelToken, Claim, DatabaseManager, ErrorKind, MapOptions, Result, Row, Transaction, map_tasks, params,
 };
 use chrono::Utc;
+use clap::Parser;
 use serde_json::json;
 
 #[path = "shared/store.rs"]
@@ -36,13 +41,23 @@ const BATCH: u32 = 20;
 /// Docker kills ten seconds after it has asked.
 const GRACE: Duration = Duration::from_secs(8);
 
+/// Scores the surveys of SurveyHub, together with all other replicas
+#[derive(Debug, Parser)]
+struct Options {
+    /// Looks for new surveys again after so many seconds, until it is told to stop; without it, ends when none is left
+    #[arg(long, value_name = "SECONDS")]
+    every: Option<u64>,
+    /// Answers probes and Prometheus on this address, such as 0.0.0.0:9187
+    #[cfg(feature = "monitor")]
+    #[arg(long, value_name = "ADDRESS")]
+    monitor: Option<String>,
+}
+
 fn main() -> ExitCode {
+    let options = Options::parse();
     batchdb::init_logging();
-    match batchdb::with_flow(store::FLOW, workflow) {
-        Ok((result, code)) => {
-            println!("{result}");
-            ExitCode::from(code)
-        }
+    match batchdb::with_flow(store::FLOW, || run(&options)) {
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             log::error!("the workflow failed: {error}");
             println!("{}", json!({ "status": "failed", "error": error.to_string() }));
@@ -51,13 +66,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn workflow() -> Result<(serde_json::Value, u8)> {
+fn run(options: &Options) -> Result<u8> {
     let stop = CancelToken::on_signals()?;
     let rpa_db = store::open("rpa_db")?;
     let survey_hub = store::open("SurveyHub")?;
+    #[cfg(feature = "monitor")]
+    let _monitor = match &options.monitor {
+        Some(address) => Some(batchdb::Monitor::serve(address, [&rpa_db, &survey_hub])?),
+        None => None,
+    };
     // All replicas may run this at once: one does, the others wait for it.
     rpa_db.run_migrations()?;
-    enqueue(&survey_hub, &rpa_db)?;
+    loop {
+        let (result, code) = workflow(&rpa_db, &survey_hub, stop.clone())?;
+        println!("{result}");
+        match options.every {
+            Some(seconds) if !stop.wait(Duration::from_secs(seconds)) => (),
+            _ => return Ok(code),
+        }
+    }
+}
+
+fn workflow(
+    rpa_db: &DatabaseManager,
+    survey_hub: &DatabaseManager,
+    stop: CancelToken,
+) -> Result<(serde_json::Value, u8)> {
+    enqueue(survey_hub, rpa_db)?;
 
     let queue = Claim::new("rpa1_survey_queue", "survey_id")
         .pending("done_at IS NULL")
@@ -77,7 +112,7 @@ fn workflow() -> Result<(serde_json::Value, u8)> {
                 .is_some_and(|error| error.is_transient() || error.kind() == ErrorKind::OutcomeUnknown)
         });
     let results = map_tasks(0..WORKERS, options, |_| {
-        rpa_db.claim_all(&queue, |tx, rows| score_and_write(&survey_hub, tx, rows))
+        rpa_db.claim_all(&queue, |tx, rows| score_and_write(survey_hub, tx, rows))
     });
     let stopped = results.failed().any(|record| {
         record

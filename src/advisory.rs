@@ -14,15 +14,94 @@ use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::params;
+use crate::row::Row;
 use crate::session::Session;
 
 /// The time between two attempts, give or take a fifth, so that many who wait do not ask in step.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// After so long the holder is asked for again: it may be another one.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+/// A lock that is polled.
+pub(crate) trait Polled {
+    /// How messages call it, such as `the lock of the migrations`.
+    fn title(&self) -> &str;
+
+    /// Takes the lock if it is free.
+    fn try_acquire(&self, session: &mut Session<'_>) -> Result<bool>;
+
+    /// Who holds the lock, in words; `None` where nobody does, or nobody can tell.
+    fn holder(&self, session: &mut Session<'_>) -> Option<String>;
+
+    /// Takes the lock as soon as it is free. Each question has `TIMEOUT`, and no more than is left.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout(Lock)` when it was not free before `deadline`; it names the holder. `Cancelled` when the thread's
+    /// work was told to stop meanwhile.
+    fn acquire(&self, session: &mut Session<'_>, deadline: Deadline) -> Result<()> {
+        let each = session.settings().timeout;
+        let usual = session.set_limit(each);
+        let outcome = self.poll(session, deadline, each);
+        session.set_limit(usual);
+        outcome
+    }
+
+    /// The loop of [`acquire`](Polled::acquire).
+    fn poll(&self, session: &mut Session<'_>, deadline: Deadline, each: Duration) -> Result<()> {
+        let mut holder: Option<String> = None;
+        let mut asked: Option<Instant> = None;
+        let held = |holder: &Option<String>| {
+            format!("{} is held by {}", self.title(), holder.as_deref().unwrap_or(SOMEBODY))
+        };
+        loop {
+            // The last question may be asked when no time is left, and yet has some.
+            session.set_limit(each.min(deadline.left(Instant::now()).max(PAUSE)));
+            match self.try_acquire(session) {
+                Ok(true) => return Ok(()),
+                Ok(false) => (),
+                Err(error) if is_late(&error) && deadline.left(Instant::now()).is_zero() => {
+                    return Err(deadline.passed(Phase::Lock).with_hint(held(&holder)).with_source(error));
+                }
+                Err(error) => return Err(error),
+            }
+            let time = pause(deadline.left(Instant::now()), fastrand::f64());
+            if time.is_none() || asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
+                let found = self.holder(session);
+                if asked.is_none() || (found.is_some() && found != holder) {
+                    log::info!(
+                        "waiting for {}, held by {}",
+                        self.title(),
+                        found.as_deref().unwrap_or(SOMEBODY)
+                    );
+                    holder = found;
+                }
+                asked = Some(Instant::now());
+            }
+            let Some(time) = time else {
+                return Err(deadline.passed(Phase::Lock).with_hint(held(&holder)));
+            };
+            if !context::pause(time) {
+                let message = format!("told to stop while waiting for {}", self.title());
+                return Err(Error::new(ErrorKind::Cancelled, message)
+                    .with_effect(Effect::NotSent)
+                    .with_hint(held(&holder)));
+            }
+        }
+    }
+}
+
+/// The holder of whom nothing is known.
+const SOMEBODY: &str = "another session";
+
+fn is_late(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Timeout(_))
+}
+
 /// One lock of one database. It ends when it is released, and with its session.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct AdvisoryLock {
-    /// How messages call it, such as `the lock of the migrations`.
     title: String,
     key: Key,
 }
@@ -35,52 +114,12 @@ enum Key {
     SqlServer(String),
 }
 
-impl AdvisoryLock {
-    /// The lock that all who give the same `seed` mean. `prefix` makes it known among SQL Server's locks, of whose
-    /// names the first 32 characters are shown: 16 of them are left for it. `None` for SQLite, which has no such
-    /// lock.
-    pub(crate) fn new(engine: Engine, title: String, seed: &str, prefix: &str) -> Option<AdvisoryLock> {
-        let digest = Sha256::digest(seed);
-        let mut key = [0; 8];
-        key.copy_from_slice(&digest[..8]);
-        let key = match engine {
-            Engine::Postgres => Key::Postgres(i64::from_be_bytes(key)),
-            Engine::SqlServer => Key::SqlServer(format!("{prefix}{:016x}", u64::from_be_bytes(key))),
-            Engine::Sqlite => return None,
-        };
-        Some(AdvisoryLock { title, key })
+impl Polled for AdvisoryLock {
+    fn title(&self) -> &str {
+        &self.title
     }
 
-    /// Takes the lock as soon as it is free.
-    ///
-    /// # Errors
-    ///
-    /// `Timeout(Lock)` when it was not free before `deadline`; it names the holder. `Cancelled` when the thread's
-    /// work was told to stop meanwhile.
-    pub(crate) fn acquire(&self, session: &mut Session<'_>, deadline: Deadline) -> Result<()> {
-        let mut holder = None;
-        while !self.try_acquire(session)? {
-            let holder = holder.get_or_insert_with(|| {
-                let holder = self.holder(session);
-                log::info!("waiting for {}, held by {holder}", self.title);
-                holder
-            });
-            let held = || format!("{} is held by {holder}", self.title);
-            let Some(time) = pause(deadline.left(Instant::now()), fastrand::f64()) else {
-                return Err(deadline.passed(Phase::Lock).with_hint(held()));
-            };
-            if !context::pause(time) {
-                let message = format!("told to stop while waiting for {}", self.title);
-                return Err(Error::new(ErrorKind::Cancelled, message)
-                    .with_effect(Effect::NotSent)
-                    .with_hint(held()));
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the lock if it is free.
-    pub(crate) fn try_acquire(&self, session: &mut Session<'_>) -> Result<bool> {
+    fn try_acquire(&self, session: &mut Session<'_>) -> Result<bool> {
         match &self.key {
             Key::Postgres(key) => session
                 .query_one("SELECT CAST(pg_try_advisory_lock(:key) AS int) AS got", params! { key: *key })?
@@ -107,6 +146,41 @@ impl AdvisoryLock {
                 }
             }
         }
+    }
+
+    /// What the user may not see is left out.
+    fn holder(&self, session: &mut Session<'_>) -> Option<String> {
+        let row = self.find_holder(session).ok().flatten()?;
+        let text =
+            |column: &str| row.get::<Option<String>>(column).ok().flatten().filter(|text| !text.is_empty());
+        let mut words = match row.get::<i64>("session") {
+            Ok(session) => format!("session {session}"),
+            Err(_) => SOMEBODY.to_owned(),
+        };
+        if let Some(program) = text("program") {
+            words.push_str(&format!(" of \"{program}\""));
+        }
+        if let Some(host) = text("host") {
+            words.push_str(&format!(" on {host}"));
+        }
+        Some(words)
+    }
+}
+
+impl AdvisoryLock {
+    /// The lock that all who give the same `seed` mean. `prefix` makes it known among SQL Server's locks, of whose
+    /// names the first 32 characters are shown: 16 of them are left for it. `None` for SQLite, which has no such
+    /// lock.
+    pub(crate) fn new(engine: Engine, title: String, seed: &str, prefix: &str) -> Option<AdvisoryLock> {
+        let digest = Sha256::digest(seed);
+        let mut key = [0; 8];
+        key.copy_from_slice(&digest[..8]);
+        let key = match engine {
+            Engine::Postgres => Key::Postgres(i64::from_be_bytes(key)),
+            Engine::SqlServer => Key::SqlServer(format!("{prefix}{:016x}", u64::from_be_bytes(key))),
+            Engine::Sqlite => return None,
+        };
+        Some(AdvisoryLock { title, key })
     }
 
     /// Frees the lock. False when the session did not hold it any more.
@@ -152,9 +226,23 @@ impl AdvisoryLock {
         }
     }
 
-    /// Who holds the lock, in words. What the user may not see is left out.
-    fn holder(&self, session: &mut Session<'_>) -> String {
-        let found = match &self.key {
+    /// Whether anybody holds the lock.
+    pub(crate) fn is_taken(&self, session: &mut Session<'_>) -> Result<bool> {
+        match &self.key {
+            Key::Postgres(_) => self.find_holder(session).map(|holder| holder.is_some()),
+            // Everybody may ask this, and not everybody may see the locks of others.
+            Key::SqlServer(resource) => session
+                .query_one(
+                    &format!("SELECT APPLOCK_TEST(N'public', N'{resource}', 'Exclusive', 'Session') AS free"),
+                    (),
+                )?
+                .get::<i64>(0)
+                .map(|free| free == 0),
+        }
+    }
+
+    fn find_holder(&self, session: &mut Session<'_>) -> Result<Option<Row>> {
+        match &self.key {
             Key::Postgres(key) => {
                 let (high, low) = halves(*key);
                 session.query_opt(
@@ -179,21 +267,7 @@ impl AdvisoryLock {
                 ),
                 (),
             ),
-        };
-        let Ok(Some(row)) = found else { return "another session".to_owned() };
-        let text =
-            |column: &str| row.get::<Option<String>>(column).ok().flatten().filter(|text| !text.is_empty());
-        let mut words = match row.get::<i64>("session") {
-            Ok(session) => format!("session {session}"),
-            Err(_) => "another session".to_owned(),
-        };
-        if let Some(program) = text("program") {
-            words.push_str(&format!(" of \"{program}\""));
         }
-        if let Some(host) = text("host") {
-            words.push_str(&format!(" on {host}"));
-        }
-        words
     }
 }
 

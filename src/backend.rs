@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 pub(crate) use self::notices::Listener;
+pub(crate) use self::reach::{Found, Told};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
@@ -21,6 +22,7 @@ mod notices;
 mod odbc;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod reach;
 mod rotating;
 #[cfg(feature = "testing")]
 pub(crate) mod scripted;
@@ -74,6 +76,15 @@ pub(crate) trait RowSource {
 }
 
 /// How a transaction runs.
+///
+/// ```no_run
+/// use batchdb::{DatabaseManager, Isolation, TransactionOptions};
+///
+/// let db = DatabaseManager::new("rpa_db")?;
+/// let options = TransactionOptions::new().isolation(Isolation::Serializable);
+/// db.transaction_with(options, |tx| tx.execute("UPDATE counter SET n = n + 1", ()))?;
+/// # Ok::<(), batchdb::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Isolation {
@@ -173,6 +184,11 @@ pub(crate) trait Connection: Send {
 
     /// Whether the connection must be thrown away.
     fn is_broken(&self) -> bool;
+
+    /// The driver's name and version, where there is a driver besides this library.
+    fn driver(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Opens connections to one database.
@@ -202,6 +218,25 @@ pub(crate) fn connector(settings: &Settings) -> Result<Arc<dyn Connector>> {
         return Ok(Arc::new(faulty::FaultyConnector { inner: connector, faults: faults.clone() }));
     }
     Ok(connector)
+}
+
+/// Goes the way to the database as far as it can be gone without a login, and tells of each step. The first error is the
+/// end. Every step ends by `CONNECT_TIMEOUT` and by `whole`.
+pub(crate) fn probe(settings: &Settings, whole: Deadline, told: Told<'_>) {
+    match settings.target() {
+        #[cfg(feature = "postgres")]
+        Target::Postgres(target) => postgres::probe(target, settings.connect_timeout, whole, told),
+        #[cfg(feature = "odbc")]
+        Target::Odbc(target) => {
+            odbc::probe(target, settings.read_only, settings.connect_timeout, whole, told);
+        }
+        // What is left is refused when it is opened.
+        #[allow(
+            unreachable_patterns,
+            reason = "reached when a backend is left out of the build, and for mocks"
+        )]
+        _ => drop((whole, told)),
+    }
 }
 
 fn room(settings: &Settings) -> Result<Arc<dyn Connector>> {

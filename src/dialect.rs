@@ -52,6 +52,13 @@ impl Dialect {
     }
 
     /// Quotes a table name that may carry its schema: `sales.orders` becomes `"sales"."orders"`.
+    ///
+    /// ```
+    /// use batchdb::Dialect;
+    ///
+    /// assert_eq!(Dialect::Postgres.quote_path("sales.orders"), "\"sales\".\"orders\"");
+    /// assert_eq!(Dialect::SqlServer.quote_path("sales.orders"), "[sales].[orders]");
+    /// ```
     #[must_use]
     pub fn quote_path(self, path: &str) -> String {
         path.split('.').map(|part| self.quote(part)).collect::<Vec<_>>().join(".")

@@ -147,6 +147,7 @@ pub(crate) enum Effect {
 ///
 /// `Display` names the database, the operation and what happened, without values and without the
 /// driver's text. [`report`](Error::report) gives the whole chain in one line.
+/// [Each kind](crate::guide::troubleshooting) has its section in the guide: messages, causes, remedies.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 

@@ -16,7 +16,7 @@ use log::Level;
 use crate::error::{Error, Result};
 use crate::log_line;
 use crate::manager::DatabaseManager;
-use crate::migrate::MigrationStatus;
+use crate::migrate::{MigrationState, MigrationStatus};
 use crate::settings::{self, Overrides};
 
 impl DatabaseManager {
@@ -53,8 +53,7 @@ impl DatabaseManager {
                     log_line::event(Level::Debug, &text, &[("database", self.name().into())]);
                     MigrationHealth::Unavailable
                 },
-                // A report that is asked for every minute has no use for all that was ever applied.
-                |status| MigrationHealth::Status(MigrationStatus { history: Vec::new(), ..status }),
+                |status| MigrationHealth::Status(without_the_applied(status)),
             )),
         };
         health.response_time_ms = Some((started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0);
@@ -71,6 +70,12 @@ impl DatabaseManager {
         }
         health
     }
+}
+
+/// A report that is asked for every minute has no use for all that was ever applied, but for what failed or runs now.
+fn without_the_applied(mut status: MigrationStatus) -> MigrationStatus {
+    status.history.retain(|row| matches!(row.state, MigrationState::Failed | MigrationState::Running));
+    status
 }
 
 /// Some ODBC drivers give the type of an expression as text.

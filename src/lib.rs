@@ -49,6 +49,7 @@ mod claim;
 mod context;
 mod deadline;
 mod dialect;
+mod doctor;
 mod embedded;
 mod engine;
 mod error;
@@ -88,6 +89,7 @@ pub use crate::{
     claim::Claim,
     context::{with_cancel, with_flow},
     dialect::Dialect,
+    doctor::{Diagnosis, DiagnosisStep, StepOutcome},
     embedded::EmbeddedMigrations,
     error::{Error, ErrorKind, Phase, Result},
     health::{
@@ -107,7 +109,7 @@ pub use crate::{
     retry::RetryPolicy,
     row::{ColumnIndex, Row},
     session::{Procedure, ProcedureResult, RowIter, Session},
-    settings::{MigrateOnStart, SecretSource, Settings, TextParameters},
+    settings::{MigrateOnStart, Origin, SecretSource, Setting, Settings, TextParameters},
     tasks::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,
         TwoStages, map_stream, map_tasks, stage, try_map_stream,

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::advisory::AdvisoryLock;
+use crate::advisory::{AdvisoryLock, Polled};
 use crate::context;
 use crate::deadline::Deadline;
 use crate::engine::Engine;

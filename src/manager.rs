@@ -14,7 +14,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::metrics::Recorder;
 use crate::params::IntoParams;
-use crate::pool::{PoolHandle, PoolStatus, pool_for};
+use crate::pool::{self, PoolHandle, PoolStatus, pool_for};
 use crate::retry::RetryPolicy;
 use crate::row::Row;
 use crate::session::{Procedure, ProcedureResult, Session};
@@ -122,6 +122,26 @@ impl DatabaseManager {
         DatabaseManager { whole: Some(limit), ..self.clone() }
     }
 
+    /// A handle with one connection of its own, outside of the pool, which is closed with it.
+    ///
+    /// # Errors
+    ///
+    /// When the settings do not lead to a database. Nothing connects yet.
+    pub(crate) fn apart(&self) -> Result<DatabaseManager> {
+        self.apart_by(Settings::clone(&self.settings))
+    }
+
+    /// The same by other settings of the same database.
+    ///
+    /// # Errors
+    ///
+    /// As [`apart`](DatabaseManager::apart).
+    pub(crate) fn apart_by(&self, settings: Settings) -> Result<DatabaseManager> {
+        let handle = pool::apart(settings)?;
+        let settings = Arc::clone(handle.pool().settings());
+        Ok(DatabaseManager { handle, settings, hook: None, ..self.without_deadline() })
+    }
+
     /// The same handle without the limit on whole calls.
     pub(crate) fn without_deadline(&self) -> DatabaseManager {
         DatabaseManager { whole: None, ..self.clone() }
@@ -134,6 +154,15 @@ impl DatabaseManager {
     /// What `work` returns; what borrowing gives: [`Checkout`](crate::ErrorKind::Checkout) when no connection became
     /// free in `POOL_TIMEOUT`, [`Auth`](crate::ErrorKind::Auth), [`Connect`](crate::ErrorKind::Connect),
     /// [`Timeout`](crate::ErrorKind::Timeout), [`Closed`](crate::ErrorKind::Closed).
+    ///
+    /// ```no_run
+    /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// let local = db.session(|session| {
+    ///     session.execute("SET TIME ZONE 'Europe/Berlin'", ())?;
+    ///     session.query_one("SELECT now()::text AS now", ())
+    /// })?;
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
     #[track_caller]
     pub fn session<R, E: From<Error>>(
         &self,
@@ -180,7 +209,11 @@ impl DatabaseManager {
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
         let lease = self.handle.pool().checkout(whole.earlier(context::deadline()), place);
-        let lease = lease.map_err(|error| error.during("checkout").in_database(&self.settings.database))?;
+        let lease = lease.map_err(|error| {
+            let error = error.during("checkout").in_database(&self.settings.database);
+            self.recorder().count_checkout_error(&error);
+            error
+        })?;
         work(&mut Session::new(lease, &self.settings, whole))
     }
 
@@ -231,6 +264,13 @@ impl DatabaseManager {
     ///
     /// [`Timeout`](crate::ErrorKind::Timeout), which names the phase that the limit passed in; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    ///
+    /// ```no_run
+    /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// let limit = std::time::Duration::from_millis(200);
+    /// assert!(db.execute_query_with_timeout("SELECT pg_sleep(60)", (), limit).is_err()); // after 0.2 s
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
     #[track_caller]
     pub fn execute_query_with_timeout(
         &self,
@@ -271,6 +311,14 @@ impl DatabaseManager {
     ///
     /// [`RowCount`](crate::ErrorKind::RowCount) when there is more than one; else as
     /// [`execute_query`](DatabaseManager::execute_query).
+    ///
+    /// ```no_run
+    /// # use batchdb::params;
+    /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+    /// let name = db.query_opt("SELECT name FROM job WHERE id = :id", params! { id: 7 })?;
+    /// println!("{:?}", name.map(|row| row.get::<String>("name")).transpose()?);
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
     #[track_caller]
     pub fn query_opt(&self, sql: &str, params: impl IntoParams) -> Result<Option<Row>> {
         self.session(|session| session.query_opt(sql, params))

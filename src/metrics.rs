@@ -4,7 +4,7 @@ mod histogram;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 pub(crate) use histogram::{BOUNDS, Counts, Histogram};
@@ -42,6 +42,9 @@ pub(crate) struct Recorder {
     retries: AtomicU64,
     migrations: AtomicU64,
 }
+
+/// What comes before an operation, and is none: borrowing the connection for it.
+const CHECKOUT: &str = "checkout";
 
 /// How many errors are remembered.
 const REMEMBERED: usize = 20;
@@ -83,12 +86,33 @@ impl Recorder {
                 counts.rows.fetch_add(rows, Ordering::Relaxed);
             }
             Err(error) => {
-                let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-                *errors.entry((OPERATIONS[place], error.kind())).or_default() += 1;
-                drop(errors);
+                *self.lock_errors().entry((OPERATIONS[place], error.kind())).or_default() += 1;
                 self.remember(operation, error);
             }
         }
+    }
+
+    /// Counts a connection that was asked for and could not be had.
+    pub(crate) fn count_checkout_error(&self, error: &Error) {
+        *self.lock_errors().entry((CHECKOUT, error.kind())).or_default() += 1;
+        self.remember(CHECKOUT, error);
+    }
+
+    /// How often no connection could be had, by the kind of the error.
+    pub(crate) fn checkout_errors(&self) -> Vec<(ErrorKind, u64)> {
+        self.errors_of(CHECKOUT)
+    }
+
+    fn lock_errors(&self) -> MutexGuard<'_, HashMap<(&'static str, ErrorKind), u64>> {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn errors_of(&self, name: &'static str) -> Vec<(ErrorKind, u64)> {
+        let errors = self.lock_errors();
+        let of_name = errors.iter().filter(|((operation, _), _)| *operation == name);
+        let mut kinds: Vec<_> = of_name.map(|((_, kind), count)| (*kind, *count)).collect();
+        kinds.sort_by_key(|(kind, _)| kind.to_string());
+        kinds
     }
 
     fn remember(&self, operation: &'static str, error: &Error) {
@@ -125,21 +149,11 @@ impl Recorder {
 
     /// The operations that were called at least once.
     pub(crate) fn operations(&self) -> Vec<OperationCounts> {
-        let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let of = |name: &'static str| {
-            let mut kinds: Vec<(ErrorKind, u64)> = errors
-                .iter()
-                .filter(|((operation, _), _)| *operation == name)
-                .map(|((_, kind), count)| (*kind, *count))
-                .collect();
-            kinds.sort_by_key(|(kind, _)| kind.to_string());
-            kinds
-        };
         let counts = OPERATIONS.iter().zip(&self.operations).map(|(name, operation)| OperationCounts {
             name,
             rows: operation.rows.load(Ordering::Relaxed),
             durations: operation.durations.counts(),
-            errors: of(name),
+            errors: self.errors_of(name),
         });
         counts.filter(|counts| counts.durations.count() > 0).collect()
     }

@@ -22,6 +22,7 @@ mod pooler;
 mod problem;
 mod repair;
 mod run;
+mod send;
 mod status;
 mod text;
 mod version;

@@ -16,6 +16,14 @@ use crate::value::{Value, to_fields};
 /// than the statement uses.
 ///
 /// `Debug` prints the names and the kinds of the values, never the values.
+///
+/// ```
+/// use batchdb::{Params, params};
+///
+/// let strict = params! { id: 7, name: "nightly" };
+/// assert_eq!(Params::new().set("id", 7).set("name", "nightly"), strict);
+/// assert!(!format!("{strict:?}").contains("nightly"));
+/// ```
 #[derive(Clone, Default, PartialEq)]
 pub struct Params {
     names: Names,

@@ -13,7 +13,7 @@ mod slot;
 mod status;
 mod waits;
 
-pub(crate) use registry::{PoolHandle, all, pool_for};
+pub(crate) use registry::{PoolHandle, all, apart, pool_for};
 pub use status::PoolStatus;
 
 use std::panic::Location;

@@ -96,6 +96,11 @@ impl RetryPolicy {
         self
     }
 
+    /// The attempts and the budget, to be told.
+    pub(crate) fn limits(&self) -> (u32, Duration) {
+        (self.attempts, self.budget)
+    }
+
     /// The waits while the server cannot be reached. Default: 4 s to 10 s.
     pub fn outage_waits(mut self, first: Duration, most: Duration) -> RetryPolicy {
         self.outage = Waits { first, most };

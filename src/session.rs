@@ -35,6 +35,18 @@ pub use rows::RowIter;
 /// Made by [`DatabaseManager::session`](crate::DatabaseManager::session). Every call commits by itself
 /// unless it runs in a [`transaction`](Session::transaction). What a call leaves behind in the session
 /// (a `SET`, a temporary table) lasts until the session ends; then the connection is cleaned.
+///
+/// ```no_run
+/// use batchdb::{DatabaseManager, params};
+///
+/// let db = DatabaseManager::new("rpa_db")?;
+/// let due = db.session(|session| {
+///     session.execute("CREATE TEMPORARY TABLE due (id bigint)", ())?;
+///     session.execute_many("INSERT INTO due VALUES (:id)", (1..=1000).map(|id| params! { id: id }))?;
+///     session.execute_query("SELECT job.* FROM job JOIN due USING (id)", ())
+/// })?;
+/// # Ok::<(), batchdb::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Session<'a> {
     lease: Lease<'a>,
@@ -65,6 +77,11 @@ impl<'a> Session<'a> {
         std::mem::replace(&mut self.budget.each, limit)
     }
 
+    /// The end of everything that is done in it.
+    pub(crate) fn whole(&self) -> Deadline {
+        self.budget().whole
+    }
+
     /// The deadline of a step that starts now, the task's own deadline included.
     fn step(&self) -> Deadline {
         self.budget().step(Instant::now())
@@ -82,7 +99,7 @@ impl<'a> Session<'a> {
         params: impl IntoParams,
         rows: Rows<'_>,
     ) -> Result<u64> {
-        let call = Call::of(operation, sql);
+        let call = Call::begin(operation).of_text(sql);
         self.lease.note(operation);
         let outcome = self.try_run(sql, params, rows);
         self.end(call, outcome)
@@ -237,7 +254,7 @@ impl<'a> Session<'a> {
 
     /// Runs a text of several statements without parameters, such as a migration.
     pub(crate) fn run_script(&mut self, text: &str) -> Result<()> {
-        let call = Call::begin("run_script");
+        let call = Call::begin("run_script").about(None, true);
         self.lease.mark_dirty();
         let deadline = self.step();
         let outcome = self.lease.connection().and_then(|connection| connection.run_script(text, deadline));

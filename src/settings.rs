@@ -7,6 +7,7 @@ mod connection;
 mod dotenv;
 mod keys;
 mod names;
+mod origin;
 mod outside;
 mod overrides;
 mod parse;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::origin::Notes;
 use self::resolve::NotConfigured;
 use self::sources::Sources;
 use crate::dialect::Dialect;
@@ -34,13 +36,16 @@ use crate::fault::FaultInjector;
 use crate::retry::RetryPolicy;
 
 pub(crate) use self::secret::scrub;
-pub use self::secret_source::SecretSource;
+pub use self::{
+    origin::{Origin, Setting},
+    secret_source::SecretSource,
+};
 pub(crate) use self::{
     overrides::Overrides,
     parse::{is_placeholder, limit},
     secret::Secret,
     secret_source::SharedSource,
-    target::{Driver, OdbcTarget, PostgresTarget, SslMode, Target},
+    target::{Driver, OdbcPlace, OdbcTarget, PostgresTarget, SslMode, Target},
 };
 
 /// What a manager does about migrations when it connects for the first time: the key `MIGRATE_ON_START`.
@@ -91,6 +96,14 @@ impl TextParameters {
             "varchar" => Some(TextParameters::Varchar),
             "nvarchar" => Some(TextParameters::Nvarchar),
             _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            TextParameters::Auto => "auto",
+            TextParameters::Varchar => "varchar",
+            TextParameters::Nvarchar => "nvarchar",
         }
     }
 }
@@ -150,6 +163,8 @@ pub struct Settings {
     overrides: Option<Arc<Overrides>>,
     /// Every secret, as it is and as it was written, to be found in other people's texts.
     secrets: Vec<Secret>,
+    /// Where each of them was found.
+    notes: Arc<Notes>,
 }
 
 /// Equal for settings that can share one pool. Made of everything in which two pools can differ, the secrets
@@ -368,6 +383,19 @@ impl Settings {
     pub(crate) fn migration_secrets(&self) -> Vec<Secret> {
         let values = self.placeholders.values().filter(|value| value.expose().chars().count() >= 4);
         self.secrets.iter().chain(values).cloned().collect()
+    }
+
+    /// The same for a connection that does not wait for locks inside the driver. SQLite's waits for 100 s, whatever
+    /// `PRAGMA busy_timeout` says, for ever by `Timeout=0`, and heeds the first such word alone.
+    pub(crate) fn without_patience(&self) -> Settings {
+        let mut settings = self.clone();
+        if let Target::Odbc(target) = &mut settings.target
+            && target.dialect == Dialect::Sqlite
+        {
+            let string = format!("Timeout=1;{}", target.connection_string.expose());
+            target.connection_string = Secret::new(string);
+        }
+        settings
     }
 
     /// Somebody else's text without our secrets, in whichever spelling they stand in it.

@@ -53,11 +53,9 @@ pub(crate) struct Statement {
     pub(crate) args: Vec<Value>,
     pub(crate) traits: Traits,
     /// What it was made of, where a program has written it.
-    #[cfg_attr(not(feature = "testing"), allow(dead_code, reason = "only a scripted database asks for it"))]
     pub(crate) template: Option<Arc<Template>>,
 }
 
-#[cfg(feature = "testing")]
 impl Statement {
     /// The text as the program wrote it.
     pub(crate) fn source(&self) -> &str {
@@ -65,6 +63,7 @@ impl Statement {
     }
 
     /// The arguments with their names, where the database numbers its parameters.
+    #[cfg(feature = "testing")]
     pub(crate) fn named_args(&self) -> Vec<(Box<str>, Value)> {
         let names = self.template.iter().flat_map(|template| template.names());
         names.map(Box::from).zip(self.args.iter().cloned()).collect()
@@ -135,6 +134,26 @@ pub(crate) fn masked(text: &str, dialect: Dialect) -> String {
         masked.push('…');
     }
     masked
+}
+
+/// A comment of a text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Comment<'a> {
+    /// With its marks.
+    pub(crate) text: &'a str,
+    /// The byte at which it begins.
+    pub(crate) at: usize,
+    /// Whether it stands before everything that the database reads.
+    pub(crate) is_at_head: bool,
+}
+
+/// The comments of a text, in their order.
+pub(crate) fn comments(text: &str, dialect: Dialect) -> impl Iterator<Item = Comment<'_>> {
+    let mut is_at_head = true;
+    lexer::tokens(text, dialect).filter_map(move |token| {
+        is_at_head &= !token.is_significant();
+        (token.kind == lexer::Kind::Comment).then_some(Comment { text: token.text, at: token.at, is_at_head })
+    })
 }
 
 /// What can be told of a text that is not compiled.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 pub use process::ProcessMetrics;
 
+use crate::error::ErrorKind;
 use crate::manager::DatabaseManager;
 use crate::metrics::{self as counts, OperationCounts, Recorder};
 use crate::pool::{self, PoolStatus};
@@ -15,6 +16,13 @@ use crate::pool::{self, PoolStatus};
 /// Everything that is counted in this process, at one moment.
 ///
 /// Counts begin with the pool of a database and end with it.
+///
+/// ```
+/// for database in batchdb::metrics().databases {
+///     let failed: u64 = database.operations.iter().flat_map(|of| &of.errors).map(|error| error.count).sum();
+///     println!("{}: {failed} failed, {} tried again", database.database, database.retries);
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Metrics {
@@ -32,6 +40,9 @@ pub struct DatabaseMetrics {
     pub database: String,
     /// The operations that were called at least once.
     pub operations: Vec<OperationMetrics>,
+    /// How often no connection could be had, by the kind of the error: a pool that is used up, a server that is away, a
+    /// login that is refused. The calls that wanted one are not among the operations, because they did not begin.
+    pub checkout_errors: Vec<ErrorCount>,
     /// Further attempts of calls that had failed.
     pub retries: u64,
     /// Migrations that were applied.
@@ -141,6 +152,7 @@ fn of_pool(recorder: &Recorder, pool: PoolStatus) -> DatabaseMetrics {
     DatabaseMetrics {
         database: pool.database_name.clone(),
         operations: recorder.operations().into_iter().map(of_operation).collect(),
+        checkout_errors: recorder.checkout_errors().iter().map(of_errors).collect(),
         retries: recorder.retries(),
         migrations: recorder.migrations(),
         last_errors: recorder.last_errors().into_iter().map(of_error).collect(),
@@ -151,6 +163,10 @@ fn of_pool(recorder: &Recorder, pool: PoolStatus) -> DatabaseMetrics {
 fn of_error(error: counts::LastError) -> LastError {
     let counts::LastError { at, operation, kind, message } = error;
     LastError { at: at.into(), operation, kind: kind.to_string(), message }
+}
+
+fn of_errors((kind, count): &(ErrorKind, u64)) -> ErrorCount {
+    ErrorCount { kind: kind.to_string(), count: *count }
 }
 
 fn of_operation(of: OperationCounts) -> OperationMetrics {
@@ -167,10 +183,7 @@ fn of_operation(of: OperationCounts) -> OperationMetrics {
     OperationMetrics {
         operation: name,
         calls,
-        errors: errors
-            .iter()
-            .map(|(kind, count)| ErrorCount { kind: kind.to_string(), count: *count })
-            .collect(),
+        errors: errors.iter().map(of_errors).collect(),
         success_percent: millis(100.0 * ratio(calls.saturating_sub(failed), calls.max(1))),
         rows,
         total_ms: millis(durations.total_seconds() * 1e3),

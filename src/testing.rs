@@ -19,7 +19,7 @@ mod test_database;
 pub use crate::fault::{FaultInjector, FaultPoint};
 #[cfg(unix)]
 pub use embedded_postgres::{EmbeddedPostgres, EmbeddedPostgresBuilder};
-pub use fixtures::load_json;
+pub use fixtures::{load_csv, load_json};
 pub use mock::{Expectation, MockAnswer, MockCall, MockDatabase, MockEvent};
 pub use round_trip::assert_round_trip;
 pub use test_database::{TestDatabase, TestDatabaseBuilder};

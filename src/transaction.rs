@@ -62,6 +62,19 @@ impl TransactionOptions {
 ///
 /// It is committed when the closure that was given it returns `Ok`, and rolled back when it returns `Err`
 /// or panics. [`transaction`](Session::transaction) inside a transaction is a savepoint.
+///
+/// ```no_run
+/// use batchdb::{DatabaseManager, Result, Transaction, params};
+///
+/// fn close(tx: &mut Transaction<'_, '_>, id: i64) -> Result<u64> {
+///     tx.execute("INSERT INTO closed (job_id) VALUES (:id)", params! { id: id })?;
+///     tx.execute("DELETE FROM job WHERE id = :id", params! { id: id })
+/// }
+///
+/// let db = DatabaseManager::new("rpa_db")?;
+/// assert_eq!(db.transaction(|tx| close(tx, 7))?, 1); // both, or neither
+/// # Ok::<(), batchdb::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Transaction<'t, 's> {
     session: &'t mut Session<'s>,

@@ -31,6 +31,15 @@ use uuid::Uuid;
 ///
 /// `Debug` prints the kind of the value and not the value, so that a row may be logged by mistake
 /// without publishing anybody's data. Use [`to_json`](Value::to_json) to see what is inside.
+///
+/// ```
+/// use batchdb::Value;
+///
+/// let value = Value::from("hunter2");
+/// assert_eq!((value.as_str(), value.is_null()), (Some("hunter2"), false));
+/// assert!(!format!("{value:?}").contains("hunter2"));
+/// assert_eq!(Value::from(7_i32), Value::from(7_u64)); // an integer is an integer
+/// ```
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value {

@@ -155,6 +155,10 @@ impl Connection for Faulty {
         self.inner.reset(deadline)
     }
 
+    fn driver(&self) -> Option<String> {
+        self.inner.driver()
+    }
+
     fn is_broken(&self) -> bool {
         self.lost || self.inner.is_broken()
     }

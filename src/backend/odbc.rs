@@ -33,6 +33,7 @@ mod flavor;
 mod link;
 mod load;
 mod objects;
+mod probe;
 mod session;
 mod statement;
 mod stream;
@@ -53,6 +54,8 @@ use crate::settings::{OdbcTarget, Secret, Settings, TextParameters};
 use caller::OdbcConnection;
 use link::Gauge;
 use session::Address;
+
+pub(super) use probe::probe;
 
 /// Opens connections through one ODBC driver.
 pub(super) struct OdbcConnector {

@@ -2,6 +2,7 @@
 
 mod abort;
 mod cancel;
+mod certificate;
 mod classify;
 mod connect;
 mod connection;
@@ -9,6 +10,7 @@ mod copy;
 mod decode;
 mod encode;
 mod failure;
+mod probe;
 mod runtime;
 mod spelling;
 mod statements;
@@ -18,3 +20,4 @@ mod verify;
 mod watchdog;
 
 pub(super) use connect::PostgresConnector;
+pub(super) use probe::probe;

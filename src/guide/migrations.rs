@@ -21,8 +21,9 @@
 //! | `R__Survey_summary.sql` | repeatable: applied after all versions, and again whenever its text has changed. For views and functions: `CREATE OR REPLACE` |
 //! | `beforeMigrate.sql`, `afterMigrate.sql` | run around a run that has something to do |
 //!
-//! Any other `.sql` file there is an error: a slip in a name must not keep a migration from being run. Comments at the head
-//! of a file say how it wants to be run:
+//! Any other `.sql` file there is an error, and so is one in a folder inside: neither a slip in a name nor a wrong place may
+//! keep a migration from being run. Comments at the head of a file say how it wants to be run; one that is meant so and has no
+//! colon, stands between `/*` and `*/` or below the first statement is an error with its line:
 //!
 //! ```sql
 //! -- batchdb: no-transaction, timeout=2h
@@ -46,9 +47,12 @@
 //!
 //! Before anything runs, all files are compared with the table `schema_version`, and everything that is wrong is told at
 //! once: misnamed, changed, missing, out of order, a statement that has no place in a transaction. A checkout with other line
-//! ends or a byte order mark is no change. Then the lock is taken, which is a session's, polled, named after its holder when it
-//! is waited for, and gone with its process. Behind a pooler in transaction mode such a lock holds nothing, and the run is
-//! refused.
+//! ends or a byte order mark is no change. A version above all files was applied by a later release: it is told as a warning,
+//! and an earlier release starts all the same. Then the lock is taken, which is a session's, polled, named after its holder when
+//! it is waited for, and gone with its process. Behind a pooler in transaction mode such a lock holds nothing, and whatever
+//! needs it is refused. SQLite has no such locks; there a connection of its own locks a small database beside the file,
+//! `data.db-migrate-lock`, which stays and may be deleted when nobody migrates. Other databases behind ODBC are refused: of
+//! them nobody could promise that a failed file leaves nothing behind.
 //!
 //! Each file and its row are committed together. What the database says meanwhile (`RAISE NOTICE`, `PRINT`) is in the log as
 //! it comes, and each file leaves a line with its duration. `schema_version_history` is only added to: every run, failure,
@@ -63,7 +67,8 @@
 //!
 //! Line and column are those of the file. [`Display`](std::fmt::Display) says the first sentence, which quotes nothing;
 //! [`report`](crate::Error::report) adds the statement and the server's words. A file without a transaction keeps what came
-//! before the failure, and its row says that it failed: nothing runs before that was repaired.
+//! before the failure, and its row says that it failed: nothing runs before that was repaired. As long as it runs its row says
+//! so too, because a program that is killed cannot say it any more; the status tells the two apart by the lock.
 //!
 //! # Looking first
 //!
@@ -89,13 +94,18 @@
 //!
 //! [`repair`](crate::Migrations::repair) changes the history and nothing else, for one version or for all with the same
 //! trouble: what failed is accepted as done, or forgotten and run again; the text that a file has now is accepted; what has lost
-//! its file is forgotten. A version that somebody has made by hand is recorded without being run.
+//! its file is forgotten (the newest version by its name alone: a later release may have it). A version that somebody has made
+//! by hand is recorded without being run. Where an undo without a transaction failed, accepting it as done takes the version
+//! out, and forgetting the attempt leaves it applied.
 //!
 //! # A database that exists
 //!
 //! `db.migrations().baseline("V012")` says that everything up to there is in the database.
 //! [`baseline_from`](crate::Migrations::baseline_from) takes over the history of Flyway, whose checksums are understood, or of
-//! Pyway, whose table may have the name `schema_version`: it is then renamed.
+//! Pyway, whose table may have the name `schema_version`: it is then renamed. Of Flyway's folders and baselines (`B…`) the rows
+//! are taken over; the files have to lie in one folder, without those that begin with `B`. A repeatable migration whose name
+//! has more than 50 characters is left out, with a warning, and applied again under a shorter name. On SQL Server both tools
+//! wrote local time, which becomes UTC by the distance that the server has from it today.
 //!
 //! # One file to deploy
 //!

@@ -125,6 +125,14 @@ impl DatabaseHealth {
 }
 
 /// The health of several databases.
+///
+/// ```no_run
+/// let report = batchdb::health_check_all("rpa1")?;
+/// for database in &report.databases {
+///     println!("{}: {} {:?} ms", database.database_name, database.status, database.response_time_ms);
+/// }
+/// # Ok::<(), batchdb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct HealthReport {

@@ -35,7 +35,7 @@ impl ServerHealth {
     /// # Errors
     ///
     /// What the question gives.
-    pub(super) fn ask(session: &mut Session<'_>) -> Result<Option<ServerHealth>> {
+    pub(crate) fn ask(session: &mut Session<'_>) -> Result<Option<ServerHealth>> {
         if session.dialect()? != Dialect::SqlServer {
             return Ok(None);
         }
@@ -50,7 +50,7 @@ impl ServerHealth {
     }
 
     /// What stands in a job's way that has these settings.
-    pub(super) fn problem(&self, read_only: bool) -> Option<String> {
+    pub(crate) fn problem(&self, read_only: bool) -> Option<String> {
         match &self.state {
             Some(state) if state != "ONLINE" => Some(format!("the database is {state}")),
             _ if !self.writable && !read_only => Some(

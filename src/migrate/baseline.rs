@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::migrate::checksum;
 use crate::migrate::files::{Files, Script};
 use crate::migrate::history::{Action, History, is_pyway, system_user};
-use crate::migrate::name::Id;
+use crate::migrate::name::{Id, MAX_ID};
 use crate::migrate::plan::Applied;
 use crate::migrate::version::Version;
 use crate::row::Row;
@@ -120,7 +120,7 @@ fn foreign(
     if history.columns_of(tx, &path, table)?.is_empty() {
         return Err(Error::migration(format!("there is no table {path}")));
     }
-    let utc = history.utc(time);
+    let utc = history.utc_of_others(time);
     tx.execute_query(&format!("SELECT {columns}, {utc} AS done_at FROM {path} ORDER BY installed_rank"), ())
 }
 
@@ -147,32 +147,37 @@ fn pyway_rows(tx: &mut Session<'_>, history: &History) -> Result<Vec<Row>> {
 fn flyway(rows: &[Row], files: &Files) -> Result<Vec<Applied>> {
     let mut kept: Vec<Applied> = Vec::new();
     for row in rows {
-        let (kind, script): (String, String) = (row.get("type")?, row.get("script")?);
-        let version: Option<String> = row.get("version")?;
-        let id = match &version {
-            Some(version) => Version::parse(version).map(Id::Version),
-            None => script.strip_suffix(".sql").and_then(Id::parse),
-        };
+        let (kind, path): (String, String) = (row.get("type")?, row.get("script")?);
         // Flyway notes the schemas that it made itself, under a type of their own.
         if kind == "SCHEMA" {
             continue;
         }
+        // It keeps the folders inside its folder.
+        let script = path.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+        let id = match row.get::<Option<String>>("version")? {
+            Some(version) => Version::parse(&version).map(Id::Version),
+            None => script.strip_suffix(".sql").and_then(Id::parse),
+        };
         let Some(id) = id else {
             return Err(Error::migration(format!(
-                "Flyway's row of \"{script}\" has no version that is known here"
+                "Flyway's row of \"{path}\" has no version that is known here"
             )));
         };
-        kept.retain(|earlier| earlier.id != id);
-        if matches!(kind.as_str(), "DELETE" | "UNDO_SQL" | "UNDO_JDBC" | "UNDO_SCRIPT") {
+        if id.stored().chars().count() > MAX_ID {
+            log::warn!(
+                "\"{path}\" is left out: its name has more than {MAX_ID} characters; give the file a shorter one, by which it is applied again"
+            );
             continue;
         }
-        if !row.get::<bool>("success")? {
-            return Err(Error::migration(format!("\"{script}\" failed under Flyway"))
-                .with_hint("repair it there first: `flyway repair`"));
+        let success: bool = row.get("success")?;
+        kept.retain(|earlier| earlier.id != id);
+        if success && matches!(kind.as_str(), "DELETE" | "UNDO_SQL" | "UNDO_JDBC" | "UNDO_SCRIPT") {
+            continue;
         }
         let crc32: Option<i32> = row.get("checksum")?;
         kept.push(Applied {
-            is_baseline: kind == "BASELINE",
+            // `BASELINE` is the command's; `SQL_BASELINE` and its like are of files `B…`, for databases without anything.
+            is_baseline: kind.ends_with("BASELINE"),
             description: row.get("description")?,
             sha256: same_text(files.find(&id), |script| Some(script.checksum.crc32) == crc32),
             id,
@@ -182,10 +187,14 @@ fn flyway(rows: &[Row], files: &Files) -> Result<Vec<Applied>> {
             installed_by: row.get("installed_by")?,
             installed_on: row.get("done_at")?,
             execution_time: row.get("execution_time")?,
-            success: true,
+            success,
         });
     }
-    Ok(kept)
+    match kept.iter().find(|row| !row.success) {
+        Some(failed) => Err(Error::migration(format!("\"{}\" failed under Flyway", failed.file))
+            .with_hint("repair it there first: `flyway repair`")),
+        None => Ok(kept),
+    }
 }
 
 /// Pyway's checksum is of the bytes, as the file was checked out when it was applied.
@@ -273,6 +282,46 @@ mod tests {
         assert_eq!(rows[0].sha256.as_ref(), Some(&files.versioned[0].checksum.sha256));
         assert_eq!((&rows[1].sha256, rows[1].crc32), (&None, Some(1)));
         assert_eq!(rows[2].crc32, Some(6));
+    }
+
+    fn taken_over(rows: &[Row]) -> Result<Vec<String>> {
+        let rows = flyway(rows, &Files::default())?;
+        Ok(rows.iter().map(|row| format!("{} {} {}", row.id.stored(), row.name(), row.is_baseline)).collect())
+    }
+
+    #[test]
+    fn baselines_of_every_kind_folders_and_long_names_of_flyway_are_understood() {
+        let long = format!("views/R__{}.sql", "x".repeat(60));
+        let rows = [
+            flyway_row(1, Some("5"), "SQL_BASELINE", "2025/B5__all.sql", Some(1)),
+            flyway_row(2, Some("6"), "SQL", "2026\\01/V6__b.sql", Some(2)),
+            flyway_row(3, None, "SQL", "views/R__v.sql", Some(3)),
+            flyway_row(4, None, "SQL", &long, Some(4)),
+        ];
+        assert_eq!(taken_over(&rows).unwrap(), ["5 V5 true", "6 V6 false", "R__v R__v false"]);
+        let rows = [flyway_row(1, Some("3"), "BASELINE", "<< Flyway Baseline >>", None)];
+        assert_eq!(taken_over(&rows).unwrap(), ["3 V3 true"]);
+    }
+
+    #[test]
+    fn an_undo_that_failed_is_no_undo() {
+        let undo = |success: bool| {
+            Row::from_pairs(
+                flyway_row(2, Some("1"), "UNDO_SQL", "U1__a.sql", None)
+                    .columns()
+                    .map(str::to_owned)
+                    .zip(flyway_row(2, Some("1"), "UNDO_SQL", "U1__a.sql", None).values().to_vec())
+                    .map(|(column, value)| {
+                        let value = if column == "success" { Value::Bool(success) } else { value };
+                        (column, value)
+                    }),
+            )
+        };
+        let applied = || flyway_row(1, Some("1"), "SQL", "V1__a.sql", None);
+        assert_eq!(taken_over(&[applied(), undo(true)]).unwrap(), Vec::<String>::new());
+        let error = taken_over(&[applied(), undo(false)]).unwrap_err().to_string();
+        assert!(error.contains("\"U1__a.sql\" failed under Flyway"), "{error}");
+        assert_eq!(taken_over(&[applied(), undo(false), undo(true), applied()]).unwrap(), ["1 V1 false"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::dialect::Dialect;
+use crate::migrate::directives;
 use crate::migrate::files::Script;
 use crate::migrate::problem::Problem;
 use crate::migrate::text::Text;
@@ -39,7 +40,9 @@ pub(crate) fn problems_of(
         line: *line,
         reason: reason.clone(),
     };
-    let mut problems: Vec<Problem> = script.directives.wrong.iter().map(directive).collect();
+    let misplaced = directives::misplaced(&script.text, dialect);
+    let mut problems: Vec<Problem> =
+        script.directives.wrong.iter().chain(&misplaced).map(directive).collect();
     let text = match text_of(script, placeholders) {
         Ok(text) => text,
         Err(missing) => {

@@ -2,7 +2,6 @@
 //!
 //! `schema_version` has the specification's columns and `checksum_sha256`; `schema_version_history` is only added to.
 
-mod claim;
 mod tables;
 
 use std::env;
@@ -102,9 +101,9 @@ impl History {
         format!("{schema}{}", self.engine.dialect().quote(table))
     }
 
-    /// A column that holds a point in time, as text in UTC.
-    pub(crate) fn utc(&self, column: &str) -> String {
-        self.tables.utc(column)
+    /// A column of another tool's that holds a point in time, as text in UTC.
+    pub(crate) fn utc_of_others(&self, column: &str) -> String {
+        self.tables.utc_of_others(column)
     }
 
     /// The rows, in the order in which they were made. A table that does not exist has none, and is not

@@ -1,34 +1,45 @@
-//! One runner at a time: a lock of the session, held around a whole run.
-//!
-//! Behind a pooler that hands the server's sessions around by transaction it is weak; then the primary key of the
-//! history still lets only one of two runners commit a version.
+//! One runner at a time: a lock that is held around a whole run, and freed however its process ends.
 
-use crate::advisory::AdvisoryLock;
+mod sqlite;
+
+use crate::advisory::{AdvisoryLock, Polled};
 use crate::deadline::Deadline;
 use crate::error::Result;
+use crate::manager::DatabaseManager;
 use crate::migrate::history::History;
+use crate::migrate::pooler;
 use crate::session::Session;
+use sqlite::FileLock;
 
 /// Runs `work` while the lock is held, and frees it whatever `work` returns.
 ///
 /// # Errors
 ///
-/// `Timeout(Lock)` when the lock was not free before `deadline`; it names the holder. Those of `work`.
-pub(crate) fn hold<R>(
-    session: &mut Session<'_>,
+/// `Timeout(Lock)` when the lock was not free before `deadline`; it names the holder. `Migration` behind a pooler that
+/// leaves no session to the lock. Those of `work`.
+pub(crate) fn hold<'s, R>(
+    manager: &DatabaseManager,
+    session: &mut Session<'s>,
     history: &History,
     deadline: Deadline,
-    work: impl FnOnce(&mut Session<'_>) -> Result<R>,
+    work: impl FnOnce(&mut Session<'s>) -> Result<R>,
 ) -> Result<R> {
-    // SQLite has no such lock: each migration claims the file for itself.
-    let Some(lock) = lock_of(history) else { return work(session) };
+    pooler::refuse(manager, history.engine(), session)?;
+    let Some(lock) = lock_of(history) else {
+        return match FileLock::of(session)? {
+            Some(lock) => lock.hold(manager, deadline, || work(session)),
+            // Nobody else has a database in memory.
+            None => work(session),
+        };
+    };
     lock.acquire(session, deadline)?;
     let outcome = work(session);
-    let why = match lock.release(session) {
+    let usual = session.set_limit(manager.settings().timeout);
+    let released = lock.release(session);
+    session.set_limit(usual);
+    let why = match released {
         Ok(true) => return outcome,
-        Ok(false) => "the session did not hold it any more; connect to the server itself, \
-                      not through a pooler in transaction mode"
-            .to_owned(),
+        Ok(false) => "the session did not hold it any more".to_owned(),
         Err(error) => error.to_string(),
     };
     // The lock ends with the session. After a failure the session is often gone already.
@@ -39,10 +50,26 @@ pub(crate) fn hold<R>(
     outcome
 }
 
+/// Whether somebody holds the lock now: where that cannot be told, nobody.
+pub(crate) fn is_held(manager: &DatabaseManager, session: &mut Session<'_>, history: &History) -> bool {
+    let held = match lock_of(history) {
+        Some(lock) => lock.is_taken(session),
+        None => FileLock::of(session).and_then(|lock| lock.map_or(Ok(false), |lock| lock.is_taken(manager))),
+    };
+    held.unwrap_or_else(|error| {
+        let database = manager.name();
+        log::debug!(database; "{database}: whether migrations are being run could not be told: {error}");
+        false
+    })
+}
+
 fn lock_of(history: &History) -> Option<AdvisoryLock> {
     let seed = format!("batchdb migrations {}", history.table());
-    AdvisoryLock::new(history.engine(), "the lock of the migrations".to_owned(), &seed, "batchdb-migrate-")
+    AdvisoryLock::new(history.engine(), TITLE.to_owned(), &seed, "batchdb-migrate-")
 }
+
+/// How messages call it.
+const TITLE: &str = "the lock of the migrations";
 
 #[cfg(test)]
 mod tests {

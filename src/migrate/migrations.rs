@@ -13,11 +13,12 @@ use crate::manager::DatabaseManager;
 use crate::migrate::baseline::{self, ForeignHistory};
 use crate::migrate::check;
 use crate::migrate::create;
+use crate::migrate::files::Files;
 use crate::migrate::history::History;
 use crate::migrate::lock;
 use crate::migrate::name::Id;
-use crate::migrate::plan;
-use crate::migrate::problem::refusal;
+use crate::migrate::plan::{self, Applied};
+use crate::migrate::problem::{self, Problem, refusal};
 use crate::migrate::repair::{self, Repair, RepairReport};
 use crate::migrate::run::{self, Request, read_files};
 use crate::migrate::status::{
@@ -164,8 +165,8 @@ impl<'m> Migrations<'m> {
         self.call("validate_migrations", |session| {
             let files = read_files(settings)?;
             let history = History::locate(session)?;
-            let rows = history.read(session)?;
-            let mut problems = plan::findings(&files, &rows);
+            let (rows, running) = self.looked_at(session, &history)?;
+            let mut problems = findings(&files, &rows, running);
             let dialect = history.engine().dialect();
             let others = files.undo.iter().chain(&files.before).chain(&files.after);
             for script in plan::pending(&files, &rows).chain(others) {
@@ -190,12 +191,13 @@ impl<'m> Migrations<'m> {
             if !files.problems.is_empty() {
                 return Err(refusal(&files.problems));
             }
-            let rows = History::locate(session)?.read(session)?;
-            let findings = plan::findings(&files, &rows);
-            for problem in findings.iter().filter(|problem| problem.kind().is_problem()) {
+            let history = History::locate(session)?;
+            let (rows, running) = self.looked_at(session, &history)?;
+            let found = findings(&files, &rows, running);
+            for problem in found.iter().filter(|problem| problem.kind().is_problem()) {
                 log::warn!(database:% = settings.database; "{}: {problem}", settings.database);
             }
-            Ok(MigrationStatus::of(&files, &rows))
+            Ok(MigrationStatus::of(&files, &rows, running, &found))
         })
     }
 
@@ -288,6 +290,19 @@ impl<'m> Migrations<'m> {
         create::create(&settings.migrations_dir, &files, description, undo).map_err(named)
     }
 
+    /// The rows, and whether one that did not come to its end is being run now.
+    fn looked_at(&self, session: &mut Session<'_>, history: &History) -> Result<(Vec<Applied>, bool)> {
+        let rows = history.read(session)?;
+        if rows.iter().all(|row| row.success) {
+            return Ok((rows, false));
+        }
+        match lock::is_held(self.manager, session, history) {
+            true => Ok((rows, true)),
+            // It may have come to its end in between.
+            false => Ok((history.read(session)?, false)),
+        }
+    }
+
     fn version(&self) -> Result<Option<Version>> {
         self.to.as_deref().map(parse_version).transpose()
     }
@@ -328,7 +343,7 @@ impl<'m> Migrations<'m> {
             let usual = session.set_limit(repair::LIMIT);
             let deadline = Deadline::after(Instant::now(), self.wait_limit()).earlier(context::deadline());
             let outcome = History::locate(session).and_then(|history| {
-                lock::hold(session, &history, deadline, |session| work(session, &history))
+                lock::hold(self.manager, session, &history, deadline, |session| work(session, &history))
             });
             session.set_limit(usual);
             outcome
@@ -369,6 +384,11 @@ impl<'m> Migrations<'m> {
         );
         Ok(report)
     }
+}
+
+fn findings(files: &Files, rows: &[Applied], running: bool) -> Vec<Problem> {
+    let found = plan::findings(files, rows);
+    if running { problem::while_running(found) } else { found }
 }
 
 fn parse_version(text: &str) -> Result<Version> {

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::migrate::version::Version;
 
 /// The widths of the history's columns.
-const MAX_VERSION: usize = 50;
+pub(crate) const MAX_ID: usize = 50;
 const MAX_DESCRIPTION: usize = 200;
 
 /// What the history calls a migration: its key among all of a database.
@@ -85,6 +85,9 @@ pub(crate) fn parse(file: &str) -> Name {
         }
         _ => (),
     }
+    if stem.starts_with('B') && stem.contains("__") {
+        return Name::Misnamed("files that begin with B are Flyway's baselines, which are not run here");
+    }
     let Some(kind) = stem.chars().next().filter(|first| matches!(first, 'V' | 'U' | 'R')) else {
         return Name::Misnamed("it does not begin with a capital V, U or R");
     };
@@ -100,9 +103,7 @@ pub(crate) fn parse(file: &str) -> Name {
     }
     if kind == 'R' {
         return match version {
-            "" if stem.chars().count() <= MAX_VERSION => {
-                Name::Repeatable { id: stem.to_owned(), description }
-            }
+            "" if stem.chars().count() <= MAX_ID => Name::Repeatable { id: stem.to_owned(), description },
             "" => Name::Misnamed("the name is longer than 50 characters"),
             _ => Name::Misnamed("a repeatable migration has no version"),
         };
@@ -110,7 +111,7 @@ pub(crate) fn parse(file: &str) -> Name {
     let Some(version) = Version::parse(version) else {
         return Name::Misnamed("the version is not made of numbers divided by dots or underscores");
     };
-    if version.stored().len() > MAX_VERSION {
+    if version.stored().len() > MAX_ID {
         return Name::Misnamed("the version is longer than 50 characters");
     }
     match kind {
@@ -183,6 +184,7 @@ mod tests {
             "beforemigrate.sql",
             "é__x.sql",
             ".sql.sql",
+            "B5__all.sql",
             &long,
             &deep,
             &wide,

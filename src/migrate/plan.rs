@@ -32,7 +32,7 @@ impl Applied {
     /// The version as the file's name spelled it.
     pub(crate) fn name(&self) -> String {
         match (&self.id, self.file.split_once("__")) {
-            (Id::Version(_), Some((name, _))) => name.to_owned(),
+            (Id::Version(_), Some((name, _))) if name.starts_with('V') => name.to_owned(),
             (id, _) => id.to_string(),
         }
     }

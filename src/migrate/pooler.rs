@@ -1,34 +1,44 @@
 //! Telling a pooler that hands the server's sessions around by transaction (PgBouncer): behind it the lock of the
 //! migrations belongs to whoever comes next, and so holds nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::manager::DatabaseManager;
 use crate::session::Session;
 
-/// How long a second connection is waited for: others may wait for the same.
+/// How long the second connection may take.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// How often it is looked: another client of the pooler may come in between and hide what it does.
+const LOOKS: usize = 3;
 
 /// Refuses a connection that does not have a session of the server to itself.
 ///
 /// Nothing that a pooler says of itself is of any use. But between two transactions it takes the server's session away
 /// and gives it to the next who begins one; a second connection of ours, while the first is idle, is that next one: then
-/// it has the first one's session, or has pushed it to another.
+/// it has the first one's session, or has pushed it to another. That connection is made for this, because the pool may
+/// have no place for it.
 ///
 /// # Errors
 ///
-/// `Migration`, with the remedy. That a second connection cannot be had is none.
+/// `Migration`, with the remedy. That a second connection cannot be had is none, and told in the log.
 pub(crate) fn refuse(manager: &DatabaseManager, engine: Engine, session: &mut Session<'_>) -> Result<()> {
-    let pool = manager.pool_status();
-    let is_full = pool.checked_out >= pool.pool_size + pool.max_overflow;
-    if engine != Engine::Postgres || is_full {
+    if engine != Engine::Postgres {
         return Ok(());
     }
-    let first = process(session)?;
-    let shared = manager.with_deadline(LIMIT).session_without_hook(|other| {
-        other.transaction(|tx| Ok::<_, Error>(process(tx)? == first || process(session)? != first))
+    let limit = LIMIT.min(session.whole().left(Instant::now()));
+    let shared = manager.apart()?.with_deadline(limit).session_without_hook(|other| {
+        for _ in 0..LOOKS {
+            let first = process(session)?;
+            let moved = other
+                .transaction(|tx| Ok::<_, Error>(process(tx)? == first || process(session)? != first))?;
+            if moved {
+                return Ok(true);
+            }
+        }
+        Ok::<_, Error>(false)
     });
     match shared {
         Ok(false) => Ok(()),
@@ -38,7 +48,10 @@ pub(crate) fn refuse(manager: &DatabaseManager, engine: Engine, session: &mut Se
         .with_hint("give the migrations a connection string of the server itself, or of a pool in session mode")),
         Err(error) => {
             let database = manager.name();
-            log::debug!(database; "{database}: whether there is a pooler could not be told: {error}");
+            log::warn!(
+                database;
+                "{database}: no second connection could be had, by which a pooler in transaction mode would be told: {error}"
+            );
             Ok(())
         }
     }

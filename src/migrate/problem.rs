@@ -29,6 +29,8 @@ pub(crate) enum Problem {
     OutOfOrder { file: String, newest: String },
     /// The history says that the migration did not come to its end.
     Failed { file: String },
+    /// The same, while somebody runs migrations.
+    Running { file: String },
     /// The text cannot be cut into statements.
     Unreadable { file: String, reason: String },
     /// The file begins or ends a transaction itself.
@@ -39,7 +41,7 @@ pub(crate) enum Problem {
     FromClient { file: String, line: usize },
     /// The statement goes over to another database.
     OtherDatabase { file: String, line: usize },
-    /// A directive at the head of the file is wrong.
+    /// A directive of the file is wrong, or stands in the wrong place.
     Directive { file: String, line: usize, reason: String },
     /// The settings have no value for a placeholder.
     Placeholder { file: String, name: String },
@@ -76,6 +78,8 @@ pub enum FindingKind {
     OutOfOrder,
     /// A migration did not come to its end, and was not repaired.
     Failed,
+    /// A migration without a transaction is being run now. No problem: another run waits for it.
+    Running,
     /// The file cannot be run as it is: its text has no end, or a statement that has no place in it.
     Unfit,
     /// The settings have no value for a placeholder.
@@ -94,7 +98,11 @@ impl FindingKind {
     pub fn is_problem(self) -> bool {
         !matches!(
             self,
-            FindingKind::Pending | FindingKind::UndoMissing | FindingKind::Gap | FindingKind::Future
+            FindingKind::Pending
+                | FindingKind::Running
+                | FindingKind::UndoMissing
+                | FindingKind::Gap
+                | FindingKind::Future
         )
     }
 }
@@ -112,6 +120,7 @@ impl Problem {
             Problem::Subfolder { .. } => FindingKind::Subfolder,
             Problem::OutOfOrder { .. } => FindingKind::OutOfOrder,
             Problem::Failed { .. } => FindingKind::Failed,
+            Problem::Running { .. } => FindingKind::Running,
             Problem::Unreadable { .. }
             | Problem::TransactionControl { .. }
             | Problem::OutsideOnly { .. }
@@ -138,6 +147,7 @@ impl Problem {
             | Problem::Subfolder { file }
             | Problem::OutOfOrder { file, .. }
             | Problem::Failed { file }
+            | Problem::Running { file }
             | Problem::Unreadable { file, .. }
             | Problem::TransactionControl { file, .. }
             | Problem::OutsideOnly { file, .. }
@@ -197,9 +207,10 @@ impl fmt::Display for Problem {
             ),
             Problem::Failed { file } => write!(
                 f,
-                "\"{file}\" did not come to its end: it failed, its program was killed, or another one runs it now; \
+                "\"{file}\" did not come to its end: it failed, or its program was killed; \
                  look at what it has done, then `repair`: accept it as done, or have it forgotten and run again"
             ),
+            Problem::Running { file } => write!(f, "\"{file}\" is being run now, without a transaction"),
             Problem::Unreadable { file, reason } => write!(f, "\"{file}\" cannot be read: {reason}"),
             Problem::TransactionControl { file, line } => write!(
                 f,
@@ -222,7 +233,7 @@ impl fmt::Display for Problem {
                  statement into the migrations of that database"
             ),
             Problem::Directive { file, line, reason } => {
-                write!(f, "\"{file}\" line {line}, after `batchdb:`: {reason}")
+                write!(f, "\"{file}\" line {line}, the directive of `batchdb`: {reason}")
             }
             Problem::Placeholder { file, name } => write!(
                 f,
@@ -237,6 +248,15 @@ impl fmt::Display for Problem {
             ),
         }
     }
+}
+
+/// The same, where somebody holds the lock of the migrations: what has not come to its end is on its way there.
+pub(crate) fn while_running(problems: Vec<Problem>) -> Vec<Problem> {
+    let told = |problem| match problem {
+        Problem::Failed { file } => Problem::Running { file },
+        other => other,
+    };
+    problems.into_iter().map(told).collect()
 }
 
 /// One error for all of them, so that one look at the log is enough to mend everything.

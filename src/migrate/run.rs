@@ -1,10 +1,10 @@
 //! A run: up, down, or as a rehearsal. Files and history are checked before anything runs, and once more under the lock.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::context;
 use crate::deadline::Deadline;
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::manager::DatabaseManager;
 use crate::migrate::adapter;
@@ -13,8 +13,7 @@ use crate::migrate::check;
 use crate::migrate::files::{self, Files, Script};
 use crate::migrate::history::History;
 use crate::migrate::lock;
-use crate::migrate::plan::{self, Applied, Plan, Step};
-use crate::migrate::pooler;
+use crate::migrate::plan::{self, Applied, Plan};
 use crate::migrate::problem::refusal;
 use crate::migrate::status::{AppliedMigration, MigrationProgress, MigrationReport};
 use crate::migrate::version::Version;
@@ -109,14 +108,10 @@ pub(crate) fn up(
     if nothing_to_do && rows.iter().all(|row| row.success) {
         return Ok(report(&rows));
     }
-    pooler::refuse(manager, history.engine(), session)?;
-    let mut run = Run { runner: Runner { settings, history: &history }, request, done: Vec::new() };
+    let mut run = Run::new(manager, &history, request);
     // What is reported is read under the lock: a session that does not get rid of it is closed.
-    let rows = lock::hold(session, &history, request.lock_deadline(), |session| {
-        history.prepare(session)?;
-        let rows = history.read(session)?;
-        let plan = plan::up(&files, &rows, to).map_err(|problems| refusal(&problems))?;
-        run.up(session, &files, &plan, &rows)?;
+    let rows = lock::hold(manager, session, &history, request.lock_deadline(), |session| {
+        run.up(session, &files)?;
         history.read(session)
     })?;
     Ok(MigrationReport { applied: run.done, ..report(&rows) })
@@ -132,29 +127,25 @@ pub(crate) fn rehearse(
     let files = read_files(settings)?;
     let history = History::locate(session)?;
     let rows = history.read(session)?;
-    let to = request.to.as_ref();
-    checked(&files, &without_failures(&rows), &history, settings, to)?;
-    pooler::refuse(manager, history.engine(), session)?;
-    let runner = Runner { settings, history: &history };
-    let rehearsed = lock::hold(session, &history, request.lock_deadline(), |session| {
+    checked(&files, &without_failures(&rows), &history, settings, request.to.as_ref())?;
+    let mut run = Run { is_rehearsal: true, ..Run::new(manager, &history, request) };
+    lock::hold(manager, session, &history, request.lock_deadline(), |session| {
         let outcome = session.transaction(|tx| {
-            history.prepare(tx)?;
-            let rows = history.read(tx)?;
-            let plan = plan::up(&files, &rows, to).map_err(|problems| refusal(&problems))?;
-            rehearse_all(tx, runner, &files, &plan, &rows, request)
+            run.up(tx, &files)?;
+            refuse_at_commit(tx, history.engine())?;
+            Err::<(), _>(Rehearsed::Done)
         });
         match outcome {
-            Err(Rehearsed::Done(report)) => Ok(*report),
+            Ok(()) | Err(Rehearsed::Done) => Ok(()),
             Err(Rehearsed::Failed(error)) => Err(error),
-            Ok(never) => match never {},
         }
     })?;
-    Ok(MigrationReport { current_version: report(&rows).current_version, ..rehearsed })
+    Ok(MigrationReport { applied: run.done, not_rehearsed: run.left_out, ..report(&rows) })
 }
 
 /// How a rehearsal ends: in either way the transaction is rolled back.
 enum Rehearsed {
-    Done(Box<MigrationReport>),
+    Done,
     Failed(Error),
 }
 
@@ -164,52 +155,16 @@ impl From<Error> for Rehearsed {
     }
 }
 
-fn rehearse_all(
-    tx: &mut Session<'_>,
-    runner: Runner<'_>,
-    files: &Files,
-    plan: &Plan<'_>,
-    rows: &[Applied],
-    request: &Request<'_>,
-) -> std::result::Result<std::convert::Infallible, Rehearsed> {
-    let mut report = MigrationReport::default();
-    let steps: Vec<Step<'_>> = plan.pending().collect();
-    let last = last_rank(rows);
-    let callbacks = |script: &Option<Script>| if steps.is_empty() { None } else { script.clone() };
-    let (before, after) = (callbacks(&files.before), callbacks(&files.after));
-    let mut rehearse = |script: &Script, purpose| -> Result<Option<Duration>> {
-        if script.directives.no_transaction {
-            report.not_rehearsed.push(script.file.clone());
-            return Ok(None);
-        }
-        runner.rehearse(tx, script, purpose).map(Some)
-    };
-    if let Some(script) = &before {
-        rehearse(script, Purpose::Callback)?;
+/// Checks what a commit would check.
+fn refuse_at_commit(tx: &mut Session<'_>, engine: Engine) -> Result<()> {
+    if engine != Engine::Postgres {
+        return Ok(());
     }
-    let mut applied = Vec::new();
-    for (number, step) in (1..).zip(&steps) {
-        let rank = last + number as i64;
-        let progress = Counted { request, number, total: steps.len() };
-        progress.tell(step.script, None);
-        if let Some(took) = rehearse(step.script, Purpose::Apply { rank, again: step.row.is_some() })? {
-            progress.tell(step.script, Some(took));
-            applied.push(done(step.script, took));
-        }
-    }
-    if let Some(script) = &after {
-        rehearse(script, Purpose::Callback)?;
-    }
-    if runner.history.engine() == crate::engine::Engine::Postgres {
-        // What a commit would check.
-        tx.run_script("SET CONSTRAINTS ALL IMMEDIATE").map_err(|error| {
-            Error::migration("a constraint that is checked at the commit refuses what the files have done")
-                .with_codes(error.sqlstate(), None)
-                .with_source(error)
-        })?;
-    }
-    report.applied = applied;
-    Err(Rehearsed::Done(Box::new(report)))
+    tx.run_script("SET CONSTRAINTS ALL IMMEDIATE").map_err(|error| {
+        Error::migration("a constraint that is checked at the commit refuses what the files have done")
+            .with_codes(error.sqlstate(), None)
+            .with_source(error)
+    })
 }
 
 /// Undoes the versions above that of the request, the newest first.
@@ -221,30 +176,12 @@ pub(crate) fn down(
     let settings = manager.settings();
     let files = read_files(settings)?;
     let history = History::locate(session)?;
-    let has = |rows: &[Applied], version: &Version| rows.iter().any(|row| row.id.version() == Some(version));
-    // 0 is before all versions, unless it is one of them.
-    let target =
-        |rows: &[Applied]| request.to.as_ref().filter(|to| to.counting_number() != Some(0) || has(rows, to));
-    let plan = |rows: &[Applied]| -> Result<()> {
-        let to = target(rows);
-        if let Some(unknown) = to.filter(|to| !has(rows, to)) {
-            return Err(Error::migration(format!("the version {unknown} was not applied"))
-                .with_hint("name the version that is to be the last one, or 0 for none"));
-        }
-        let plan = plan::down(&files, rows, to).map_err(|problems| refusal(&problems))?;
-        let texts = plan.steps.iter().map(|step| step.script);
-        let dialect = history.engine().dialect();
-        let problems: Vec<_> =
-            texts.flat_map(|script| check::problems_of(script, dialect, &settings.placeholders)).collect();
-        if problems.is_empty() { Ok(()) } else { Err(refusal(&problems)) }
-    };
-    plan(&without_failures(&history.read(session)?))?;
-    pooler::refuse(manager, history.engine(), session)?;
-    let mut run = Run { runner: Runner { settings, history: &history }, request, done: Vec::new() };
-    let rows = lock::hold(session, &history, request.lock_deadline(), |session| {
+    let to = request.to.as_ref();
+    checked_down(&files, &without_failures(&history.read(session)?), &history, settings, to)?;
+    let mut run = Run::new(manager, &history, request);
+    let rows = lock::hold(manager, session, &history, request.lock_deadline(), |session| {
         let rows = history.read(session)?;
-        plan(&rows)?;
-        let plan = plan::down(&files, &rows, target(&rows)).map_err(|problems| refusal(&problems))?;
+        let plan = checked_down(&files, &rows, &history, settings, to)?;
         if plan.steps.is_empty() {
             return Ok(rows);
         }
@@ -255,32 +192,62 @@ pub(crate) fn down(
     Ok(MigrationReport { undone: run.done, ..report(&rows) })
 }
 
+/// The plan of the way down, when nothing speaks against it.
+fn checked_down<'f>(
+    files: &'f Files,
+    rows: &'f [Applied],
+    history: &History,
+    settings: &Settings,
+    to: Option<&Version>,
+) -> Result<Plan<'f>> {
+    let has = |version: &Version| rows.iter().any(|row| row.id.version() == Some(version));
+    // 0 is before all versions, unless it is one of them.
+    let to = to.filter(|to| to.counting_number() != Some(0) || has(to));
+    if let Some(unknown) = to.filter(|to| !has(to)) {
+        return Err(Error::migration(format!("the version {unknown} was not applied"))
+            .with_hint("name the version that is to be the last one, or 0 for none"));
+    }
+    let plan = plan::down(files, rows, to).map_err(|problems| refusal(&problems))?;
+    let texts = plan.steps.iter().map(|step| step.script);
+    let dialect = history.engine().dialect();
+    let problems: Vec<_> =
+        texts.flat_map(|script| check::problems_of(script, dialect, &settings.placeholders)).collect();
+    if problems.is_empty() { Ok(plan) } else { Err(refusal(&problems)) }
+}
+
 /// A run under the lock.
 struct Run<'a> {
     runner: Runner<'a>,
     request: &'a Request<'a>,
+    /// All of it is one transaction, which is rolled back.
+    is_rehearsal: bool,
     done: Vec<AppliedMigration>,
+    /// What a rehearsal could not run.
+    left_out: Vec<String>,
 }
 
-impl Run<'_> {
-    fn up(
-        &mut self,
-        session: &mut Session<'_>,
-        files: &Files,
-        plan: &Plan<'_>,
-        rows: &[Applied],
-    ) -> Result<()> {
+impl<'a> Run<'a> {
+    fn new(manager: &'a DatabaseManager, history: &'a History, request: &'a Request<'a>) -> Run<'a> {
+        let runner = Runner { manager, history };
+        Run { runner, request, is_rehearsal: false, done: Vec::new(), left_out: Vec::new() }
+    }
+
+    fn up(&mut self, session: &mut Session<'_>, files: &Files) -> Result<()> {
+        let history = self.runner.history;
+        history.prepare(session)?;
+        let rows = history.read(session)?;
+        let plan = plan::up(files, &rows, self.request.to.as_ref()).map_err(|problems| refusal(&problems))?;
         let total = plan.pending().count();
         if total == 0 {
             return Ok(());
         }
         let database = self.database();
         for warning in &plan.warnings {
-            log::warn!(database:% = database; "{database}: {warning}");
+            log::warn!(database; "{database}: {warning}");
         }
         self.callback(session, files.before.as_ref())?;
-        let (mut rank, mut number) = (last_rank(rows), 0);
-        adapter::up(plan, &mut |step| {
+        let (mut rank, mut number) = (last_rank(&rows), 0);
+        adapter::up(&plan, &mut |step| {
             (rank, number) = (rank + 1, number + 1);
             let purpose = Purpose::Apply { rank, again: step.row.is_some() };
             self.one(session, step.script, purpose, number, total)
@@ -306,33 +273,53 @@ impl Run<'_> {
         total: usize,
     ) -> Result<()> {
         let progress = Counted { request: self.request, number, total };
-        let (database, file) = (self.database(), &*script.file);
         progress.tell(script, None);
-        let Some(took) = self.runner.run(session, script, purpose)? else {
-            log::info!(database:% = database, file; "{database}: {file}: another runner was faster");
-            return Ok(());
-        };
+        let Some(took) = self.run(session, script, purpose)? else { return Ok(()) };
         progress.tell(script, Some(took));
-        let verb = if matches!(purpose, Purpose::Undo { .. }) { "has undone its version" } else { "applied" };
+        let verb = match purpose {
+            _ if self.is_rehearsal => "was rehearsed",
+            Purpose::Undo { .. } => "has undone its version",
+            _ => "applied",
+        };
+        let (database, file) = (self.database(), &*script.file);
         log::info!(
-            database:% = database, file, duration_ms = millis(took);
+            database, file, duration_ms = millis(took);
             "{database}: {file} {verb} in {took:.1?} ({number} of {total})"
         );
-        session.count_migration();
+        if !self.is_rehearsal {
+            session.count_migration();
+        }
         self.done.push(done(script, took));
         Ok(())
     }
 
-    fn callback(&self, session: &mut Session<'_>, script: Option<&Script>) -> Result<()> {
+    fn callback(&mut self, session: &mut Session<'_>, script: Option<&Script>) -> Result<()> {
         let Some(script) = script else { return Ok(()) };
-        let took = self.runner.run(session, script, Purpose::Callback)?.unwrap_or_default();
+        let Some(took) = self.run(session, script, Purpose::Callback)? else { return Ok(()) };
         let (database, file) = (self.database(), &*script.file);
-        log::info!(database:% = database, file, duration_ms = millis(took); "{database}: {file} ran in {took:.1?}");
+        log::info!(database, file, duration_ms = millis(took); "{database}: {file} ran in {took:.1?}");
         Ok(())
     }
 
-    fn database(&self) -> Arc<str> {
-        Arc::clone(&self.runner.settings.database)
+    /// Runs one file. `None`: a rehearsal cannot.
+    fn run(
+        &mut self,
+        session: &mut Session<'_>,
+        script: &Script,
+        purpose: Purpose<'_>,
+    ) -> Result<Option<Duration>> {
+        match self.is_rehearsal {
+            false => self.runner.run(session, script, purpose).map(Some),
+            true if script.directives.no_transaction => {
+                self.left_out.push(script.file.clone());
+                Ok(None)
+            }
+            true => self.runner.rehearse(session, script, purpose).map(Some),
+        }
+    }
+
+    fn database(&self) -> &'a str {
+        self.runner.manager.name()
     }
 }
 

@@ -12,7 +12,8 @@ use crate::migrate::problem::{FindingKind, Problem};
 /// Where a database stands among its migrations.
 ///
 /// As JSON: `{"current_version":"V003","pending_migrations":["V004"],"total_migrations":3,
-/// "last_migration":"2026-01-15T10:30:00Z","history":[…]}`. A history without rows is left out.
+/// "last_migration":"2026-01-15T10:30:00Z","history":[…]}`. A history without rows is left out, and so are problems where
+/// there are none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MigrationStatus {
@@ -28,6 +29,10 @@ pub struct MigrationStatus {
     /// The rows of `schema_version`, in the order in which they were made.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<MigrationRecord>,
+    /// What keeps the next run from being done, as far as names and history tell: files that are changed, missing, out
+    /// of order or failed. The texts of files are looked at by [`Migrations::validate`](crate::Migrations::validate).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<MigrationFinding>,
 }
 
 /// One row of `schema_version`.
@@ -60,30 +65,43 @@ pub enum MigrationState {
     Applied,
     /// It runs without a transaction and did not come to its end; no other runs before it is repaired.
     Failed,
+    /// It runs without a transaction, has not come to its end, and somebody holds the lock of the migrations: it is being
+    /// run now.
+    Running,
     /// Up to this version the database was made without migrations.
     Baseline,
 }
 
 impl MigrationStatus {
-    pub(crate) fn of(files: &Files, history: &[Applied]) -> MigrationStatus {
+    /// The status as files and history tell it, with what was found; `running` says whether somebody holds the lock.
+    pub(crate) fn of(
+        files: &Files,
+        history: &[Applied],
+        running: bool,
+        found: &[Problem],
+    ) -> MigrationStatus {
+        let problems: Vec<Problem> =
+            found.iter().filter(|problem| problem.kind().is_problem()).cloned().collect();
         let applied = || history.iter().filter(|row| row.success && !row.is_baseline);
         MigrationStatus {
             current_version: plan::newest(history).map(Applied::name),
             pending_migrations: plan::pending(files, history).map(|script| script.id.to_string()).collect(),
             total_migrations: applied().count(),
             last_migration: applied().map(|row| row.installed_on).max(),
-            history: history.iter().map(MigrationRecord::of).collect(),
+            history: history.iter().map(|row| MigrationRecord::of(row, running)).collect(),
+            problems: MigrationValidation::of(&problems).findings,
         }
     }
 }
 
 impl MigrationRecord {
-    fn of(row: &Applied) -> MigrationRecord {
+    fn of(row: &Applied, running: bool) -> MigrationRecord {
         MigrationRecord {
             version: row.name(),
             description: row.description.clone(),
             file: row.file.clone(),
             state: match (row.success, row.is_baseline) {
+                (false, _) if running => MigrationState::Running,
                 (false, _) => MigrationState::Failed,
                 (true, true) => MigrationState::Baseline,
                 (true, false) => MigrationState::Applied,
@@ -96,6 +114,13 @@ impl MigrationRecord {
 }
 
 /// What a run of the migrations did, or a rehearsal would have done.
+///
+/// ```no_run
+/// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+/// let report = db.run_migrations()?;
+/// println!("{} applied in {:?}, now at {:?}", report.applied.len(), report.duration, report.current_version);
+/// # Ok::<(), batchdb::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MigrationReport {
@@ -275,7 +300,7 @@ mod tests {
                 .map(|file| (file, "")),
         );
         let rows = [row("V001__a.sql", 1, true), row("V003__c.sql", 0, true), row("V002__b.sql", 0, true)];
-        let mut status = serde_json::to_value(MigrationStatus::of(&files, &rows)).unwrap();
+        let mut status = serde_json::to_value(MigrationStatus::of(&files, &rows, false, &[])).unwrap();
         let history = status.as_object_mut().unwrap().remove("history").unwrap();
         assert_eq!(
             status,
@@ -302,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_database_without_history_has_no_version() {
-        let status = MigrationStatus::of(&Files::fake(&[("V001__a.sql", "")]), &[]);
+        let status = MigrationStatus::of(&Files::fake(&[("V001__a.sql", "")]), &[], false, &[]);
         assert_eq!(
             serde_json::to_value(status).unwrap(),
             json!({
@@ -317,10 +342,14 @@ mod tests {
     #[test]
     fn a_failed_row_does_not_count() {
         let files = Files::fake(&[("V001__a.sql", "")]);
-        let status = MigrationStatus::of(&files, &[row("V001__a.sql", 0, false)]);
+        let rows = [row("V001__a.sql", 0, false)];
+        let status = MigrationStatus::of(&files, &rows, false, &plan::findings(&files, &rows));
         assert_eq!((status.total_migrations, status.current_version), (0, None));
         assert!(status.pending_migrations.is_empty());
         assert_eq!(status.history[0].state, MigrationState::Failed);
+        assert_eq!(status.problems.len(), 1);
+        let running = MigrationStatus::of(&files, &rows, true, &[]);
+        assert_eq!(running.history[0].state, MigrationState::Running);
     }
 
     #[test]

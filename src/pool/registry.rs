@@ -61,6 +61,14 @@ pub(crate) fn pool_for(settings: &Arc<Settings>) -> Result<PoolHandle> {
     Ok(PoolHandle { pool: Arc::clone(&entry.pool), key, counted: true })
 }
 
+/// A pool of one connection that is nobody else's, for what must not wait for a place in the shared one: its only place
+/// may be that of the caller.
+pub(crate) fn apart(mut settings: Settings) -> Result<PoolHandle> {
+    let key = settings.fingerprint();
+    (settings.pool_size, settings.max_overflow, settings.leak_after) = (1, 0, Duration::ZERO);
+    Ok(PoolHandle { pool: Arc::new(Pool::new(Arc::new(settings))?), key, counted: false })
+}
+
 /// All pools that are open.
 pub(crate) fn all() -> Vec<Arc<Pool>> {
     pools().values().map(|entry| Arc::clone(&entry.pool)).collect()

@@ -8,6 +8,14 @@ use serde::Serialize;
 use super::Pool;
 
 /// The state of one pool. All keys are always there; before the first use the counts are 0.
+///
+/// ```
+/// let db = batchdb::DatabaseManager::builder("rpa_db").connection_string("postgresql://u@localhost/d").build()?;
+/// let pool = db.pool_status();
+/// assert_eq!((pool.status, pool.pool_size, pool.waiting), ("not_initialized", 5, 0));
+/// assert_eq!(pool.to_json()["checked_out"], 0);
+/// # Ok::<(), batchdb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PoolStatus {

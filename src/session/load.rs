@@ -31,21 +31,45 @@ impl Session<'_> {
         WholeLimit((whole.at().is_some() || whole.shrinks()).then_some(whole))
     }
 
-    /// Has the connection do one step of a mass load: refused where the settings say so, its errors named, logged.
-    pub(crate) fn load_step(
+    /// Has the connection make ready for a load. It is told of only where it fails: the load is the call.
+    pub(crate) fn prepare_load(
         &mut self,
         operation: &'static str,
-        step: impl FnOnce(&mut dyn Connection, Budget) -> Result<u64>,
+        prepare: impl FnOnce(&mut dyn Connection, Budget) -> Result<()>,
+    ) -> Result<()> {
+        let call = Call::begin(operation).about(None, true);
+        match self.loading(operation, prepare) {
+            Ok(()) => Ok(()),
+            Err(error) => self.end(call, Err(error)).map(|_| ()),
+        }
+    }
+
+    /// Has the connection load, all rows or a chunk of them.
+    pub(crate) fn load(
+        &mut self,
+        operation: &'static str,
+        load: impl FnOnce(&mut dyn Connection, Budget) -> Result<u64>,
     ) -> Result<u64> {
-        let call = Call::begin(operation);
-        self.lease.note(operation);
-        let outcome = if self.settings.read_only {
-            Err(Error::new(ErrorKind::ReadOnly, "the database is read-only by its settings (READ_ONLY)"))
-        } else {
-            let budget = self.budget();
-            self.lease.connection().and_then(|connection| step(connection, budget))
-        };
+        let call = Call::begin(operation).about(None, true);
+        let outcome = self.loading(operation, load);
         self.end(call, outcome)
+    }
+
+    /// One step of a mass load: refused where the settings say so.
+    fn loading<T>(
+        &mut self,
+        operation: &'static str,
+        step: impl FnOnce(&mut dyn Connection, Budget) -> Result<T>,
+    ) -> Result<T> {
+        self.lease.note(operation);
+        if self.settings.read_only {
+            return Err(Error::new(
+                ErrorKind::ReadOnly,
+                "the database is read-only by its settings (READ_ONLY)",
+            ));
+        }
+        let budget = self.budget();
+        step(self.lease.connection()?, budget)
     }
 
     /// Runs a statement that was compiled before, as one of a call's.
@@ -55,7 +79,7 @@ impl Session<'_> {
         statement: &Statement,
         rows: Rows<'_>,
     ) -> Result<u64> {
-        let call = Call::begin(operation);
+        let call = Call::begin(operation).about(Some(statement.source()), statement.traits.writes);
         self.lease.note(operation);
         let outcome = self.admit_compiled(statement).and_then(|()| self.run_admitted(statement, rows));
         self.end(call, outcome)

@@ -15,7 +15,7 @@ use crate::metrics::Recorder;
 use crate::params::IntoParams;
 use crate::row::{Columns, Row};
 use crate::settings::Settings;
-use crate::sql;
+use crate::sql::{self, Template};
 
 /// The rows of a query, one after the other, in bounded memory. Made by [`Session::query_iter`].
 ///
@@ -29,6 +29,7 @@ pub struct RowIter<'r> {
     settings: &'r Settings,
     recorder: &'r Recorder,
     call: Call<'static>,
+    template: Option<Arc<Template>>,
     handed: u64,
     /// What stopped half way would leave nobody able to say what of it was kept.
     acts: bool,
@@ -127,7 +128,7 @@ impl Session<'_> {
         sql: &str,
         params: impl IntoParams,
     ) -> Result<RowIter<'_>> {
-        let call = Call::begin(operation);
+        let begun = Call::begin(operation);
         let recorder = self.lease.recorder();
         self.lease.note(operation);
         let admitted = self.admit(sql, params);
@@ -138,22 +139,24 @@ impl Session<'_> {
         let doom = (self.depth > 0).then_some(&mut self.doom);
         let opened = admitted.and_then(|statement| {
             let (connection, given_up) = self.lease.parts()?;
-            Ok((connection.stream(&statement, budget)?, given_up, statement.traits.acts))
+            let cursor = connection.stream(&statement, budget)?;
+            Ok((cursor, given_up, statement.traits.acts, statement.template))
         });
         match opened {
-            Ok((cursor, given_up, acts)) => Ok(RowIter {
+            Ok((cursor, given_up, acts, template)) => Ok(RowIter {
                 columns: cursor.columns().cloned(),
                 cursor: Some(cursor),
                 settings,
                 recorder,
-                call,
+                call: begun,
+                template,
                 handed: 0,
                 acts,
                 divisible,
                 doom,
                 given_up,
             }),
-            Err(error) => Err(told(settings, recorder, call, in_part(error, divisible), doom)),
+            Err(error) => Err(told(settings, recorder, begun.of_text(sql), in_part(error, divisible), doom)),
         }
     }
 }
@@ -195,18 +198,10 @@ impl RowIter<'_> {
         self.end().map(|()| self.handed)
     }
 
-    /// Ends what has not ended.
+    /// Ends what has not ended, and tells how.
     fn end(&mut self) -> Result<()> {
-        let Some(mut cursor) = self.cursor.take() else { return Ok(()) };
-        let mut outcome = Ok(());
-        // In a panic nobody waits for the end of a statement, and the connection is thrown away in any case.
-        if self.acts && !std::thread::panicking() {
-            outcome = drain(&mut *cursor);
-        }
-        if cursor.close() {
-            *self.given_up = Some(ended_early());
-        }
-        match outcome {
+        let Some(cursor) = self.cursor.take() else { return Ok(()) };
+        match self.close(cursor) {
             Ok(()) => {
                 self.log();
                 Ok(())
@@ -215,25 +210,45 @@ impl RowIter<'_> {
         }
     }
 
+    fn close(&mut self, mut cursor: Box<dyn Cursor + '_>) -> Result<()> {
+        let mut outcome = Ok(());
+        // In a panic nobody waits for the end of a statement, and the connection is thrown away in any case.
+        if self.acts && !std::thread::panicking() {
+            outcome = drain(&mut *cursor);
+        }
+        if cursor.close() {
+            *self.given_up = Some(ended_early());
+        }
+        outcome
+    }
+
     fn told(&mut self, error: Error) -> Error {
         let error = in_part(error, self.divisible);
-        told(self.settings, self.recorder, self.call, error, self.doom.as_deref_mut())
+        let call = about(self.call, self.template.as_deref());
+        told(self.settings, self.recorder, call, error, self.doom.as_deref_mut())
     }
 
     fn log(&self) {
-        self.call.end(self.settings, self.recorder, Ok(self.handed));
+        about(self.call, self.template.as_deref()).end(self.settings, self.recorder, Ok(self.handed));
     }
 
     /// A row cannot be read, which is the end of the reading, and no word against the statement.
     fn unreadable(&mut self, error: Error) -> Error {
-        match self.end() {
+        let closed = self.cursor.take().map_or(Ok(()), |cursor| self.close(cursor));
+        let error = match closed {
             Err(worse) => worse,
             Ok(()) if self.acts => {
-                self.told(error.at("the statement was carried out, but not all that it returned can be read"))
+                error.at("the statement was carried out, but not all that it returned can be read")
             }
-            Ok(()) => self.told(error),
-        }
+            Ok(()) => error,
+        };
+        self.told(error)
     }
+}
+
+/// The call, with what is known of its statement.
+fn about<'c>(call: Call<'c>, template: Option<&'c Template>) -> Call<'c> {
+    template.map_or(call, |template| call.about(Some(template.source()), template.writes()))
 }
 
 /// Reads a statement that writes to its end; rows that cannot be read are nobody's concern any more.

@@ -17,15 +17,23 @@ pub(super) struct Call<'a> {
     started: Instant,
     /// The statement, where it is one that the program has written.
     text: Option<&'a str>,
+    /// Whether it may change anything, where its text does not tell.
+    writes: Option<bool>,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn begin(operation: &'static str) -> Call<'a> {
-        Call { operation, started: Instant::now(), text: None }
+        Call { operation, started: Instant::now(), text: None, writes: None }
     }
 
-    pub(super) fn of(operation: &'static str, text: &'a str) -> Call<'a> {
-        Call { text: Some(text), ..Call::begin(operation) }
+    /// The same call, of a statement of which only the text is known.
+    pub(super) fn of_text(self, text: &'a str) -> Call<'a> {
+        Call { text: Some(text), ..self }
+    }
+
+    /// The same call, with what is known of its statement. A load has no text.
+    pub(super) fn about(self, text: Option<&'a str>, writes: bool) -> Call<'a> {
+        Call { text: text.or(self.text), writes: Some(writes), ..self }
     }
 
     /// The call has ended with so many rows, or failed. Returns when that was.
@@ -50,20 +58,19 @@ impl<'a> Call<'a> {
 
     /// Its text goes along without its literals: a program that writes values into texts must not find them in a log.
     fn tell_slow(self, settings: &Settings, took: Duration) {
-        let Some(text) = self.text else { return };
-        let text = sql::masked(text, settings.dialect());
-        let fields = [
+        let text = self.text.map(|text| sql::masked(text, settings.dialect()));
+        let mut fields: Vec<Field<'_>> = vec![
             ("database", (&*settings.database).into()),
             ("operation", self.operation.into()),
             ("duration_ms", log_line::milliseconds(took).into()),
-            ("sql", text.as_str().into()),
         ];
+        fields.extend(text.as_deref().map(|text| ("sql", text.into())));
         log_line::event(Level::Warn, "a statement took long", &fields);
     }
 
     fn audit(self, settings: &Settings, took: Duration, outcome: Result<u64, &Error>) {
-        let writes =
-            self.text.map(|text| sql::template(text, settings.dialect()).is_ok_and(|read| read.writes()));
+        let read = |text| sql::template(text, settings.dialect()).is_ok_and(|read| read.writes());
+        let writes = self.writes.or_else(|| self.text.map(read));
         let (place, process) = (settings.describe(), std::process::id());
         let kind = outcome.err().map(Error::kind);
         let mut fields: Vec<Field<'_>> = vec![

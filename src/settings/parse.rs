@@ -27,6 +27,18 @@ pub(super) fn duration(text: &str, bare: Unit) -> Option<Duration> {
     Some(Duration::from_micros(micros))
 }
 
+/// Writes a time as [`duration`] reads it, with its unit.
+pub(super) fn spelled(time: Duration) -> String {
+    let (seconds, micros) = (time.as_secs(), time.subsec_micros());
+    match (seconds, micros) {
+        (0, 0) => "0".to_owned(),
+        (seconds, 0) if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        (seconds, 0) if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        (seconds, 0) => format!("{seconds}s"),
+        _ => format!("{}ms", time.as_micros() as f64 / 1000.0),
+    }
+}
+
 /// Whether this can be the name of a placeholder: Flyway's own have colons, such as `flyway:user`.
 pub(crate) fn is_placeholder(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.:".contains(c))
@@ -75,6 +87,14 @@ mod tests {
         assert_eq!(duration("500", Unit::Milliseconds), Some(Duration::from_millis(500)));
         assert_eq!(duration("2s", Unit::Milliseconds), Some(Duration::from_secs(2)));
         assert_eq!(duration("0.001", Unit::Seconds), Some(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn what_is_spelled_is_read_as_it_was() {
+        for text in ["0", "500ms", "1.5ms", "1500ms", "30s", "1m", "90s", "2h"] {
+            let time = duration(text, Unit::Seconds).unwrap();
+            assert_eq!(spelled(time), text);
+        }
     }
 
     #[test]

@@ -7,16 +7,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::connection::{self, Kind, Parsed, Wishes};
 use super::keys::{self, GLOBAL, Key, word};
+use super::origin::{Notes, Origin};
 use super::outside::Outside;
 use super::overrides::Overrides;
 use super::parse::{self, Unit};
 use super::secret::Secret;
-use super::sources::{Place, Sources};
+use super::sources::Sources;
 use super::template::{self, Coding, Expander};
 use super::{MigrateOnStart, Settings, TextParameters, names};
 use crate::error::{Error, Result};
@@ -101,6 +103,8 @@ struct Reader<'a> {
     secrets: Vec<Secret>,
     /// The way in may be another one when it is read again.
     rotates: bool,
+    /// Where each value was found.
+    notes: Notes,
 }
 
 impl<'a> Reader<'a> {
@@ -108,7 +112,16 @@ impl<'a> Reader<'a> {
         let mut problems = sources.file.faults.clone();
         let (name, scopes) = (word(database), scopes(flow));
         problems.extend(names::unknown_keys(sources, &scopes, &name));
-        Reader { sources, name, scopes, problems, is_configured: true, secrets: Vec::new(), rotates: false }
+        Reader {
+            sources,
+            name,
+            scopes,
+            problems,
+            is_configured: true,
+            secrets: Vec::new(),
+            rotates: false,
+            notes: Notes::default(),
+        }
     }
 
     fn read(&mut self, database: &Arc<str>, overrides: &Overrides) -> Option<Settings> {
@@ -121,11 +134,7 @@ impl<'a> Reader<'a> {
             None => overrides.connect_timeout.or(in_string),
             Some(_) => overrides.connect_timeout,
         };
-        let migrations_dir = match (&overrides.migrations_dir, self.text(&keys::MIGRATIONS_DIR)) {
-            (Some(folder), _) => folder.clone(),
-            (None, Some((_, folder))) => self.sources.home.join(folder.trim()),
-            (None, None) => self.sources.home.join("migrations").join(&**database),
-        };
+        let migrations_dir = self.migrations_dir(database, overrides);
         // Every value is read before the target is missed, so that all problems are told at once.
         let pool_size = self.number(&keys::POOL_SIZE, overrides.pool_size, 1..=MOST);
         let max_overflow = self.number(&keys::MAX_OVERFLOW, overrides.max_overflow, 0..=MOST);
@@ -134,7 +143,11 @@ impl<'a> Reader<'a> {
         let ping_after_idle = self.age(&keys::PING_AFTER_IDLE, overrides.ping_after_idle, Unit::Milliseconds);
         let leak_after = self.age(&keys::LEAK_AFTER, overrides.leak_after, Unit::Seconds);
         let timeout = self.limit(&keys::TIMEOUT, overrides.timeout);
+        let by_string = connect_timeout.is_some() && overrides.connect_timeout.is_none();
         let connect_timeout = self.limit(&keys::CONNECT_TIMEOUT, connect_timeout);
+        if by_string {
+            self.notes.found(keys::CONNECT_TIMEOUT.name, vec![Origin::ConnectionString], Vec::new());
+        }
         let retry_attempts = self.number(&keys::RETRY_ATTEMPTS, overrides.retry_attempts, 1..=MOST);
         let retry_budget = self.limit(&keys::RETRY_BUDGET, overrides.retry_budget);
         let statement_cache = self.number(&keys::STATEMENT_CACHE, overrides.statement_cache, 0..=MOST);
@@ -184,7 +197,25 @@ impl<'a> Reader<'a> {
             overrides: (self.rotates || overrides.secret_source.is_some())
                 .then(|| Arc::new(overrides.clone())),
             secrets: parsed.secrets.into_iter().chain(self.secrets.drain(..)).collect(),
+            notes: Arc::new(std::mem::take(&mut self.notes)),
         })
+    }
+
+    fn migrations_dir(&mut self, database: &str, overrides: &Overrides) -> PathBuf {
+        let key = &keys::MIGRATIONS_DIR;
+        let read = self.text(key);
+        if overrides.migrations.is_some() {
+            self.given(key, "migrations");
+        } else if overrides.migrations_dir.is_some() {
+            self.given(key, "migrations_dir");
+        } else if read.is_none() {
+            self.notes.found(key.name, vec![Origin::Default(key.name)], Vec::new());
+        }
+        match (&overrides.migrations_dir, read) {
+            (Some(folder), _) => folder.clone(),
+            (None, Some((_, folder))) => self.sources.home.join(folder.trim()),
+            (None, None) => self.sources.home.join("migrations").join(database),
+        }
     }
 
     /// The pairs are divided before `${VAR}` is replaced, so that no value can move a boundary.
@@ -208,9 +239,12 @@ impl<'a> Reader<'a> {
                 self.problem(&place, &problem);
             }
         }
+        if !overrides.placeholders.is_empty() && all.is_empty() {
+            self.given(&keys::MIGRATION_PLACEHOLDERS, "placeholder");
+        }
         for (name, value) in &overrides.placeholders {
             if !parse::is_placeholder(name) {
-                let place = Place::Builder("placeholder".to_owned());
+                let place = Origin::Builder("placeholder".to_owned());
                 self.problem(&place, "a name is made of ASCII letters, digits, `_`, `-`, `.` and `:`");
             }
             all.insert(name.clone(), value.clone());
@@ -220,7 +254,7 @@ impl<'a> Reader<'a> {
 
     fn connection(&mut self, database: &str, overrides: &Overrides, read_only: bool) -> Option<Parsed> {
         let kind = match (&overrides.database_type, &overrides.connection_string) {
-            (Some(text), _) => Some((Place::Builder("database_type".to_owned()), text.clone())),
+            (Some(text), _) => Some((self.given(&keys::TYPE, "database_type"), text.clone())),
             // `TYPE` of the environment says what the environment's string is, not what the builder's is.
             (None, Some(_)) => None,
             (None, None) => self.text(&keys::TYPE),
@@ -234,10 +268,10 @@ impl<'a> Reader<'a> {
         });
         let (place, marked) = match (&overrides.connection_string, &overrides.secret_source) {
             (Some(text), _) => {
-                (Place::Builder("connection_string".to_owned()), template::literal(text.expose()))
+                (self.given(&keys::CONNECTION_STRING, "connection_string"), template::literal(text.expose()))
             }
             (None, Some(source)) => {
-                let place = Place::Builder("secret_source".to_owned());
+                let place = self.given(&keys::CONNECTION_STRING, "secret_source");
                 match source.0.connection_string(database) {
                     Ok(text) => (place, template::literal(&text)),
                     Err(error) => {
@@ -256,6 +290,9 @@ impl<'a> Reader<'a> {
             self.problem(&place, &problem);
         }
         let mut parsed = parsed?;
+        if !self.notes.has(keys::TYPE.name) {
+            self.notes.found(keys::TYPE.name, vec![Origin::ConnectionString], Vec::new());
+        }
         // The builder's own string has nothing to do with the password of the environment's.
         if overrides.connection_string.is_none()
             && overrides.secret_source.is_none()
@@ -269,7 +306,7 @@ impl<'a> Reader<'a> {
 
     /// The text that says where the database is, marked: the one that the first scope has, itself, in a file, or behind
     /// a command.
-    fn connection_string(&mut self, afresh: Option<Duration>) -> Option<(Place, String)> {
+    fn connection_string(&mut self, afresh: Option<Duration>) -> Option<(Origin, String)> {
         let kinds =
             [&keys::CONNECTION_STRING, &keys::CONNECTION_STRING_FILE, &keys::CONNECTION_STRING_COMMAND];
         let scopes = self.scopes.clone();
@@ -295,12 +332,14 @@ impl<'a> Reader<'a> {
     }
 
     /// The secret that a key leads to. Where it cannot be had, that is noted.
-    fn outside(&mut self, key: &'static Key, afresh: Option<Duration>) -> Option<(Place, Secret)> {
+    fn outside(&mut self, key: &'static Key, afresh: Option<Duration>) -> Option<(Origin, Secret)> {
         let (place, text) = self.text(key)?;
         let outside = if key.name == keys::CONNECTION_STRING_COMMAND.name {
             Outside::Command(text)
         } else {
-            Outside::File(self.sources.home.join(text.trim()))
+            let path = self.sources.home.join(text.trim());
+            self.notes.shown(key.name, path.display().to_string());
+            Outside::File(path)
         };
         self.rotates = true;
         match (self.sources.outside)(&outside, afresh) {
@@ -339,12 +378,20 @@ impl<'a> Reader<'a> {
         format!("{}{scope}_{}_{name}", self.sources.prefix(), self.name)
     }
 
-    /// The value of a key, still marked, by the order of the sources.
-    fn find(&mut self, key: &Key) -> Option<(Place, String)> {
+    /// The values of a key, still marked, by the order of the sources: the first one counts.
+    fn all(&self, key: &Key) -> Vec<(Origin, String)> {
         let mut names: Vec<_> = self.scopes.iter().map(|scope| self.key(scope, key.name)).collect();
         names.extend(key.for_all.map(|name| format!("{}{GLOBAL}_{name}", self.sources.prefix())));
-        let (place, marked) = names.iter().find_map(|name| self.sources.find(name))?;
-        if let Place::File(name, ..) = &place
+        names.iter().flat_map(|name| self.sources.find_all(name)).collect()
+    }
+
+    /// The value of a key, still marked.
+    fn find(&mut self, key: &Key) -> Option<(Origin, String)> {
+        let (places, mut values): (Vec<_>, Vec<_>) = self.all(key).into_iter().unzip();
+        let place = places.first()?.clone();
+        let marked = values.swap_remove(0);
+        self.notes.found(key.name, places, template::variables(&marked));
+        if let Origin::File { key: name, .. } = &place
             && let Some(line) = self.sources.set_again(name)
         {
             self.problem(&place, &format!("is set again on line {line}; one of the two must go"));
@@ -352,10 +399,18 @@ impl<'a> Reader<'a> {
         Some((place, marked))
     }
 
+    /// Notes that the program has set it by this method of the builder.
+    fn given(&mut self, key: &Key, method: &str) -> Origin {
+        let place = Origin::Builder(method.to_owned());
+        let weaker = self.all(key).into_iter().map(|(place, _)| place);
+        self.notes.found(key.name, std::iter::once(place.clone()).chain(weaker).collect(), Vec::new());
+        place
+    }
+
     /// The value of a key, or its default. `None` when there is neither, or it has a problem.
-    fn text(&mut self, key: &Key) -> Option<(Place, String)> {
+    fn text(&mut self, key: &Key) -> Option<(Origin, String)> {
         let Some((place, marked)) = self.find(key) else {
-            return key.default.map(|text| (Place::Default(key.name), text.to_owned()));
+            return key.default.map(|text| (Origin::Default(key.name), text.to_owned()));
         };
         let mut expander = Expander::new(&self.sources.process);
         let text = expander.expand(&marked, Coding::Plain);
@@ -375,7 +430,7 @@ impl<'a> Reader<'a> {
         wanted: &str,
     ) -> Option<T> {
         let (place, value) = match given {
-            Some(value) => (Place::Builder(key.name.to_ascii_lowercase()), Some(value)),
+            Some(value) => (self.given(key, &key.name.to_ascii_lowercase()), Some(value)),
             None => self.text(key).map(|(place, text)| (place, read(&text)))?,
         };
         let value = value.filter(is_wanted);
@@ -415,7 +470,7 @@ impl<'a> Reader<'a> {
         self.value(key, given, read, |_| true, wanted)
     }
 
-    fn problem(&mut self, place: &Place, text: &str) {
+    fn problem(&mut self, place: &Origin, text: &str) {
         let problem = format!("{place}: {text}");
         if !self.problems.contains(&problem) {
             self.problems.push(problem);

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
-use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::dotenv::{self, Content, Item};
 use super::keys::{self, word};
+use super::origin::Origin;
 use super::outside::{self, Outside};
 use super::overrides::Overrides;
 use super::secret::{self, Secret};
@@ -47,30 +47,6 @@ struct Entry {
     line: usize,
     /// The line on which the key is set once more.
     again: Option<usize>,
-}
-
-/// Where a value was found, in the words of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Set by the program, under this name.
-    Builder(String),
-    /// This variable of the process.
-    Process(String),
-    /// This key of the file, on this line.
-    File(String, PathBuf, usize),
-    /// The default of this key.
-    Default(&'static str),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::Builder(name) => write!(f, "`{name}` of the builder"),
-            Place::Process(key) => write!(f, "{key} (process environment)"),
-            Place::File(key, path, line) => write!(f, "{key} ({}, line {line})", path.display()),
-            Place::Default(name) => write!(f, "the default of {name}"),
-        }
-    }
 }
 
 /// The variables that are texts, and the names of those that have a name and no text: a setting that cannot be
@@ -133,21 +109,29 @@ impl Sources {
 
     /// The value of a key, marked, and where it was found. An empty value is none: it is how a variable looks
     /// that a deployment declares and does not fill.
-    pub(super) fn find(&self, key: &str) -> Option<(Place, String)> {
-        if let Some(text) = self.process.get(key).filter(|text| !text.trim().is_empty()) {
-            return Some((Place::Process(key.to_owned()), template::mark(text)));
-        }
-        let entry = self.file.entries.get(key).filter(|entry| !entry.marked.trim().is_empty())?;
-        Some((Place::File(key.to_owned(), self.path.clone(), entry.line), entry.marked.clone()))
+    pub(super) fn find(&self, key: &str) -> Option<(Origin, String)> {
+        self.find_all(key).next()
+    }
+
+    /// The same with all the places where it is set, the strongest first.
+    pub(super) fn find_all(&self, key: &str) -> impl Iterator<Item = (Origin, String)> {
+        let is_set = |text: &str| !text.trim().is_empty();
+        let process = self.process.get(key).filter(|text| is_set(text));
+        let process = process.map(|text| (Origin::Process(key.to_owned()), template::mark(text)));
+        let entry = self.file.entries.get(key).filter(|entry| is_set(&entry.marked));
+        let file = entry.map(|entry| (self.line(key, entry), entry.marked.clone()));
+        process.into_iter().chain(file)
+    }
+
+    fn line(&self, key: &str, entry: &Entry) -> Origin {
+        Origin::File { key: key.to_owned(), path: self.path.clone(), line: entry.line }
     }
 
     /// Where a key is set, whatever its value.
-    pub(super) fn place(&self, key: &str) -> Place {
+    pub(super) fn place(&self, key: &str) -> Origin {
         match self.file.entries.get(key) {
-            Some(entry) if !self.process.contains_key(key) => {
-                Place::File(key.to_owned(), self.path.clone(), entry.line)
-            }
-            _ => Place::Process(key.to_owned()),
+            Some(entry) if !self.process.contains_key(key) => self.line(key, entry),
+            _ => Origin::Process(key.to_owned()),
         }
     }
 
@@ -173,9 +157,11 @@ impl Sources {
         names.collect()
     }
 
-    /// Whether the file itself holds one of the secrets.
+    /// Whether the file itself holds one of the secrets. That it says `${VAR}` in the place of one is no secret.
     pub(super) fn file_reveals(&self, secrets: &[Secret]) -> bool {
-        self.file.entries.values().any(|entry| secret::reveals(&entry.marked, secrets))
+        let written = secrets.iter().filter(|secret| template::only_variable(secret.expose()).is_none());
+        let secrets: Vec<Secret> = written.cloned().collect();
+        self.file.entries.values().any(|entry| secret::reveals(&entry.marked, &secrets))
     }
 }
 
@@ -282,6 +268,22 @@ mod tests {
         assert!(!faults.join("").contains("hunter"), "{faults:?}");
         assert_eq!(read(b"OTHER='open\nTEST_GLOBAL_A_TYPE=odbc\n").len(), 1);
         assert_eq!(read(b"A=1\nB=\xff\n"), ["envs/.env.test, line 2: is not UTF-8 text"]);
+    }
+
+    #[test]
+    fn a_variable_in_the_place_of_a_secret_reveals_nothing() {
+        let revealed = |line: &str| {
+            let mut sources = sources(&[("PW", "hunter2")]);
+            sources.file = File::parse(line.as_bytes(), Path::new(""), "development");
+            let settings = super::super::resolve::resolve("a", &Overrides::default(), &sources)
+                .map(|settings| settings.secrets);
+            sources.file_reveals(&settings.unwrap())
+        };
+        let line =
+            |password: &str| format!("DEVELOPMENT_GLOBAL_A_CONNECTION_STRING=postgresql://u:{password}@h/d");
+        assert!(!revealed(&line("${PW}")));
+        assert!(!revealed("DEVELOPMENT_GLOBAL_A_CONNECTION_STRING=mssql://sa:${PW}@h/d?driver=FreeTDS"));
+        assert!(revealed(&line("hunter2")) && revealed(&line("hunter${PW}")));
     }
 
     #[test]

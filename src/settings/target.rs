@@ -48,7 +48,7 @@ pub(crate) enum SslMode {
 }
 
 impl SslMode {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             SslMode::Disable => "disable",
             SslMode::Prefer => "prefer",
@@ -107,6 +107,16 @@ pub(crate) enum Driver {
     },
 }
 
+/// Where a database behind a driver is, as far as its string tells in words that are known.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum OdbcPlace {
+    Server(String, u16),
+    /// A named instance on this host, whose port the driver asks for.
+    Instance(String),
+    File(PathBuf),
+    Unknown,
+}
+
 /// A database behind an ODBC driver.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct OdbcTarget {
@@ -117,6 +127,7 @@ pub(crate) struct OdbcTarget {
     /// Driver, server, database and user, for messages.
     pub(crate) description: String,
     pub(crate) dialect: Dialect,
+    pub(crate) place: OdbcPlace,
     pub(crate) has_password: bool,
     /// Every secret of the string, raw, to be scrubbed from the driver's texts.
     pub(crate) secrets: Vec<Secret>,

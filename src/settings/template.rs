@@ -61,6 +61,18 @@ pub(super) fn has_variable(marked: &str) -> bool {
     marked.contains(OPEN)
 }
 
+/// The names of the variables in the text, each once, in their order.
+pub(super) fn variables(marked: &str) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for part in marked.split(OPEN).skip(1) {
+        let name = part.split(CLOSE).next().unwrap_or_default();
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
 /// The name of the variable, when the text is one `${VAR}` and nothing else.
 pub(super) fn only_variable(marked: &str) -> Option<&str> {
     let name = marked.strip_prefix(OPEN)?.strip_suffix(CLOSE)?;

@@ -117,7 +117,7 @@ impl Template {
     }
 
     /// The text as it was written.
-    pub(super) fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         &self.source
     }
 

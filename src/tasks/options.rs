@@ -108,6 +108,15 @@ impl<T> MapOptions<T> {
     ///
     /// By default all but those of this crate that are not [transient](crate::Error::is_transient). An
     /// error type that hides what it was made of counts as not of this crate.
+    ///
+    /// ```
+    /// use batchdb::{ErrorKind, MapOptions};
+    ///
+    /// // What nobody knows is repeated too, because these tasks do no harm when they run twice.
+    /// let options = MapOptions::<i64>::default().retries(3).retry_if(|error| {
+    ///     error.as_batchdb().is_some_and(|error| error.is_transient() || error.kind() == ErrorKind::OutcomeUnknown)
+    /// });
+    /// ```
     pub fn retry_if(mut self, rule: impl Fn(&TaskError) -> bool + Send + Sync + 'static) -> Self {
         self.retry.rule = Some(Box::new(rule));
         self
@@ -196,6 +205,16 @@ impl<T> MapOptions<T> {
     /// Is called after each item, on the worker's thread and never twice at a time, so keep it short.
     ///
     /// If it panics, the tasks go on and it is not called again.
+    ///
+    /// ```
+    /// use batchdb::{MapOptions, map_tasks};
+    ///
+    /// let options = MapOptions::default().on_progress(|progress| {
+    ///     eprintln!("{} of {}, {} failed", progress.done, progress.total, progress.failed);
+    /// });
+    /// map_tasks(0..10, options, |number| Ok::<_, std::fmt::Error>(number * 2)).into_values()?;
+    /// # Ok::<(), batchdb::Error>(())
+    /// ```
     pub fn on_progress(mut self, callback: impl FnMut(Progress<'_>) + Send + 'static) -> Self {
         self.on_progress = Some(Box::new(callback));
         self

@@ -191,6 +191,17 @@ impl<R> fmt::Debug for TaskRecord<R> {
 }
 
 /// The records of a fan-out, in the order of its items.
+///
+/// ```
+/// use batchdb::{MapOptions, TaskState, map_tasks};
+///
+/// let results = map_tasks(["1", "x", "3"], MapOptions::new("parse-{index}"), |text| text.parse::<i64>());
+/// assert_eq!((results.len(), results.counts()[&TaskState::Failed]), (3, 1));
+/// for task in results.failed() {
+///     println!("{} after {} attempts: {:?}", task.name(), task.attempts(), task.error());
+/// }
+/// assert_eq!(results.into_completed().collect::<Vec<_>>(), [1, 3]);
+/// ```
 #[must_use = "a failed task is seen only here"]
 pub struct TaskResults<R> {
     records: Vec<TaskRecord<R>>,

@@ -45,6 +45,13 @@ pub(super) fn text(metrics: &Metrics) -> String {
             text.value(name, &[("database", &database.database)], value(database));
         }
     }
+    let name = "batchdb_pool_checkout_errors_total";
+    text.head(name, "counter", "Connections that could not be had, by the kind of the error.");
+    for database in &metrics.databases {
+        for error in &database.checkout_errors {
+            text.value(name, &[("database", &database.database), ("kind", &error.kind)], error.count);
+        }
+    }
     let name = "batchdb_pool_connections";
     text.head(name, "gauge", "Open connections, by whether somebody uses them.");
     for database in &metrics.databases {

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use crate::error::{Error, Result};
 use crate::manager::DatabaseManager;
 use crate::params::Params;
+use crate::transfer::ImportOptions;
 use crate::value::Value;
 
 /// Puts the objects of a JSON array into a table, one row each, all or nothing. Returns how many they are.
@@ -51,6 +52,25 @@ pub fn load_json(db: &DatabaseManager, table: &str, text: &str) -> Result<u64> {
         })
     });
     db.execute_many(&sql, records)
+}
+
+/// Puts the rows of a CSV text into a table, all or nothing: its first line names the columns. Returns how many they are.
+///
+/// An empty field is `NULL`, and `""` the empty text; [`import_csv`](DatabaseManager::import_csv) has the rest, and
+/// other formats.
+///
+/// # Errors
+///
+/// As `import_csv`: [`Data`](crate::ErrorKind::Data) for what is no CSV; what the database says, with the line.
+///
+/// ```no_run
+/// # let db = batchdb::DatabaseManager::new("rpa_db")?;
+/// let fixture = "id,name\n1,nightly\n2,\n";
+/// assert_eq!(batchdb::testing::load_csv(&db, "job", fixture)?, 2);
+/// # Ok::<(), batchdb::Error>(())
+/// ```
+pub fn load_csv(db: &DatabaseManager, table: &str, text: &str) -> Result<u64> {
+    Ok(db.import_csv(table, text.as_bytes(), ImportOptions::new())?.rows)
 }
 
 fn value(json: Option<&Json>) -> Value {

@@ -14,6 +14,24 @@ use crate::error::{Error, Result};
 /// A conversion is exact or an error: an integer that does not fit, a decimal with a fraction asked for
 /// as an integer, and a decimal asked for as a float are errors. Text is parsed where the target has one
 /// standard spelling (UUID, JSON, ISO dates, decimals), because SQLite stores these as text.
+///
+/// ```
+/// use batchdb::{FromValue, Result, Row, Value};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Cents(i64);
+///
+/// impl FromValue for Cents {
+///     fn from_value(value: &Value) -> Result<Self> {
+///         i64::from_value(value).map(Cents)
+///     }
+/// }
+///
+/// let row = Row::from_pairs([("price", Value::from(150)), ("rebate", Value::Null)]);
+/// assert_eq!(row.get::<Cents>("price")?, Cents(150));
+/// assert_eq!(row.get::<Option<Cents>>("rebate")?, None);
+/// # Ok::<(), batchdb::Error>(())
+/// ```
 pub trait FromValue: Sized {
     /// Reads the value.
     ///

@@ -1,5 +1,7 @@
 //! Several processes on the same databases: `replicated_survey`, killed and told to stop at random moments.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -122,4 +124,48 @@ fn a_replica_that_is_told_to_stop_leaves_the_rest_for_the_next() {
     let rest = world.run(JOB);
     assert_eq!(rest.expect(0)["surveys_processed"], SURVEYS - then, "{rest}");
     assert_each_once(&world, &survey, "stopped and started again");
+}
+
+/// What is answered to a `GET`: the status line and the rest.
+fn ask(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: x\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+#[test]
+fn a_replica_that_runs_for_ever_answers_probes_and_finds_what_is_new() {
+    let survey = Survey::new(40, 5, 1);
+    let world = World::new("replica_for_ever", &survey.responses());
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut replica = world.command(JOB);
+    replica.args(["--every", "1", "--monitor", &format!("127.0.0.1:{port}")]).env("RUST_LOG", "info");
+    let replica = replica.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let eventually = |what: &str, done: &dyn Fn() -> bool| {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !done() {
+            assert!(Instant::now() < end, "{what}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let says = |path: &str, part: &str| ask(port, path).is_some_and(|text| text.contains(part));
+    eventually("it lives", &|| says("/healthz", " 200 "));
+    eventually("it is ready", &|| says("/readyz", " 200 "));
+    let written =
+        |number: i64| world.sql("SELECT count(*) FROM rpa1_processed_surveys") == number.to_string();
+    eventually("all is written", &|| written(40));
+    let new = "INSERT INTO survey_responses (survey_id, customer_id, response_data, submitted_at, processed)
+               VALUES (1000, 7, '{\"question_1\": 4}', '2026-01-05T10:00:00', 0)";
+    world.hub().execute(new, ()).unwrap();
+    eventually("what is new is written", &|| written(41));
+    assert!(says("/metrics", "batchdb_operation_duration_seconds_count{database=\"rpa_db\""));
+
+    assert!(Command::new("kill").args(["-TERM", &replica.id().to_string()]).status().unwrap().success());
+    let finished = Finished::new(replica.wait_with_output().unwrap());
+    // Told in a pause, or in the midst of looking: neither is a failure of what was done.
+    assert!(matches!(finished.code, Some(0 | 1)), "{finished}");
+    assert!(finished.stdout.lines().count() >= 2, "{finished}");
 }

@@ -201,10 +201,16 @@ impl Round<'_> {
     }
 }
 
+/// How many deadlocks the server has seen in the database of a round. What sessions have counted is there when they end.
+fn deadlocks(world: &World, round: &Round<'_>) -> i64 {
+    let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = $1";
+    world.bare("postgres").query_one(sql, &[&round.database]).unwrap().try_get(0).unwrap()
+}
+
 pub(crate) fn run(world: &World, check: &mut Check) {
     let mut chance = world.chance(11);
     let rounds = world.amount(30, 1);
-    let (mut slowest, mut crowds) = (Duration::ZERO, 0);
+    let (mut slowest, mut crowds, mut deadlocked) = (Duration::ZERO, 0, 0);
     for kind in [Kind::Postgres, Kind::Sqlite] {
         for _ in 0..rounds {
             let round = Round::new(world, kind);
@@ -231,10 +237,15 @@ pub(crate) fn run(world: &World, check: &mut Check) {
             check.expect(error.to_string().contains("\"V003__File.sql\" was changed"), || error.to_string());
             round.expect(FILES + 1, check);
             crowds += 1;
+            if kind == Kind::Postgres {
+                deadlocked += deadlocks(world, &round);
+            }
         }
     }
-    check
-        .tell(format!("{crowds} rounds of {PROCESSES} processes, the lock free after {slowest:.0?} at most"));
+    check.expect(deadlocked == 0, || format!("the server saw {deadlocked} deadlocks"));
+    check.tell(format!(
+        "{crowds} rounds of {PROCESSES} processes, the lock free after {slowest:.0?} at most, {deadlocked} deadlocks"
+    ));
     pooler(world, check);
 }
 
@@ -245,23 +256,51 @@ fn pooler(world: &World, check: &mut Check) {
         round.write(BROKEN, &round.text(BROKEN));
         let pooler = PgBouncer::start(world.server(), mode, 5);
         let place = world.url(&round.database, pooler.port());
-        let db =
-            manager("pooled", place).statement_cache(0).migrations_dir(round.folder.path()).build().unwrap();
-        let outcome = db.run_migrations();
-        db.shutdown();
-        match (mode, outcome) {
-            ("session", outcome) => {
-                check.expect(outcome.is_ok(), || format!("behind a pool of sessions: {outcome:?}"));
-                round.expect(FILES + 1, check);
-            }
-            (_, Ok(_)) => {
-                check.expect(false, || "a pooler in transaction mode was not recognised".to_owned())
-            }
-            (_, Err(error)) => {
-                let told = error.kind() == ErrorKind::Migration && error.to_string().contains("pooler");
-                check.expect(told, || error.report());
-                check.injected(1);
+        let builder = || {
+            let builder = manager("pooled", place.clone()).statement_cache(0);
+            builder.migrations_dir(round.folder.path())
+        };
+        let db = builder().build().unwrap();
+        // The pool of a single job has no place for a second connection.
+        let single = builder().pool_size(1).max_overflow(0).build().unwrap();
+        let undo = "DELETE FROM applied WHERE n = 20";
+        fs::write(round.folder.path().join(format!("U{FILES:03}__File.sql")), undo).unwrap();
+        let ways: [(&str, Way<'_>); 6] = [
+            ("a rehearsal", Box::new(|| db.migrations().dry_run().map(drop))),
+            ("a run with one connection", Box::new(|| single.run_migrations().map(drop))),
+            ("a run", Box::new(|| db.run_migrations().map(drop))),
+            ("a repair", Box::new(|| db.migrations().repair(Repair::Forget, None).map(drop))),
+            (
+                "an undo",
+                Box::new(|| round.db.run_migrations().and_then(|_| db.undo_migrations("19")).map(drop)),
+            ),
+            ("a baseline", Box::new(|| db.migrations().baseline("0"))),
+        ];
+        for (what, way) in ways {
+            match (mode, way()) {
+                ("session", Ok(())) => (),
+                ("session", Err(error)) => {
+                    // There is a history by then.
+                    check.expect(what == "a baseline", || {
+                        format!("{what} behind a pool of sessions: {error}")
+                    });
+                }
+                (_, Ok(())) => {
+                    check
+                        .expect(false, || format!("{what}: a pooler in transaction mode was not recognised"));
+                }
+                (_, Err(error)) => {
+                    let told = error.kind() == ErrorKind::Migration && error.to_string().contains("pooler");
+                    check.expect(told, || format!("{what}: {}", error.report()));
+                    check.injected(1);
+                }
             }
         }
+        round.expect(if mode == "session" { FILES } else { FILES + 1 }, check);
+        db.shutdown();
+        single.shutdown();
     }
 }
+
+/// One thing that asks for the lock.
+type Way<'w> = Box<dyn Fn() -> batchdb::Result<()> + 'w>;

@@ -16,7 +16,7 @@ mod undo;
 use std::fs;
 use std::path::Path;
 
-use batchdb::{DatabaseManager, DatabaseManagerBuilder, ErrorKind, MigrateOnStart, MigrationReport};
+use batchdb::{DatabaseManager, DatabaseManagerBuilder, ErrorKind, MigrateOnStart, MigrationReport, Value};
 use tempfile::TempDir;
 
 use crate::common::{server, unique};
@@ -93,6 +93,26 @@ impl Given {
         self.builder().build().unwrap()
     }
 
+    /// What a query gives, through the library and so on every database: columns divided by `|`, rows by line ends.
+    fn read(&self, sql: &str) -> String {
+        let text = |value: &Value| value.to_json().to_string().trim_matches('"').to_owned();
+        let line = |row: &batchdb::Row| row.values().iter().map(text).collect::<Vec<_>>().join("|");
+        let rows = self.db().execute_query(sql, ()).unwrap();
+        rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Runs statements, divided by `;`, through the library.
+    fn script(&self, text: &str) {
+        for statement in text.split(';').filter(|statement| !statement.trim().is_empty()) {
+            self.db().execute(statement, ()).unwrap();
+        }
+    }
+
+    /// Whether there is such a table or view.
+    fn has(&self, table: &str) -> bool {
+        self.db().execute_query(&format!("SELECT * FROM {table}"), ()).is_ok()
+    }
+
     /// What `psql` prints, seen from outside.
     fn psql(&self, script: &str) -> String {
         server().psql(&self.database, script).unwrap()
@@ -121,6 +141,14 @@ impl Given {
         assert_eq!(error.kind(), ErrorKind::Migration, "{error}");
         error.to_string()
     }
+}
+
+/// The same files for each database: a sentence that holds for all has one body.
+fn everywhere(files: &[(&str, &str)]) -> Vec<Given> {
+    let mut all = vec![Given::postgres(files)];
+    #[cfg(feature = "odbc")]
+    all.push(Given::sqlite(files));
+    all
 }
 
 fn files(report: &MigrationReport) -> Vec<&str> {

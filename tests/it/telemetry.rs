@@ -1,5 +1,6 @@
 //! What monitoring is told of real calls.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use batchdb::testing::{FaultInjector, FaultPoint};
@@ -40,6 +41,18 @@ fn calls_rows_errors_and_times_are_counted_for_each_operation() {
     assert_eq!(of(&metrics, "query_each").rows, read);
     assert_eq!(of(&metrics, "commit").calls, 1);
     assert_eq!((metrics.retries, metrics.pool.opened), (0, 1));
+}
+
+#[test]
+fn a_stream_whose_row_cannot_be_read_is_one_failed_call() {
+    let db = postgres("telemetry");
+    let sql = "SELECT 12.5::money AS m FROM generate_series(1, 5)";
+    let error = db.query_each(sql, (), |_| Ok::<_, Error>(true)).unwrap_err();
+    assert_eq!(error.kind(), batchdb::ErrorKind::Decode);
+    let metrics = db.metrics();
+    let streams = of(&metrics, "query_each");
+    assert_eq!((streams.calls, streams.success_percent), (1, 0.0));
+    assert_eq!(streams.errors.iter().map(|error| error.count).sum::<u64>(), 1);
 }
 
 #[test]
@@ -104,4 +117,50 @@ fn prometheus_reads_all_of_it() {
             assert!(announced.contains(&family) || announced.contains(&name), "{line}");
         }
     }
+}
+
+#[test]
+fn connections_that_could_not_be_had_are_counted() {
+    let db = fresh("telemetry")
+        .pool_size(1)
+        .max_overflow(0)
+        .pool_timeout(Duration::from_millis(50))
+        .build()
+        .unwrap();
+    db.session(|_held| {
+        db.execute_query("SELECT 1", ()).unwrap_err();
+        Ok::<_, Error>(())
+    })
+    .unwrap();
+    let counts = db.metrics();
+    let kinds: Vec<_> =
+        counts.checkout_errors.iter().map(|error| (error.kind.as_str(), error.count)).collect();
+    assert_eq!(kinds, [("Checkout", 1)]);
+    assert!(counts.operations.is_empty(), "{:?}", counts.operations);
+    let last = counts.last_errors.last().unwrap();
+    assert_eq!((last.operation, last.kind.as_str()), ("checkout", "Checkout"));
+    let line =
+        format!("batchdb_pool_checkout_errors_total{{database=\"{}\",kind=\"Checkout\"}} 1\n", db.name());
+    assert!(metrics().to_prometheus().contains(&line));
+
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nobody =
+        fresh("telemetry").connection_string(format!("postgresql://u:p@127.0.0.1:{port}/d")).build().unwrap();
+    nobody.execute("SELECT 1", ()).unwrap_err();
+    assert_eq!(nobody.metrics().checkout_errors[0].kind, "Connect");
+}
+
+#[test]
+fn the_guide_names_every_metric() {
+    let _counted = postgres("telemetry");
+    let text = metrics().to_prometheus();
+    let known: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert!(known.len() > 15, "{known:?}");
+    let page = include_str!("../../src/guide/monitoring.rs");
+    let table = page.split("//! # Metrics").nth(1).unwrap().split("//! # ").next().unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("//! | `")?.split(" | ").next());
+    let told: BTreeSet<&str> =
+        rows.flat_map(|cell| cell.split("`, `")).map(|name| name.trim_matches('`')).collect();
+    assert_eq!(told, known);
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::thread;
 
-use batchdb::testing::{TestDatabase, load_json};
+use batchdb::testing::{TestDatabase, load_csv, load_json};
 use batchdb::{ErrorKind, params};
 
 use crate::common::{server, timed};
@@ -113,4 +113,20 @@ fn rows_to_begin_with_come_from_json() {
     assert!(twice.to_string().contains("record 2"), "{twice}");
     let seven = db.query_opt("SELECT 1 FROM job WHERE id = 7", ()).unwrap();
     assert!(seven.is_none());
+}
+
+#[test]
+fn rows_to_begin_with_come_from_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    migrations(folder.path());
+    let db = TestDatabase::on(&server().url()).migrations(folder.path()).create().unwrap();
+    assert_eq!(load_csv(&db, "job", "id,name,day\n1,\"night, ly\",2026-01-05\n2,,\n").unwrap(), 2);
+    let first = db.query_one("SELECT name, day FROM job WHERE day = DATE '2026-01-05'", ()).unwrap();
+    assert_eq!(first.get::<String>("name").unwrap(), "night, ly");
+    assert!(db.query_opt("SELECT 1 FROM job WHERE name IS NULL AND day IS NULL", ()).unwrap().is_some());
+    let twice = load_csv(&db, "job", "id\n7\n7\n").unwrap_err();
+    assert_eq!(twice.kind(), ErrorKind::Constraint);
+    let unclosed = load_csv(&db, "job", "id,name\n8,\"x\n").unwrap_err();
+    assert_eq!(unclosed.kind(), ErrorKind::Data);
+    assert!(db.query_opt("SELECT 1 FROM job WHERE id IN (7, 8)", ()).unwrap().is_none());
 }

@@ -12,6 +12,7 @@ mod house;
 mod names;
 mod planted;
 mod rules;
+mod troubleshooting;
 
 use rules::Rule;
 

@@ -1,5 +1,6 @@
 //! TLS against real servers, with certificates made for the test.
 
+mod diagnose;
 mod middleman;
 
 use std::path::{Path, PathBuf};

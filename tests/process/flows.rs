@@ -123,17 +123,22 @@ fn a_slow_statement_is_told_without_its_values() {
     capture::start();
     let db = fresh("slow").slow_query(Duration::from_millis(30)).build().unwrap();
     db.execute_query("SELECT 'quick7'", ()).unwrap();
-    db.execute_query("SELECT pg_sleep(0.05), 'literal7', :n -- a note7", params! { n: "param7" }).unwrap();
+    let slow = "SELECT pg_sleep(0.05), 'literal7', :n -- a note7";
+    db.execute_query(slow, params! { n: "param7" }).unwrap();
+    db.query_each(slow, params! { n: "param7" }, |_| Ok::<_, Error>(true)).unwrap();
     let lines = capture::lines_of(db.name());
     let told: Vec<_> = lines.iter().filter(|line| line.message == "a statement took long").collect();
-    let [line] = told[..] else { panic!("one line, not {told:?}") };
-    assert_eq!(line.level, Level::Warn);
-    assert_eq!(line.field("sql"), Some("SELECT pg_sleep(?.?), ?, :n "));
-    assert!(
-        !["literal7", "note7", "param7"].iter().any(|value| line.text().contains(value)),
-        "{}",
-        line.text()
-    );
+    let operations: Vec<_> = told.iter().map(|line| line.field("operation").unwrap()).collect();
+    assert_eq!(operations, ["execute_query", "query_each"]);
+    for line in told {
+        assert_eq!(line.level, Level::Warn);
+        assert_eq!(line.field("sql"), Some("SELECT pg_sleep(?.?), ?, :n "));
+        assert!(
+            !["literal7", "note7", "param7"].iter().any(|value| line.text().contains(value)),
+            "{}",
+            line.text()
+        );
+    }
 }
 
 #[test]
@@ -144,6 +149,10 @@ fn an_audit_trail_has_a_line_for_each_call() {
         db.execute("CREATE TABLE t (n int PRIMARY KEY)", ()).unwrap();
         db.execute_query("SELECT n FROM t", ()).unwrap();
         db.execute("INSERT INTO t VALUES (1), (1)", ()).unwrap_err();
+        db.bulk_insert("t", &["n"], [[2], [3]]).unwrap();
+        db.query_each("SELECT n FROM t", (), |_| Ok::<_, Error>(true)).unwrap();
+        db.query_each("SELECT n FROM nowhere", (), |_| Ok::<_, Error>(true)).unwrap_err();
+        db.execute_many("UPDATE t SET n = n WHERE n = :n", [params! { n: 2 }]).unwrap();
     });
     let lines = capture::lines_of(db.name());
     let trail: Vec<_> = lines.iter().filter(|line| line.target == "batchdb::audit").collect();
@@ -153,7 +162,7 @@ fn an_audit_trail_has_a_line_for_each_call() {
             (
                 &*line.message,
                 line.field("operation").unwrap(),
-                line.field("access").unwrap(),
+                line.field("access").unwrap_or("-"),
                 line.field("kind"),
             )
         })
@@ -162,6 +171,12 @@ fn an_audit_trail_has_a_line_for_each_call() {
         ("done", "execute", "write", None),
         ("done", "execute_query", "read", None),
         ("failed", "execute", "write", Some("Constraint")),
+        ("done", "bulk_insert", "write", None),
+        ("done", "commit", "-", None),
+        ("done", "query_each", "read", None),
+        ("failed", "query_each", "read", Some("Syntax")),
+        ("done", "execute_many", "write", None),
+        ("done", "commit", "-", None),
     ];
     assert_eq!(told, wanted);
     for line in trail {

@@ -157,6 +157,24 @@ fn what_a_file_sets_does_not_outlive_it_and_no_file_leaves_its_database() {
 }
 
 #[test]
+fn what_a_file_has_set_does_not_swallow_the_word_of_its_failure() {
+    capture::start();
+    let (server, sent) = stand_in(|text| text.contains("nowhere").then(|| Answer::nothing(Then::Fail(208))));
+    let files = folder(&[("V1__Set.sql", "SET NOEXEC ON\nGO\nSELECT * FROM nowhere")]);
+    sql_server(server.port(), &files).run_migrations().unwrap_err();
+    let sent = sent.lock().unwrap().clone();
+    let place = |part: &str| sent.iter().position(|text| text.contains(part)).unwrap();
+    let (failed, reset) = (place("FROM nowhere"), place("SET NOEXEC OFF"));
+    let noted = place("INSERT INTO [dbo].[schema_version_history]");
+    assert!(failed < place("SET PARSEONLY OFF") && place("SET PARSEONLY OFF") < reset, "{sent:?}");
+    assert!(reset < noted && noted < place("sp_releaseapplock"), "{sent:?}");
+    // The rollback was not executed: it came while nothing was.
+    let again =
+        sent[reset..].iter().position(|text| text.contains("IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION"));
+    assert!(again.is_some_and(|at| reset + at < noted), "{sent:?}");
+}
+
+#[test]
 fn all_errors_of_a_batch_are_told_the_first_one_first_with_the_line_of_the_file() {
     capture::start();
     let (server, _sent) = stand_in(|text| {

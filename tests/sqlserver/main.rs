@@ -76,6 +76,7 @@ const BODIES: &[(&str, Body)] = bodies! {
         what_the_server_says_is_in_the_log,
         a_read_only_database_takes_no_writes,
         a_health_check_says_what_is_there,
+        a_diagnosis_goes_the_whole_way,
         locks_and_claims,
         migrations_run_in_batches,
     },

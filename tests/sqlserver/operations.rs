@@ -178,6 +178,26 @@ pub(crate) fn a_health_check_says_what_is_there(target: &Target) -> Told {
     Ok(())
 }
 
+pub(crate) fn a_diagnosis_goes_the_whole_way(target: &Target) -> Told {
+    let db = target.db();
+    db.query_one("SELECT 1 AS one", ()).unwrap();
+    let diagnosis = db.diagnose(Duration::from_secs(30), |_| ());
+    assert_eq!(diagnosis.failed(), None, "{diagnosis:?}");
+    let facts = |name: &str| diagnosis.step(name).map(|step| step.facts.clone()).unwrap_or_default();
+    assert!(!facts("login").is_empty() && !facts("round trip").is_empty(), "{diagnosis:?}");
+    assert_eq!(facts("versions").len(), 2, "{diagnosis:?}");
+    // A question that the server refuses has no fact.
+    let asked: &[&str] = match target.kind {
+        Kind::PsqlOdbc => &[],
+        Kind::Sqlite => &["file", "server"],
+        _ => &["permissions", "server", "clock"],
+    };
+    for name in asked {
+        assert!(!facts(name).is_empty(), "{name}: {diagnosis:?}");
+    }
+    Ok(())
+}
+
 pub(crate) fn locks_and_claims(target: &Target) -> Told {
     if target.kind == Kind::PsqlOdbc {
         return Err(Left::NotItsMatter("the tests of locks have it"));

@@ -48,6 +48,7 @@ pub(super) struct OdbcConnection {
     address: Arc<Address>,
     flavor: Flavor,
     long: Long,
+    driver: String,
     /// `None` only while the connection is dropped.
     jobs: Option<Sender<Job>>,
     ended: Receiver<()>,
@@ -113,10 +114,11 @@ impl OdbcConnection {
         let link = Arc::new(Link::counted_by(abandoned));
         let ends = spawn(Arc::clone(address), left, Arc::clone(&link))?;
         match wait(&ends.opened, limit) {
-            Waited::Message(Ok(Opened { flavor, long })) => Ok(OdbcConnection {
+            Waited::Message(Ok(Opened { flavor, long, driver })) => Ok(OdbcConnection {
                 address: Arc::clone(address),
                 flavor,
                 long,
+                driver,
                 jobs: Some(ends.jobs),
                 ended: ends.ended,
                 link,
@@ -306,9 +308,7 @@ impl OdbcConnection {
 
     /// A chunk was read.
     pub(super) fn spend(&self, chunk: Chunk) {
-        if chunk.serves_again {
-            self.link.keep_spare(chunk);
-        }
+        self.link.keep_spare(chunk);
     }
 
     fn fail_transaction(&mut self) {
@@ -466,6 +466,10 @@ impl Connection for OdbcConnection {
     fn reset(&mut self, _deadline: Deadline) -> Result<()> {
         self.broken = true;
         Ok(())
+    }
+
+    fn driver(&self) -> Option<String> {
+        Some(self.driver.clone())
     }
 
     fn is_broken(&self) -> bool {

@@ -100,9 +100,11 @@ impl Link {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// The buffers of a chunk may be filled again. New ones would be memory that the system clears, page by page.
+    /// The buffers of a chunk may be filled again, where they are those of a block. New ones would be memory that the system clears, page by page.
     pub(super) fn keep_spare(&self, chunk: Chunk) {
-        lock(&self.spares).push(chunk);
+        if chunk.serves_again {
+            lock(&self.spares).push(chunk);
+        }
     }
 
     /// A chunk whose buffers may be filled again.

@@ -61,10 +61,12 @@ pub(super) struct Session<'l> {
 }
 
 /// What a caller must know of an open connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Opened {
     pub(super) flavor: Flavor,
     pub(super) long: Long,
+    /// The driver's name and version, as it gives them.
+    pub(super) driver: String,
 }
 
 impl<'l> Session<'l> {
@@ -107,16 +109,19 @@ impl<'l> Session<'l> {
     /// What a caller must know of it.
     pub(super) fn opened(&self) -> Opened {
         // No question but for the name tells this; the names are those of Microsoft's libraries, on Windows too.
-        let name = match self.flavor {
-            Flavor::SqlServer => self.driver_name().to_ascii_lowercase(),
-            _ => String::new(),
-        };
-        let is_microsofts = ["msodbcsql", "sqlncli", "sqlsrv"].iter().any(|part| name.contains(part));
-        Opened { flavor: self.flavor, long: if is_microsofts { Long::Unsized } else { Long::Typed } }
+        let name = self.about(InfoType::DriverName);
+        let lower = name.to_ascii_lowercase();
+        let is_microsofts = self.flavor == Flavor::SqlServer
+            && ["msodbcsql", "sqlncli", "sqlsrv"].iter().any(|part| lower.contains(part));
+        Opened {
+            flavor: self.flavor,
+            long: if is_microsofts { Long::Unsized } else { Long::Typed },
+            driver: format!("{name} {}", self.about(InfoType::DriverVer)),
+        }
     }
 
-    /// The file name of the driver's library.
-    fn driver_name(&self) -> String {
+    /// What the driver says of itself, such as the file name of its library. Only for what is a text.
+    fn about(&self, information: InfoType) -> String {
         const UNITS: usize = 256;
         let mut name = [0_u16; UNITS];
         // SAFETY: the handle is valid and connected, and this piece of information is a text, for which the pointer
@@ -124,7 +129,7 @@ impl<'l> Session<'l> {
         let result = unsafe {
             odbc_sys::SQLGetInfoW(
                 self.connection.as_sys(),
-                InfoType::DriverName,
+                information,
                 name.as_mut_ptr().cast(),
                 (UNITS * size_of::<u16>()) as i16,
                 null_mut(),

@@ -1,8 +1,7 @@
 //! Opening a connection within a deadline: name, TCP, TLS and login.
 
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use log::Level;
@@ -19,7 +18,7 @@ use super::connection::PgConnection;
 use super::runtime;
 use super::tls::Connector;
 use super::watchdog::{Control, Watched};
-use crate::backend::{self, notices::Notices};
+use crate::backend::{self, notices::Notices, reach::look_up};
 use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
@@ -106,8 +105,15 @@ impl PostgresConnector {
                     .ssl_negotiation(SslNegotiation::Direct);
             }
             // A Unix socket has no host name, so the driver does not ask our connector: it cannot be cut.
+            #[cfg(unix)]
             Place::Unix { folder, port } => {
                 config.host_path(folder).port(*port).ssl_mode(DriverSslMode::Disable);
+            }
+            #[cfg(not(unix))]
+            Place::Unix { folder, port } => {
+                let what =
+                    format!("there are no Unix sockets on this system, so not that of {folder}:{port}");
+                return Err(Error::config(what).with_hint("name a host"));
             }
         }
         control.arm(deadline);
@@ -228,41 +234,8 @@ impl Place {
         if host.starts_with('/') {
             return Ok(vec![Place::Unix { folder: host.to_owned(), port }]);
         }
-        let addresses = match host.parse::<IpAddr>() {
-            Ok(address) => vec![address],
-            Err(_) => look_up(host, port, deadline)?,
-        };
+        let addresses = look_up(host, port, deadline)?;
         Ok(addresses.into_iter().map(|address| Place::Tcp { host: host.to_owned(), address, port }).collect())
-    }
-}
-
-/// Looks a name up on a thread of its own: the system's resolver takes no limit, and took 12 s with
-/// `connect_timeout=1`.
-fn look_up(host: &str, port: u16, deadline: Deadline) -> Result<Vec<IpAddr>> {
-    deadline.left_for(Phase::Resolve, Instant::now())?;
-    let (sender, receiver) = crossbeam_channel::bounded(1);
-    let name: Arc<str> = Arc::from(host);
-    let asked = Arc::clone(&name);
-    std::thread::Builder::new()
-        .name("batchdb-resolve".to_owned())
-        .spawn(move || {
-            let found =
-                (&*asked, port).to_socket_addrs().map(|all| all.map(|one| one.ip()).collect::<Vec<_>>());
-            let _ = sender.send(found);
-        })
-        .map_err(|error| Error::new(ErrorKind::Io, "a thread cannot be started").with_source(error))?;
-    let unknown = |error: io::Error| {
-        Error::new(ErrorKind::Connect, format!("the host name \"{name}\" cannot be resolved"))
-            .with_effect(Effect::NotSent)
-            .with_source(error)
-    };
-    match context::receive(&receiver, deadline) {
-        Ok(Ok(mut addresses)) => {
-            addresses.dedup();
-            if addresses.is_empty() { Err(unknown(io::Error::other("no address"))) } else { Ok(addresses) }
-        }
-        Ok(Err(error)) => Err(unknown(error)),
-        Err(_) => Err(context::in_force(deadline).passed(Phase::Resolve)),
     }
 }
 
@@ -317,7 +290,7 @@ fn tls_error(error: &postgres::Error) -> Option<Error> {
     None
 }
 
-fn refused_by_tls(error: &rustls::Error) -> Error {
+pub(super) fn refused_by_tls(error: &rustls::Error) -> Error {
     use rustls::CertificateError as Certificate;
 
     let (what, hint) = match error {

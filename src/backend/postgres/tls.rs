@@ -22,7 +22,7 @@ use crate::settings::{PostgresTarget, SslMode};
 
 /// The eight bytes that ask a server for TLS: length 8, code 80877103.
 /// <https://www.postgresql.org/docs/current/protocol-message-formats.html>
-const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+pub(super) const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
 /// Makes connectors for one database.
 #[derive(Clone)]

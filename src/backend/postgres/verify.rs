@@ -5,7 +5,7 @@
 //! <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION>
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -31,32 +31,43 @@ enum Check {
 ///
 /// `Config`, when a certificate or key file cannot be read, or no trusted root is found.
 pub(super) fn client_config(target: &PostgresTarget) -> Result<ClientConfig> {
+    config(target, Arc::new(Verifier::new(target)?))
+}
+
+impl Verifier {
+    fn new(target: &PostgresTarget) -> Result<Verifier> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let check = match target.ssl_mode {
+            SslMode::VerifyFull => Check::IssuerAndName,
+            SslMode::VerifyCa => Check::Issuer,
+            SslMode::Require if target.ssl_root_cert.is_some() => Check::Issuer,
+            _ => Check::Nothing,
+        };
+        let issuers = match check {
+            Check::Nothing => None,
+            _ => Some(
+                WebPkiServerVerifier::builder_with_provider(
+                    roots(target.ssl_root_cert.as_deref())?,
+                    Arc::clone(&provider),
+                )
+                .build()
+                .map_err(|error| {
+                    Error::config("the trusted root certificates cannot be used").with_source(error)
+                })?,
+            ),
+        };
+        Ok(Verifier { check, issuers, provider })
+    }
+}
+
+/// The same with a verifier of its own.
+pub(super) fn config(target: &PostgresTarget, verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let check = match target.ssl_mode {
-        SslMode::VerifyFull => Check::IssuerAndName,
-        SslMode::VerifyCa => Check::Issuer,
-        SslMode::Require if target.ssl_root_cert.is_some() => Check::Issuer,
-        _ => Check::Nothing,
-    };
-    let issuers = match check {
-        Check::Nothing => None,
-        _ => Some(
-            WebPkiServerVerifier::builder_with_provider(
-                roots(target.ssl_root_cert.as_deref())?,
-                Arc::clone(&provider),
-            )
-            .build()
-            .map_err(|error| {
-                Error::config("the trusted root certificates cannot be used").with_source(error)
-            })?,
-        ),
-    };
-    let verifier = Verifier { check, issuers, provider: Arc::clone(&provider) };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::config("TLS cannot be set up").with_source(error))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
+        .with_custom_certificate_verifier(verifier);
     match (&target.ssl_cert, &target.ssl_key) {
         (Some(certificate), Some(key)) => {
             let chain = read_certificates(certificate, "sslcert")?;
@@ -153,5 +164,92 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// What was made of a certificate.
+#[derive(Debug, Clone)]
+pub(super) struct Verdict {
+    pub(super) certificate: CertificateDer<'static>,
+    /// By the `sslmode` of the settings.
+    pub(super) in_force: Result<(), rustls::Error>,
+    /// By `verify-full`.
+    pub(super) strict: Result<(), rustls::Error>,
+}
+
+/// Takes every certificate and keeps what would have been said of it: rustls gives out none that was refused, and who
+/// asks why it was must see it.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    in_force: Verifier,
+    strict: Result<Verifier>,
+    verdict: Mutex<Option<Verdict>>,
+}
+
+impl Recorder {
+    /// # Errors
+    ///
+    /// As [`client_config`].
+    pub(super) fn new(target: &PostgresTarget) -> Result<Recorder> {
+        let strict = PostgresTarget { ssl_mode: SslMode::VerifyFull, ..target.clone() };
+        Ok(Recorder {
+            in_force: Verifier::new(target)?,
+            strict: Verifier::new(&strict),
+            verdict: Mutex::new(None),
+        })
+    }
+
+    pub(super) fn verdict(&self) -> Option<Verdict> {
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the settings ask for more than that it is encrypted.
+    pub(super) fn checks_issuer(&self) -> bool {
+        self.in_force.check != Check::Nothing
+    }
+}
+
+impl ServerCertVerifier for Recorder {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let ask = |verifier: &Verifier| {
+            verifier.verify_server_cert(certificate, intermediates, name, ocsp, now).map(drop)
+        };
+        let strict = match &self.strict {
+            Ok(verifier) => ask(verifier),
+            Err(error) => Err(rustls::Error::General(error.to_string())),
+        };
+        let verdict =
+            Verdict { certificate: certificate.clone().into_owned(), in_force: ask(&self.in_force), strict };
+        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.in_force.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.in_force.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.in_force.supported_verify_schemes()
     }
 }

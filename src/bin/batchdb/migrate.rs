@@ -1,7 +1,7 @@
 //! `batchdb migrate`: one function for each thing to do, and what is printed of it.
 
 use std::cell::RefCell;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use batchdb::{
@@ -9,9 +9,11 @@ use batchdb::{
     MigrationStatus, Migrations,
 };
 
-use super::options::{self, MigrateAction, Tool};
-use super::show::{self, Out, counted, plain};
+use self::options::{MigrateAction, Tool};
+use super::show::{self, Colour, Out, counted, paint, plain};
 use super::{Failure, code};
+
+pub(crate) mod options;
 
 pub(super) fn run(db: &DatabaseManager, action: &MigrateAction, out: Out<'_>) -> Result<u8, Failure> {
     match action {
@@ -38,11 +40,11 @@ pub(super) fn run(db: &DatabaseManager, action: &MigrateAction, out: Out<'_>) ->
 
 fn status(db: &DatabaseManager, json: bool, out: Out<'_>) -> Result<u8, Failure> {
     let status = db.migration_status()?;
-    let failed = status.history.iter().any(|row| row.state == MigrationState::Failed);
-    let code = match status.pending_migrations.as_slice() {
-        _ if failed => code::FAILED,
-        [] => code::DONE,
-        _ => code::PENDING,
+    let is_running = status.history.iter().any(|row| row.state == MigrationState::Running);
+    let code = match (status.problems.is_empty(), status.pending_migrations.is_empty() && !is_running) {
+        (false, _) => code::FAILED,
+        (true, true) => code::DONE,
+        (true, false) => code::PENDING,
     };
     if json {
         show::json(out, &status)?;
@@ -58,6 +60,7 @@ fn table(db: &DatabaseManager, status: &MigrationStatus, out: Out<'_>) -> io::Re
         let state = match row.state {
             MigrationState::Applied => "applied",
             MigrationState::Failed => "FAILED",
+            MigrationState::Running => "running",
             MigrationState::Baseline => "baseline",
             _ => "unknown",
         };
@@ -274,23 +277,6 @@ fn summary(
         }
     }
     Ok(code::DONE)
-}
-
-#[derive(Clone, Copy)]
-enum Colour {
-    Red = 31,
-    Green = 32,
-    Yellow = 33,
-}
-
-/// In colour where a person looks at it: on a terminal, unless `NO_COLOR` is set.
-fn paint(colour: Colour, text: &str) -> String {
-    let wanted =
-        io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    match wanted {
-        true => format!("\u{1b}[{}m{text}\u{1b}[0m", colour as u8),
-        false => text.to_owned(),
-    }
 }
 
 /// Prints on standard error, as it comes, what the database says and who is waited for. What is done is printed

@@ -1,8 +1,9 @@
 //! What a person reads: tables and plain lines. What a program reads is JSON.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
-use batchdb::{DatabaseHealth, Error, HealthReport, MigrateOnStart, MigrationHealth, Row, Settings, Value};
+use batchdb::{DatabaseHealth, HealthReport, MigrationHealth, Row, Value};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
@@ -13,37 +14,44 @@ pub(crate) fn json(out: Out<'_>, document: &impl Serialize) -> io::Result<()> {
     writeln!(out)
 }
 
-pub(crate) fn settings(out: Out<'_>, settings: &Settings) -> io::Result<()> {
-    let on_start = match settings.migrate_on_start() {
-        MigrateOnStart::Check => "pending ones are logged on the first connection",
-        MigrateOnStart::Run => "applied on the first connection",
-        _ => "not looked at on the first connection",
-    };
-    writeln!(out, "{} ({}): the settings are right", settings.database(), settings.environment())?;
-    writeln!(out, "  where       {}", settings.describe())?;
-    writeln!(
-        out,
-        "  pool        {} connections, {} more at a peak; {:?} to wait for one",
-        settings.pool_size(),
-        settings.max_overflow(),
-        settings.pool_timeout(),
-    )?;
-    writeln!(
-        out,
-        "  limits      {:?} to connect, {:?} for a statement",
-        settings.connect_timeout(),
-        settings.timeout()
-    )?;
-    if settings.is_read_only() {
-        return writeln!(out, "  writes      refused (READ_ONLY)");
-    }
-    writeln!(out, "  migrations  {}; {on_start}", settings.migrations_dir().display())
+/// One object on one line, for a reader that takes them as they come.
+pub(crate) fn json_line(out: Out<'_>, document: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, document)?;
+    writeln!(out)
 }
 
-/// The error's own text has one line for each problem, with the key, the place and what it must be.
-pub(crate) fn problems(out: Out<'_>, database: &str, error: &Error) -> io::Result<()> {
-    let text = error.to_string();
-    writeln!(out, "{database}: {}", text.strip_prefix(&format!("{database}: ")).unwrap_or(&text))
+/// Reads a time of the command line: `60`, `90s`, `500ms`, `5m`, `1h`.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time is a number of seconds, or one with `ms`, `s`, `m` or `h`".to_owned();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds = match &text[digits.len()..] {
+        "" | "s" => 1.0,
+        "ms" => 0.001,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = digits.trim().parse().map_err(|_| wrong())?;
+    let time = Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
+    // An instant further away than this cannot be told from none.
+    if time.is_zero() || time.as_secs() > 365 * 24 * 3600 { Err(wrong()) } else { Ok(time) }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Colour {
+    Red = 31,
+    Green = 32,
+    Yellow = 33,
+}
+
+/// In colour where a person looks at it: on a terminal, unless `NO_COLOR` is set.
+pub(crate) fn paint(colour: Colour, text: &str) -> String {
+    let wanted =
+        io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    match wanted {
+        true => format!("\u{1b}[{}m{text}\u{1b}[0m", colour as u8),
+        false => text.to_owned(),
+    }
 }
 
 pub(crate) fn health(out: Out<'_>, report: &HealthReport) -> io::Result<()> {
@@ -128,4 +136,26 @@ pub(crate) fn plain(text: &str) -> String {
             escaped.into_iter().flatten().chain(itself)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units_and_an_end() {
+        for (text, milliseconds) in
+            [("60", 60_000), ("1.5s", 1500), ("500ms", 500), ("2m", 120_000), ("1h", 3_600_000)]
+        {
+            assert_eq!(time(text).map(|time| time.as_millis()), Ok(milliseconds), "{text}");
+        }
+        for wrong in ["", "0", "-1", "s", "1d", "1e400", "soon", "9999999h"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn no_text_moves_the_cursor() {
+        assert_eq!(plain("a\u{1b}[2Jb\nc"), r"a\u{1b}[2Jb\nc");
+    }
 }

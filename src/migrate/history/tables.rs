@@ -143,6 +143,19 @@ impl Tables {
         }
     }
 
+    /// The same for a column of another tool's, which was filled by the server's clock: on SQL Server in its local time
+    /// (`GETDATE()`), of which only the present distance from UTC is known, so that one from the other half of the year
+    /// may be an hour off; on SQLite in UTC, without saying so.
+    pub(super) fn utc_of_others(&self, column: &str) -> String {
+        match self.engine {
+            Engine::Postgres => self.utc(column),
+            Engine::SqlServer => {
+                self.utc(&format!("DATEADD(minute, DATEDIFF(minute, GETDATE(), GETUTCDATE()), {column})"))
+            }
+            Engine::Sqlite => format!("strftime('%Y-%m-%dT%H:%M:%fZ', {column})"),
+        }
+    }
+
     pub(super) fn select_versions(&self, has_sha256: bool) -> String {
         let success = match self.engine {
             Engine::Postgres => "CASE WHEN success THEN 1 ELSE 0 END",
@@ -323,6 +336,16 @@ mod tests {
                 assert!(create.contains(&format!(" {column} ")), "{engine:?} {column}");
             }
         }
+    }
+
+    #[test]
+    fn a_local_time_of_another_tool_is_moved_to_utc() {
+        let time = |engine| Tables::new(engine, "s").utc_of_others("t");
+        assert!(
+            time(Engine::SqlServer)
+                .contains("DATEADD(minute, DATEDIFF(minute, GETDATE(), GETUTCDATE()), t), 126)")
+        );
+        assert!(time(Engine::Sqlite).contains("'%Y-%m-%dT%H:%M:%fZ', t)"));
     }
 
     #[test]

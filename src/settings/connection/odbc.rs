@@ -2,7 +2,7 @@
 
 use super::super::secret::Secret;
 use super::super::template::{self, Coding, Expander};
-use super::super::{Driver, OdbcTarget, Target};
+use super::super::{Driver, OdbcPlace, OdbcTarget, Target};
 use super::{Kind, Parsed, Wishes, freetds, url};
 use crate::dialect::Dialect;
 
@@ -159,6 +159,7 @@ pub(super) fn finish(mut pairs: Vec<Pair>, dialect: Dialect, wishes: Wishes<'_>)
     let secrets: Vec<Secret> =
         pairs.iter().filter(|pair| pair.is_secret).map(|pair| Secret::new(&*pair.value)).collect();
     let description = describe(&pairs, dialect);
+    let place = place(&pairs, dialect);
     let named = find(&pairs, &["driver", "dsn", "filedsn"]).map(is_freetds);
     let driver = match named {
         Some(_) => Driver::Named,
@@ -174,6 +175,7 @@ pub(super) fn finish(mut pairs: Vec<Pair>, dialect: Dialect, wishes: Wishes<'_>)
         driver,
         description,
         dialect,
+        place,
         has_password: pairs.iter().any(|pair| pair.is_one_of(&["pwd", "password"])),
         secrets: secrets.clone(),
     };
@@ -232,6 +234,44 @@ pub(super) fn dialect(pairs: &[Pair], kind: Option<Kind>, expander: &mut Expande
             None
         }
         (_, None) => Some(Dialect::Odbc),
+    }
+}
+
+/// Where the database is, where the string says it itself.
+fn place(pairs: &[Pair], dialect: Dialect) -> OdbcPlace {
+    let value = |keys: &[&str]| find(pairs, keys).map(str::trim).filter(|value| !value.is_empty());
+    let port = value(&["port"]).map(|port| port.parse::<u16>().ok());
+    match dialect {
+        Dialect::Sqlite => match value(&["database"]).filter(|path| !path.starts_with([':'])) {
+            Some(path) => OdbcPlace::File(path.into()),
+            None => OdbcPlace::Unknown,
+        },
+        Dialect::SqlServer => {
+            let Some(server) = value(&["server", "address"]) else { return OdbcPlace::Unknown };
+            let server = server.strip_prefix("tcp:").unwrap_or(server);
+            let (host, own_port) = match server.split_once(',') {
+                Some((host, port)) => (host.trim(), Some(port.trim().parse().ok())),
+                None => (server, port),
+            };
+            // Named pipes and shared memory have no port.
+            if host.contains(':') && host.parse::<std::net::IpAddr>().is_err() {
+                return OdbcPlace::Unknown;
+            }
+            let (host, instance) =
+                host.split_once('\\').map_or((host, None), |(host, name)| (host, Some(name)));
+            let host = if matches!(host, "." | "(local)" | "") { "localhost" } else { host }.to_owned();
+            match (own_port, instance) {
+                (Some(Some(port)), _) => OdbcPlace::Server(host, port),
+                (Some(None), _) => OdbcPlace::Unknown,
+                (None, Some(_)) => OdbcPlace::Instance(host),
+                (None, None) => OdbcPlace::Server(host, 1433),
+            }
+        }
+        // The ports of other databases are their drivers' to know.
+        _ => match (value(&["server", "servername", "host"]), port.flatten()) {
+            (Some(host), Some(port)) => OdbcPlace::Server(host.to_owned(), port),
+            _ => OdbcPlace::Unknown,
+        },
     }
 }
 

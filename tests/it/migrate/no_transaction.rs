@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use batchdb::{MigrationState, Repair};
+use batchdb::{FindingKind, MigrationState, Repair};
 
 use super::{Given, files};
 use crate::common::eventually;
@@ -54,6 +54,16 @@ fn a_file_that_another_runner_has_under_way_has_not_failed() {
         let first = scope.spawn(|| given.db().run_migrations().unwrap().applied.len());
         eventually("the first has begun", || given.tables().contains(" t"));
         assert_eq!(given.psql("SELECT success FROM schema_version"), "f");
+        let status = given.db().migration_status().unwrap();
+        assert_eq!(status.history[0].state, MigrationState::Running);
+        assert!(status.problems.is_empty(), "{status:?}");
+        let validation = given.db().validate_migrations().unwrap();
+        assert!(
+            validation.is_valid() && validation.findings[0].kind == FindingKind::Running,
+            "{validation:?}"
+        );
+        let health = given.db().health_check().to_json().to_string();
+        assert!(health.contains("\"state\":\"running\""), "{health}");
         // It waits for the lock, and then there is nothing to do.
         assert!(given.db().run_migrations().unwrap().applied.is_empty());
         assert_eq!(first.join().unwrap(), 1);
@@ -137,24 +147,26 @@ fn sqlite_has_files_without_a_transaction_too() {
 
 #[cfg(feature = "odbc")]
 #[test]
-fn sqlite_does_not_step_over_what_another_runner_has_begun() {
+fn a_file_that_runs_on_sqlite_is_told_from_one_that_failed() {
     let given = Given::sqlite(&[
         ("V1__First.sql", "CREATE TABLE t (id INTEGER)"),
         ("V2__Half.sql", "-- batchdb: no-transaction\nINSERT INTO t VALUES (1)"),
-        ("V3__After.sql", "CREATE TABLE u (id INTEGER)"),
     ]);
-    // The other runner comes in between: after this one has read the history, and before it comes to the file.
     let db = given.db();
-    let begin = "INSERT INTO schema_version (version_rank, installed_rank, version, description, type, script, \
+    let begun = "INSERT INTO schema_version (version_rank, installed_rank, version, description, type, script, \
                  installed_by, execution_time, success) VALUES (2, 2, '2', 'Half', 'SQL', 'V2__Half.sql', 'other', 0, 0)";
-    let other = given.db();
-    let outcome = db.migrations().on_progress(|progress| {
-        if progress.file == "V2__Half.sql" && progress.finished.is_none() {
-            other.execute(begin, ()).unwrap();
+    let state = || given.db().migration_status().unwrap().history[1].state;
+    let outcome = db.migrations().on_progress(|at| {
+        if at.number == 2 && at.finished.is_none() {
+            // As if the other one had got that far.
+            given.db().execute(begun, ()).unwrap();
+            assert_eq!(state(), MigrationState::Running);
         }
     });
     let error = outcome.run().unwrap_err();
-    assert!(error.report().contains("did not come to its end"), "{}", error.report());
-    let tables = db.execute_query("SELECT name FROM sqlite_master WHERE name = 'u'", ()).unwrap();
-    assert!(tables.is_empty() && db.execute_query("SELECT id FROM t", ()).unwrap().is_empty());
+    assert!(error.report().contains("UNIQUE constraint"), "{}", error.report());
+    assert_eq!(state(), MigrationState::Failed);
+    let status = db.migration_status().unwrap();
+    assert!(status.problems[0].message.contains("did not come to its end"), "{status:?}");
+    assert_eq!(given.read("SELECT count(*) FROM t"), "0");
 }

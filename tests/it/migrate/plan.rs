@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use batchdb::{ErrorKind, FindingKind};
 
-use super::{Given, files};
+use super::{Given, everywhere, files};
 
 const TWO: &[(&str, &str)] = &[
     ("V001__Create_a.sql", "CREATE TABLE a (id int);\n"),
@@ -13,14 +13,16 @@ const TWO: &[(&str, &str)] = &[
 
 #[test]
 fn a_plan_says_what_would_run_and_changes_nothing() {
-    let given = Given::postgres(TWO);
-    let plan = given.db().plan_migrations().unwrap();
-    let steps: Vec<_> = plan.steps.iter().map(|step| (step.version.as_str(), step.sql.as_str())).collect();
-    assert_eq!(steps, [("V001", TWO[0].1), ("V002", TWO[1].1)]);
-    assert_eq!(given.db().migrations().to("1").plan().unwrap().steps.len(), 1);
-    assert_eq!(given.tables(), "");
-    given.write("V3__Half.sql", "SELECT 'a");
-    assert_eq!(given.db().plan_migrations().unwrap_err().kind(), ErrorKind::Migration);
+    for given in everywhere(TWO) {
+        let plan = given.db().plan_migrations().unwrap();
+        let steps: Vec<_> =
+            plan.steps.iter().map(|step| (step.version.as_str(), step.sql.as_str())).collect();
+        assert_eq!(steps, [("V001", TWO[0].1), ("V002", TWO[1].1)]);
+        assert_eq!(given.db().migrations().to("1").plan().unwrap().steps.len(), 1);
+        assert!(!given.has("schema_version"));
+        given.write("V3__Half.sql", "SELECT 'a");
+        assert_eq!(given.db().plan_migrations().unwrap_err().kind(), ErrorKind::Migration);
+    }
 }
 
 #[test]
@@ -55,58 +57,60 @@ fn sqlite_is_rehearsed_too() {
 
 #[test]
 fn a_run_stops_at_the_version_that_is_asked_for() {
-    let given = Given::postgres(TWO);
-    given.write("R__View.sql", "CREATE VIEW v AS SELECT id FROM b");
-    let seen = RefCell::new(Vec::new());
-    let report = given
-        .db()
-        .migrations()
-        .to("V1")
-        .on_progress(|at| {
-            seen.borrow_mut().push((at.file.to_owned(), at.number, at.total, at.finished.is_some()))
-        })
-        .run()
-        .unwrap();
-    assert_eq!(files(&report), ["V001__Create_a.sql"]);
-    let file = || "V001__Create_a.sql".to_owned();
-    assert_eq!(seen.into_inner(), [(file(), 1, 1, false), (file(), 1, 1, true)]);
-    let error = given.db().migrations().to("V7").run().unwrap_err();
-    assert!(error.to_string().contains("no file has the version V7"), "{error}");
-    assert_eq!(given.db().migrations().to("seven").run().unwrap_err().kind(), ErrorKind::Usage);
-    assert_eq!(given.db().run_migrations().unwrap().applied.len(), 2);
+    for given in everywhere(TWO) {
+        given.write("R__View.sql", "CREATE VIEW v AS SELECT id FROM b");
+        let seen = RefCell::new(Vec::new());
+        let report = given
+            .db()
+            .migrations()
+            .to("V1")
+            .on_progress(|at| {
+                seen.borrow_mut().push((at.file.to_owned(), at.number, at.total, at.finished.is_some()))
+            })
+            .run()
+            .unwrap();
+        assert_eq!(files(&report), ["V001__Create_a.sql"]);
+        let file = || "V001__Create_a.sql".to_owned();
+        assert_eq!(seen.into_inner(), [(file(), 1, 1, false), (file(), 1, 1, true)]);
+        let error = given.db().migrations().to("V7").run().unwrap_err();
+        assert!(error.to_string().contains("no file has the version V7"), "{error}");
+        assert_eq!(given.db().migrations().to("seven").run().unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(given.db().run_migrations().unwrap().applied.len(), 2);
+    }
 }
 
 #[test]
 fn everything_that_is_wrong_is_found_at_once() {
-    let given = Given::postgres(TWO);
-    given.write("V003__Gone.sql", "SELECT 3");
-    given.write("U001__Create_a.sql", "DROP TABLE a");
-    given.db().run_migrations().unwrap();
-    assert!(given.db().validate_migrations().unwrap().is_valid());
-    given.psql("UPDATE schema_version SET success = false WHERE version = '002'");
-    given.write("V001__Create_a.sql", "CREATE TABLE a (id bigint)");
-    given.remove("V003__Gone.sql");
-    given.write("V002.5__Late.sql", "CREATE DATABASE d");
-    given.write("V005__New.sql", "SELECT 'a");
-    given.write("V6_x.sql", "");
-    given.write("U009__x.sql", "");
-    let validation = given.db().validate_migrations().unwrap();
-    assert!(!validation.is_valid());
-    let kinds: Vec<FindingKind> = validation.findings.iter().map(|finding| finding.kind).collect();
-    for kind in [
-        FindingKind::Misnamed,
-        FindingKind::OrphanUndo,
-        FindingKind::Changed,
-        FindingKind::Missing,
-        FindingKind::Failed,
-        FindingKind::OutOfOrder,
-        FindingKind::Unfit,
-        FindingKind::Pending,
-        FindingKind::UndoMissing,
-    ] {
-        assert!(kinds.contains(&kind), "{kind:?}: {validation:#?}");
+    for given in everywhere(TWO) {
+        given.write("V003__Gone.sql", "SELECT 3");
+        given.write("U001__Create_a.sql", "DROP TABLE a");
+        given.db().run_migrations().unwrap();
+        assert!(given.db().validate_migrations().unwrap().is_valid());
+        given.script("UPDATE schema_version SET success = (1 = 0) WHERE version = '002'");
+        given.write("V001__Create_a.sql", "CREATE TABLE a (id bigint)");
+        given.remove("V003__Gone.sql");
+        given.write("V002.5__Late.sql", "VACUUM");
+        given.write("V005__New.sql", "SELECT 'a");
+        given.write("V6_x.sql", "");
+        given.write("U009__x.sql", "");
+        let validation = given.db().validate_migrations().unwrap();
+        assert!(!validation.is_valid());
+        let kinds: Vec<FindingKind> = validation.findings.iter().map(|finding| finding.kind).collect();
+        for kind in [
+            FindingKind::Misnamed,
+            FindingKind::OrphanUndo,
+            FindingKind::Changed,
+            FindingKind::Missing,
+            FindingKind::Failed,
+            FindingKind::OutOfOrder,
+            FindingKind::Unfit,
+            FindingKind::Pending,
+            FindingKind::UndoMissing,
+        ] {
+            assert!(kinds.contains(&kind), "{kind:?}: {validation:#?}");
+        }
+        assert!(
+            validation.findings.iter().all(|finding| !finding.message.is_empty() && !finding.file.is_empty())
+        );
     }
-    assert!(
-        validation.findings.iter().all(|finding| !finding.message.is_empty() && !finding.file.is_empty())
-    );
 }

@@ -96,7 +96,7 @@ fn the_settings_of_the_readme_are_those_of_the_library() {
 #[test]
 fn every_example_stands_in_the_readme() {
     let readme = read("README.md");
-    let told = rows(between(&readme, "\n## What comes with it\n", "\n## Logging\n"));
+    let told = rows(between(&readme, "\n## What comes with it\n", "\n## Command line\n"));
     let told: BTreeSet<String> = told.iter().map(|row| bare(row[0]).to_owned()).collect();
     let files = fs::read_dir(project().join("examples")).unwrap().map(|entry| entry.unwrap().path());
     let examples = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));

@@ -52,6 +52,7 @@ pub(super) const RANKS: &[(&str, u32)] = &[
     ("transfer", 13),
     ("builder", 13),
     ("health", 13),
+    ("doctor", 14),
     ("monitor", 14),
     ("guide", 15),
     ("testing", 15),
@@ -74,7 +75,7 @@ pub(super) const ONLY: &[(&str, &[&str])] = &[
     ("testing::embedded_postgres", &["error", "manager"]),
     ("testing::test_database", &["error", "lock", "manager", "migrate", "params", "settings"]),
     ("testing::round_trip", &["dialect", "error", "manager"]),
-    ("testing::fixtures", &["dialect", "error", "manager", "params", "value"]),
+    ("testing::fixtures", &["dialect", "error", "manager", "params", "transfer", "value"]),
     (
         "testing::mock",
         &[
@@ -100,6 +101,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("tokio_postgres_rustls", &["backend/postgres"]),
     ("rustls", &["backend/postgres"]),
     ("rustls_native_certs", &["backend/postgres"]),
+    ("x509_cert", &["backend/postgres"]),
     ("odbc_api", &["backend/odbc"]),
     ("odbc_sys", &["backend/odbc"]),
     ("crossbeam_channel", &["backend", "pool", "tasks", "cancel", "context", "transfer"]),
@@ -119,7 +121,10 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("lru", &["sql", "backend/postgres"]),
     ("env_logger", &["logging"]),
     ("clap", &["bin"]),
+    ("clap_complete", &["bin"]),
+    ("clap_mangen", &["bin"]),
     ("comfy_table", &["bin"]),
+    ("indicatif", &["bin"]),
     ("tempfile", &["testing"]),
     ("tiny_http", &["monitor"]),
 ];

@@ -43,7 +43,7 @@ fn a_foreign_crate_outside_its_room() {
         passes(rules::rooms, "src/pool/gate.rs", text);
     }
     caught(rules::rooms, "src/pooling.rs", "use r2d2::Pool;", "r2d2");
-    caught(rules::rooms, "src/bin/batchdb.rs", "use postgres::Client;", "postgres");
+    caught(rules::rooms, "src/bin/batchdb/main.rs", "use postgres::Client;", "postgres");
     caught(rules::rooms, "src/backend/odbc/worker.rs", "use postgres::Client;", "postgres");
 }
 
@@ -144,7 +144,7 @@ fn names_from_the_root_and_modules_without_a_rank() {
         "mod pool; pub use crate::{error::Error, manager::DatabaseManager}; use pool::Pool;",
     );
     caught(rules::ranks, "src/nowhere.rs", "fn f() {}", "tests/it/tidy/house.rs");
-    passes(rules::ranks, "src/bin/batchdb.rs", "use batchdb::DatabaseManager;");
+    passes(rules::ranks, "src/bin/batchdb/main.rs", "use batchdb::DatabaseManager;");
     passes(rules::ranks, "src/sql.rs", "#[cfg(test)] mod tests { use crate::manager::DatabaseManager; }");
 }
 

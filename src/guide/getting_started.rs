@@ -1,0 +1,118 @@
+//! Getting started: from an empty folder to a job that may be killed at any moment.
+//!
+//! 1. [What is needed](#what-is-needed)
+//! 2. [A folder](#a-folder)
+//! 3. [A first program](#a-first-program)
+//! 4. [A job](#a-job)
+//! 5. [Where to go from here](#where-to-go-from-here)
+//!
+//! # What is needed
+//!
+//! Rust 1.88, and a database. PostgreSQL is spoken to by its own protocol and needs nothing else:
+//!
+//! ```toml
+//! [dependencies]
+//! batchdb = { path = "../batchdb", default-features = false, features = ["postgres", "signals"] }
+//! ```
+//!
+//! The default features have ODBC besides, for SQL Server, SQLite and the rest. That needs unixODBC to link
+//! (`unixodbc-dev` on Debian and Ubuntu, `brew install unixodbc` on macOS, nothing on Windows), and the driver of the
+//! database when it runs.
+//!
+//! # A folder
+//!
+//! ```text
+//! Cargo.toml
+//! src/main.rs
+//! envs/.env.development                     where the databases are
+//! migrations/rpa_db/V001__Create_job.sql    what rpa_db is made of
+//! ```
+//!
+//! Of the folders `envs` and `migrations` each may be missing; they are looked for under `BATCHDB_HOME`, else in the
+//! working directory. A program says the *name* of a database and nothing more, so that one binary runs everywhere:
+//!
+//! ```text
+//! # envs/.env.development
+//! DEVELOPMENT_GLOBAL_RPA_DB_CONNECTION_STRING=postgresql://postgres:${POSTGRES_PASSWORD}@localhost:5432/rpa_db
+//! ```
+//!
+//! ```sql
+//! -- migrations/rpa_db/V001__Create_job.sql
+//! CREATE TABLE job (id BIGINT PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'new');
+//! ```
+//!
+//! # A first program
+//!
+//! ```no_run
+//! use batchdb::{DatabaseManager, params};
+//!
+//! fn main() -> batchdb::Result<()> {
+//!     batchdb::init_logging();
+//!     let db = DatabaseManager::new("rpa_db")?; // settings are read and checked, nothing is connected
+//!     db.run_migrations()?; // V001 now, nothing the next time
+//!     db.execute(
+//!         "INSERT INTO job (id, name) VALUES (:id, :name) ON CONFLICT (id) DO NOTHING",
+//!         params! { id: 1, name: "nightly" },
+//!     )?;
+//!     for row in db.execute_query("SELECT id, name FROM job WHERE state = :state", params! { state: "new" })? {
+//!         println!("{} {}", row.get::<i64>("id")?, row.get::<String>("name")?);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! `POSTGRES_PASSWORD=… cargo run` is all. A setting that is missing or misspelled is an error before anything runs,
+//! which names the key, the file and what was probably meant. With the feature `cli` the command `batchdb check` says
+//! the same without a program, and shows what is in force.
+//!
+//! # A job
+//!
+//! A job reads records, works on them in parallel and writes what comes out. Whatever happens to it, the next run goes
+//! on:
+//!
+//! ```no_run
+//! use batchdb::{DatabaseManager, MapOptions, Result, Row, map_tasks, params};
+//!
+//! fn score(row: &Row) -> Result<i64> {
+//!     Ok(row.get::<String>("response_data")?.len() as i64)
+//! }
+//!
+//! fn main() -> Result<()> {
+//!     batchdb::init_logging();
+//!     let hub = DatabaseManager::new("SurveyHub")?;
+//!     let rpa = DatabaseManager::new("rpa_db")?;
+//!     rpa.run_migrations()?;
+//!
+//!     let todo = hub.execute_query(
+//!         "SELECT survey_id, response_data FROM survey_responses WHERE processed = :p",
+//!         params! { p: 0 },
+//!     )?;
+//!     let options = MapOptions::new("survey-{survey_id}").workers(8).retries(2);
+//!     let results = map_tasks(todo, options, |row: &Row| -> Result<()> {
+//!         let (id, score) = (row.get::<i64>("survey_id")?, score(row)?);
+//!         // One statement, and harmless when it is done twice: that is what a task with retries should be.
+//!         rpa.execute(
+//!             "INSERT INTO survey_score (survey_id, score) VALUES (:id, :score) ON CONFLICT (survey_id) DO NOTHING",
+//!             params! { id: id, score: score },
+//!         )?;
+//!         Ok(())
+//!     });
+//!     println!("{:?}", results.counts()); // every survey has a record, whatever became of it
+//!     results.into_values()?; // an error when one did not complete
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Each result is committed as it is there, a failure does not stop the others, and a survey that was done before is
+//! not done again. The example `concurrent_survey` is this with a progress bar, stages and a summary; `make demo` runs
+//! it.
+//!
+//! # Where to go from here
+//!
+//! * [Settings](super::settings): who wins, secrets, connection strings.
+//! * [Queries](super::queries), [transactions and retries](super::transactions_and_retry),
+//!   [deadlines](super::deadlines).
+//! * [Fan-out](super::map_tasks) and [several replicas](super::replicas).
+//! * [Tests](super::testing) of your own, on a real server that starts in a second.
+//! * [Monitoring](super::monitoring) and [Kubernetes](super::kubernetes).
+//! * Something went wrong? [Troubleshooting](super::troubleshooting) has each kind of error.

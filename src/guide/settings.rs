@@ -1,0 +1,137 @@
+//! Settings: keys, who wins, where secrets come from, connection strings.
+//!
+//! 1. [Keys](#keys)
+//! 2. [Who wins](#who-wins)
+//! 3. [The file](#the-file)
+//! 4. [Secrets](#secrets)
+//! 5. [Connection strings](#connection-strings)
+//! 6. [When something is wrong](#when-something-is-wrong)
+//!
+//! # Keys
+//!
+//! A program names a database, and the settings say what that is:
+//!
+//! ```no_run
+//! use batchdb::DatabaseManager;
+//!
+//! let rpa = DatabaseManager::new("rpa_db")?;
+//! # Ok::<(), batchdb::Error>(())
+//! ```
+//!
+//! The keys are `{ENVIRONMENT}_{SCOPE}_{NAME}_{KEY}`, all in upper case: `PRODUCTION_GLOBAL_RPA_DB_POOL_SIZE`.
+//!
+//! | part | what it is |
+//! | --- | --- |
+//! | environment | `BATCHDB_ENVIRONMENT`, else `PREFECT_ENVIRONMENT`, else `development` |
+//! | scope | `GLOBAL`, or the name of a flow that the builder was given |
+//! | name | the database's name; what is no ASCII letter or digit becomes `_` |
+//! | key | [`Settings::reference`](crate::Settings::reference) lists them with their defaults, and so does the README |
+//!
+//! Two keys are for all databases: `{ENVIRONMENT}_GLOBAL_DATABASE_TIMEOUT` and
+//! `{ENVIRONMENT}_GLOBAL_CONNECTION_POOL_SIZE`. So `DATABASE` and `CONNECTION` cannot name a database.
+//!
+//! Times are seconds, or a number with `ms`, `s`, `m` or `h`; only `PING_AFTER_IDLE` takes a bare number as
+//! milliseconds. Yes and no are `true` and `false`, `yes` and `no`, `on` and `off`, `1` and `0`. An empty value counts
+//! as not set.
+//!
+//! # Who wins
+//!
+//! First to last:
+//!
+//! 1. what the program sets in the builder,
+//! 2. the flow's scope, then `GLOBAL`; in each the process environment before the file,
+//! 3. the keys for all databases,
+//! 4. the default.
+//!
+//! ```no_run
+//! use batchdb::DatabaseManager;
+//!
+//! // DEVELOPMENT_RPA1_RPA_DB_… goes before DEVELOPMENT_GLOBAL_RPA_DB_…, and `pool_size` before both.
+//! let rpa = DatabaseManager::builder("rpa_db").flow("rpa1").pool_size(20).build()?;
+//! # Ok::<(), batchdb::Error>(())
+//! ```
+//!
+//! Handles for one database with the same settings share one pool in the process. Limits that belong to calls
+//! (`TIMEOUT`, retries) may differ within it; anything that makes the connections different makes another pool.
+//!
+//! # The file
+//!
+//! `envs/.env.{environment}` is a `.env` file: a line for each key, `#` begins a comment, a value with spaces stands in
+//! quotes. A key that stands there twice is an error. `${VAR}` is replaced from the process environment, so that no
+//! secret stands in the file; a variable that is not set is an error and not an empty text. Between single quotes
+//! everything is left as it is, and so is a bare `$x`.
+//!
+//! In a connection string the replacement comes after the string was split: a password may hold `@`, `/`, `%` and `;`
+//! as they are.
+//!
+//! # Secrets
+//!
+//! One of these says where a database is:
+//!
+//! | key | what it holds |
+//! | --- | --- |
+//! | `CONNECTION_STRING` | the string, with `${VAR}` for its password |
+//! | `CONNECTION_STRING_FILE` | a file with the string, such as a mounted secret of Docker or Kubernetes |
+//! | `CONNECTION_STRING_COMMAND` | a line of the shell that prints the string, such as a vault's client; it has 30 s |
+//! | `CONNECTION_STRING` and `PASSWORD_FILE` | a string without a password, and a file with the password alone |
+//!
+//! For any other place there is [`SecretSource`](crate::SecretSource):
+//!
+//! ```
+//! use batchdb::{DatabaseManager, SecretSource};
+//!
+//! struct Vault;
+//!
+//! impl SecretSource for Vault {
+//!     fn connection_string(&self, database: &str) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+//!         Ok(format!("postgresql://job:what-the-vault-says@localhost/{database}"))
+//!     }
+//! }
+//!
+//! let db = DatabaseManager::builder("rpa_db").secret_source(Vault).build()?;
+//! assert!(!format!("{db:?} {:?}", db.settings()).contains("what-the-vault-says"));
+//! # Ok::<(), batchdb::Error>(())
+//! ```
+//!
+//! Files, commands and sources are read again when the server refuses a login, and the login is tried once more if the
+//! secret has changed: a password that was rotated needs no restart. The same secret is not tried twice, because
+//! repeated attempts lock accounts.
+//!
+//! A file that holds a secret and that every user of the machine can read is told in the log, once.
+//!
+//! # Connection strings
+//!
+//! SQLAlchemy's, libpq's, JDBC's, ADO's and plain ODBC strings work as they are; what is not understood is an error.
+//!
+//! ```text
+//! postgresql://user:${PW}@db.example:5432/rpa_db?sslmode=verify-full&sslrootcert=/etc/ssl/ca.pem
+//! postgresql+psycopg2://user:${PW}@db.example/rpa_db
+//! host=db.example,standby.example dbname=rpa_db user=job password=${PW}
+//! mssql+pyodbc://sa:${PW}@db.example:1433/hub?driver=ODBC+Driver+18+for+SQL+Server
+//! Driver=SQLite3;Database=survey_hub.sqlite;
+//! ```
+//!
+//! `TYPE` (`postgresql`, `sqlserver`, `odbc`) is found from the string. To say it guards against a string of the wrong
+//! kind, and `odbc` with any driver's string is how every other database is reached. The [page on SQL
+//! Server](super::sqlserver) has its strings, the one on [TLS](super::tls) what `sslmode` asks for.
+//!
+//! # When something is wrong
+//!
+//! Making a handle connects to nothing. It checks all settings, and its error lists everything that is wrong with them,
+//! each with the key, the file and the line, and never with a value:
+//!
+//! ```
+//! use batchdb::{DatabaseManager, ErrorKind};
+//!
+//! let wrong = DatabaseManager::builder("rpa_db")
+//!     .connection_string("postgresql://u:secret@localhost/rpa_db")
+//!     .pool_size(0)
+//!     .build()
+//!     .unwrap_err();
+//! assert_eq!(wrong.kind(), ErrorKind::Config);
+//! assert!(wrong.to_string().contains("`pool_size` of the builder: must be a whole number from 1"));
+//! assert!(!wrong.report().contains("secret"));
+//! ```
+//!
+//! A key of a known database that is misspelled is an error that names the nearest one, and so is a database that
+//! nobody has configured. `batchdb check` shows what is in force.

@@ -1,0 +1,113 @@
+//! `batchdb migrate`.
+
+use std::fs;
+
+use serde_json::{Value as Json, json};
+
+use crate::world::*;
+
+#[test]
+fn migrations_are_told_applied_and_told_again() {
+    let world = World::new();
+    let before = json_of(&world.expect(3, &["migrate", "rpa_db", "status", "--json"]).out);
+    assert_eq!(
+        (&before["current_version"], &before["pending_migrations"]),
+        (&Json::Null, &json!(["V001", "V002"]))
+    );
+    assert!(world.expect(3, &["migrate", "rpa_db", "status"]).out.contains("pending: V001, V002"));
+    let plan = world.expect(3, &["migrate", "rpa_db", "plan"]).out;
+    assert!(plan.contains("V001__Create_job.sql") && plan.contains("CREATE TABLE job"), "{plan}");
+    assert_eq!(world.expect(3, &["migrate", "rpa_db", "plan", "--to", "1"]).out.matches("CREATE").count(), 1);
+
+    let rehearsed = world.expect(0, &["migrate", "rpa_db", "up", "--dry-run"]).out;
+    assert!(rehearsed.contains("2 migrations would be applied; nothing was kept"), "{rehearsed}");
+    world.expect(3, &["migrate", "rpa_db", "status"]);
+    let ran = world.expect(0, &["migrate", "rpa_db", "up", "--to", "V001"]);
+    assert!(ran.out.contains("[1/1] applied V001__Create_job.sql"), "{}", ran.out);
+    let ran = world.expect(0, &["migrate", "rpa_db", "up", "--wait", "5"]);
+    assert!(ran.out.contains("1 migration applied; the version is V002"), "{}", ran.out);
+    assert!(
+        world.expect(0, &["migrate", "rpa_db", "run"]).out.contains("nothing to do; the version is V002")
+    );
+    let status = world.expect(0, &["migrate", "rpa_db", "status"]).out;
+    assert!(status.contains("nothing is pending") && status.contains("| V001"), "{status}");
+    assert!(!status.contains('\u{1b}'));
+    world.expect(0, &["migrate", "rpa_db", "plan", "--json"]);
+
+    world.migration(
+        "V003__Wrong.sql",
+        "DO $$ BEGIN RAISE NOTICE 'half way'; END $$;\n  INSERT INTO nowhere VALUES (1)",
+    );
+    let ran = world.expect(1, &["migrate", "rpa_db", "up"]);
+    for expected in [
+        "\"V003__Wrong.sql\" failed at line 2, column 15",
+        "nothing of it was kept",
+        "INSERT INTO nowhere VALUES (1)",
+        "relation \"nowhere\" does not exist",
+        "NOTICE: half way",
+    ] {
+        assert!(ran.err.contains(expected), "{expected}\n{}", ran.err);
+    }
+    let events = json_of(&world.expect(0, &["migrate", "rpa_db", "status", "--history", "--json"]).out);
+    let actions: Vec<&str> =
+        events.as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["applied", "applied", "failed"]);
+    world.expect(1, &["migrate", "SurveyHub", "up"]);
+}
+
+#[test]
+fn migrations_are_made_undone_validated_and_repaired() {
+    let world = World::new();
+    world.expect(3, &["migrate", "rpa_db", "validate"]);
+    world.expect(0, &["migrate", "rpa_db", "up"]);
+    world.expect(0, &["migrate", "rpa_db", "validate"]);
+    let made = world.expect(0, &["migrate", "rpa_db", "new", "Add customer phone", "--undo"]).out;
+    let files: Vec<&str> = made.lines().collect();
+    assert!(
+        files[0].ends_with("V003__Add_customer_phone.sql")
+            && files[1].ends_with("U003__Add_customer_phone.sql")
+    );
+    fs::write(files[0], "ALTER TABLE job ADD COLUMN phone text").unwrap();
+    fs::write(files[1], "ALTER TABLE job DROP COLUMN phone").unwrap();
+    world.expect(0, &["migrate", "rpa_db", "up"]);
+    let undone = world.expect(0, &["migrate", "rpa_db", "undo", "--to", "V002"]).out;
+    assert!(undone.contains("1 migration undone; the version is V002"), "{undone}");
+    assert!(
+        world.expect(1, &["migrate", "rpa_db", "undo", "--to", "0"]).err.contains("no file that undoes it")
+    );
+
+    world.migration("V001__Create_job.sql", "CREATE TABLE job (id bigint)");
+    let found = world.expect(1, &["migrate", "rpa_db", "validate"]).out;
+    assert!(found.contains("problem: \"V001__Create_job.sql\" was changed"), "{found}");
+    assert_eq!(
+        json_of(&world.expect(1, &["migrate", "rpa_db", "validate", "--json"]).out)["findings"][0]["kind"],
+        "changed"
+    );
+    let repaired = world.expect(0, &["migrate", "rpa_db", "repair", "--accept", "V001"]).out;
+    assert!(repaired.contains("V001__Create_job.sql: the text of its file accepted"), "{repaired}");
+    assert!(
+        world.expect(0, &["migrate", "rpa_db", "repair", "--forget", "--all"]).out.contains("nothing needs")
+    );
+    world.expect(3, &["migrate", "rpa_db", "validate"]);
+
+    for wrong in [
+        &["migrate", "rpa_db", "undo"][..],
+        &["migrate", "rpa_db", "repair", "--all"],
+        &["migrate", "rpa_db", "up", "--to", "soon"],
+        &["--environment", "development", "migrate", "rpa_db", "upp"],
+    ] {
+        world.expect(2, wrong);
+    }
+    world.expect(1, &["migrate", "nothing", "status"]);
+}
+
+#[test]
+fn a_database_that_exists_gets_a_baseline() {
+    let world = World::new();
+    server().psql(&world.database, "CREATE TABLE job (id int PRIMARY KEY, name text, sum numeric)").unwrap();
+    assert!(world.expect(1, &["migrate", "rpa_db", "baseline", "--from", "flyway"]).err.contains("no table"));
+    world.expect(0, &["migrate", "rpa_db", "baseline", "V001"]);
+    let status = world.expect(3, &["migrate", "rpa_db", "status"]).out;
+    assert!(status.contains("baseline") && status.contains("pending: V002"), "{status}");
+    world.expect(0, &["migrate", "rpa_db", "up"]);
+}

@@ -1,0 +1,127 @@
+//! `batchdb wait`: until the databases answer, and not a moment longer than it was told.
+
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::world::*;
+
+/// What starting the command itself may take on a busy machine, besides the library's own half second.
+const GRACE: Duration = Duration::from_secs(4);
+
+fn at(name: &str, port: u16) -> String {
+    format!(
+        "DEVELOPMENT_GLOBAL_{name}_CONNECTION_STRING=postgresql://postgres:${{PG_PASSWORD}}@127.0.0.1:{port}/postgres"
+    )
+}
+
+#[test]
+fn what_answers_is_waited_for_no_longer() {
+    let world = World::new();
+    fill_survey_hub(&world.survey_hub());
+    let ran = world.expect(0, &["wait", "--for", "30s"]);
+    assert!(ran.out.contains("ready after") && ran.out.contains("rpa_db, SurveyHub"), "{}", ran.out);
+    assert_eq!(ran.err, "");
+}
+
+#[test]
+fn a_server_that_comes_up_late_is_met() {
+    let world = World::new();
+    // The port is known before the server is there, as in a container.
+    let port = closed_port();
+    world.settings(&[&at("LATE", port)]);
+    let relay = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(1500));
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        for client in listener.incoming().take(1) {
+            pass_on(client.unwrap());
+        }
+    });
+    let ran = world.expect(0, &["wait", "late", "--for", "30s"]);
+    assert_eq!(ran.err.matches("waiting").count(), 1, "one line for one reason: {}", ran.err);
+    assert!(ran.err.contains("late: waiting: ") && ran.err.contains("nothing listens there"), "{}", ran.err);
+    relay.join().unwrap();
+}
+
+/// Stands between a client and the server until both have ended.
+fn pass_on(client: std::net::TcpStream) {
+    let server = std::net::TcpStream::connect(("127.0.0.1", server().port())).unwrap();
+    let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    let up = thread::spawn(move || {
+        let _ = std::io::copy(&mut from_client, &mut to_server);
+        let _ = to_server.shutdown(std::net::Shutdown::Both);
+    });
+    let (mut from_server, mut to_client) = (server, client);
+    let _ = std::io::copy(&mut from_server, &mut to_client);
+    up.join().unwrap();
+}
+
+#[test]
+fn the_time_is_kept_whatever_the_server_does() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let world = World::new();
+    let port = silent.local_addr().unwrap().port();
+    let tds = format!(
+        "DEVELOPMENT_GLOBAL_TDS_CONNECTION_STRING=mssql://sa:${{PG_PASSWORD}}@127.0.0.1:{port}/x?driver=FreeTDS"
+    );
+    world.settings(&[&at("SILENT", port), &at("GONE", closed_port()), &tds]);
+    for (name, why) in
+        [("silent", "the limit of"), ("gone", "nothing listens there"), ("tds", "the limit of")]
+    {
+        let began = Instant::now();
+        let ran = world.expect(75, &["wait", name, "--for", "2s"]);
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(2) + GRACE, "{name}: {took:?}");
+        assert!(
+            ran.err.contains(&format!("{name}: not ready after 2s: ")) && ran.err.contains(why),
+            "{}",
+            ran.err
+        );
+        assert_eq!(ran.out, "");
+    }
+}
+
+#[test]
+fn what_waiting_does_not_heal_is_told_at_once() {
+    let world = World::new();
+    let port = server().port();
+    world.settings(&[&format!(
+        "DEVELOPMENT_GLOBAL_LOCKED_CONNECTION_STRING=postgresql://postgres:S3cr@127.0.0.1:{port}/postgres"
+    )]);
+    let began = Instant::now();
+    let ran = world.expect(1, &["wait", "locked", "--for", "60s"]);
+    assert!(
+        ran.err.contains("locked: not waited for: ") && ran.err.contains("password authentication"),
+        "{}",
+        ran.err
+    );
+    assert!(world.expect(78, &["wait", "nothing", "locked"]).err.contains("_NOTHING_CONNECTION_STRING"));
+    world.expect(64, &["wait", "rpa_db", "--for", "soon"]);
+    assert!(began.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn a_database_and_its_migrations_may_be_made_meanwhile() {
+    let world = World::new();
+    let database = format!("{}_later", world.database);
+    let port = server().port();
+    world.settings(&[&format!(
+        "DEVELOPMENT_GLOBAL_LATER_CONNECTION_STRING=postgresql://postgres:${{PG_PASSWORD}}@127.0.0.1:{port}/{database}"
+    )]);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| world.run(&["wait", "later", "--for", "30s"]));
+        thread::sleep(Duration::from_millis(800));
+        server().create_database(&database).unwrap();
+        let ran = waiting.join().unwrap();
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(ran.err.contains("does not exist"), "{}", ran.err);
+    });
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| world.run(&["wait", "rpa_db", "--migrated", "--for", "30s"]));
+        thread::sleep(Duration::from_millis(800));
+        world.expect(0, &["migrate", "rpa_db", "up"]);
+        let ran = waiting.join().unwrap();
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(ran.err.contains("migrations are pending: V001, V002"), "{}", ran.err);
+    });
+}
