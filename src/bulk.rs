@@ -46,10 +46,22 @@ impl Session<'_> {
         options: BulkOptions<'_>,
     ) -> Result<BulkReport, BulkFailure> {
         const OPERATION: &str = "bulk_insert";
-        let named = |error: Error| error.during(OPERATION);
+        let load = |session: &mut Self| session.load_rows(OPERATION, table, columns, rows, options);
+        self.as_call(OPERATION, None, load, options::written)
+    }
+
+    fn load_rows<R: IntoRow>(
+        &mut self,
+        operation: &'static str,
+        table: &str,
+        columns: &[impl AsRef<str>],
+        rows: impl IntoIterator<Item = R>,
+        options: BulkOptions<'_>,
+    ) -> Result<BulkReport, BulkFailure> {
+        let named = |error: Error| error.during(operation);
         let target = self.dialect().and_then(|dialect| target(dialect, table, columns)).map_err(named)?;
         let mut source = Source::new(rows.into_iter(), target.columns.len(), self.whole_limit());
-        let mut load = Load { operation: OPERATION, target, options };
+        let mut load = Load { operation, target, options };
         load.run(self, &mut source).map_err(|failure| {
             let error = names::explain(self, &load.target, failure.error);
             BulkFailure { error, ..failure }

@@ -89,9 +89,21 @@ pub(crate) struct Budget {
     pub(crate) each: Duration,
     /// The limit on the whole call.
     pub(crate) whole: Deadline,
+    /// When the first step began, where somebody has looked at the clock for it a moment ago.
+    pub(crate) began: Option<Instant>,
 }
 
 impl Budget {
+    pub(crate) fn new(each: Duration, whole: Deadline) -> Budget {
+        Budget { each, whole, began: None }
+    }
+
+    /// The deadline of the first step, and when that began; `clock` is asked where nobody has done so.
+    pub(crate) fn first(self, clock: impl FnOnce() -> Instant) -> (Deadline, Instant) {
+        let began = self.began.unwrap_or_else(clock);
+        (self.step(began), began)
+    }
+
     /// The deadline of a step that starts now.
     pub(crate) fn step(self, now: Instant) -> Deadline {
         Deadline::after(now, self.each).earlier(self.whole)
@@ -151,10 +163,12 @@ mod tests {
     #[test]
     fn a_step_ends_with_the_whole() {
         let now = Instant::now();
-        let budget =
-            Budget { each: Duration::from_secs(30), whole: Deadline::after(now, Duration::from_secs(5)) };
+        let budget = Budget::new(Duration::from_secs(30), Deadline::after(now, Duration::from_secs(5)));
         assert_eq!(budget.step(now).left(now), Duration::from_secs(5));
         assert_eq!(budget.with_each(Duration::from_secs(1)).step(now).left(now), Duration::from_secs(1));
+        assert_eq!(budget.first(|| now), (budget.step(now), now));
+        let begun = Budget { began: Some(now), ..budget };
+        assert_eq!(begun.first(|| now + Duration::from_secs(1)), (budget.step(now), now));
         let rest = budget.rest(now, Duration::from_secs(28));
         assert_eq!((rest.left(now), rest.limit()), (Duration::from_secs(2), Duration::from_secs(30)));
         assert_eq!(budget.rest(now, Duration::MAX).left(now), Duration::ZERO);

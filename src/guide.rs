@@ -23,6 +23,7 @@
 //!
 //! | in operation | |
 //! | --- | --- |
+//! | [`command_line`] | the command: checking, waiting, finding where it stops, files, exit codes |
 //! | [`monitoring`] | log levels, metrics and their names, health, slow statements, the audit trail |
 //! | [`kubernetes`] | probes, secrets, waiting for databases, replicas that share work |
 //! | [`tls`] | what each mode checks |
@@ -38,6 +39,7 @@
 //!
 //! Every program on these pages is compiled by the tests, and runs there where it needs no more than what is installed.
 
+pub mod command_line;
 pub mod deadlines;
 pub mod from_flyway;
 pub mod from_python;

@@ -13,7 +13,7 @@ use crate::context::{self, Context};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::metrics::Recorder;
-use crate::params::IntoParams;
+use crate::params::{IntoParams, Params};
 use crate::pool::{self, PoolHandle, PoolStatus, pool_for};
 use crate::retry::RetryPolicy;
 use crate::row::Row;
@@ -171,6 +171,21 @@ impl DatabaseManager {
         self.session_for(self.call(), work)
     }
 
+    /// A session for one call, which begins at once: nothing of the program's comes in between, not even making the
+    /// parameters, so that the clock is read once for both.
+    #[track_caller]
+    fn single<R>(
+        &self,
+        params: impl IntoParams,
+        call: impl FnOnce(&mut Session<'_>, Result<Params>) -> Result<R>,
+    ) -> Result<R> {
+        let params = params.into_params();
+        self.session(|session| {
+            session.begin_at_once();
+            call(session, params)
+        })
+    }
+
     /// A session whose use does not count as the first one: for what looks at the database's state.
     #[track_caller]
     pub(crate) fn session_without_hook<R, E: From<Error>>(
@@ -208,12 +223,11 @@ impl DatabaseManager {
         Call { whole, place }: Call,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        let lease = self.handle.pool().checkout(whole.earlier(context::deadline()), place);
-        let lease = lease.map_err(|error| {
-            let error = error.during("checkout").in_database(&self.settings.database);
-            self.recorder().count_checkout_error(&error);
-            error
-        })?;
+        let began = self.settings.audit.then(Instant::now);
+        let lease = self.handle.pool().checkout(whole, place);
+        let lease = lease
+            .map_err(|error| error.during("checkout").in_database(&self.settings.database))
+            .inspect_err(|error| Session::refused(&self.settings, self.recorder(), began, error))?;
         work(&mut Session::new(lease, &self.settings, whole))
     }
 
@@ -241,7 +255,7 @@ impl DatabaseManager {
     /// ```
     #[track_caller]
     pub fn execute_query(&self, sql: &str, params: impl IntoParams) -> Result<Vec<Row>> {
-        self.session(|session| session.execute_query(sql, params))
+        self.single(params, |session, params| session.execute_query(sql, params))
     }
 
     /// Runs any statement and returns its rows with the time that it took.
@@ -291,7 +305,7 @@ impl DatabaseManager {
     /// As [`execute_query`](DatabaseManager::execute_query).
     #[track_caller]
     pub fn execute(&self, sql: &str, params: impl IntoParams) -> Result<u64> {
-        self.session(|session| session.execute(sql, params))
+        self.single(params, |session, params| session.execute(sql, params))
     }
 
     /// Runs a query that must return exactly one row.
@@ -302,7 +316,7 @@ impl DatabaseManager {
     /// [`execute_query`](DatabaseManager::execute_query).
     #[track_caller]
     pub fn query_one(&self, sql: &str, params: impl IntoParams) -> Result<Row> {
-        self.session(|session| session.query_one(sql, params))
+        self.single(params, |session, params| session.query_one(sql, params))
     }
 
     /// Runs a query that returns one row or none.
@@ -321,7 +335,7 @@ impl DatabaseManager {
     /// ```
     #[track_caller]
     pub fn query_opt(&self, sql: &str, params: impl IntoParams) -> Result<Option<Row>> {
-        self.session(|session| session.query_opt(sql, params))
+        self.single(params, |session, params| session.query_opt(sql, params))
     }
 
     /// Runs a query and reads each row as a `T`, by serde.
@@ -341,7 +355,7 @@ impl DatabaseManager {
     /// ```
     #[track_caller]
     pub fn query_as<T: DeserializeOwned>(&self, sql: &str, params: impl IntoParams) -> Result<Vec<T>> {
-        self.session(|session| session.query_as(sql, params))
+        self.single(params, |session, params| session.query_as(sql, params))
     }
 
     /// Runs a query and hands its rows to `receive` one by one, in bounded memory. See

@@ -103,6 +103,11 @@ impl Session<'_> {
         sql: &str,
         records: impl IntoIterator<Item = P>,
     ) -> Result<u64> {
+        let work = |session: &mut Self| session.many(sql, records);
+        self.as_call(OPERATION, Some(sql), work, |changed| changed.as_ref().copied())
+    }
+
+    fn many<P: IntoParams>(&mut self, sql: &str, records: impl IntoIterator<Item = P>) -> Result<u64> {
         let mut records = Records { rest: records.into_iter(), given: 0, ended: false, refused: None };
         let template = self.dialect().and_then(|dialect| sql::template(sql, dialect));
         let template = template.map_err(|error| self.named(error))?;
@@ -132,6 +137,15 @@ impl Session<'_> {
     ///
     /// See [`DatabaseManager::execute_many`](crate::DatabaseManager::execute_many).
     pub fn execute_many_returning<P: IntoParams>(
+        &mut self,
+        sql: &str,
+        records: impl IntoIterator<Item = P>,
+    ) -> Result<Vec<Row>> {
+        let work = |session: &mut Self| session.many_returning(sql, records);
+        self.as_call(OPERATION, Some(sql), work, |rows| rows.as_ref().map(|rows| rows.len() as u64))
+    }
+
+    fn many_returning<P: IntoParams>(
         &mut self,
         sql: &str,
         records: impl IntoIterator<Item = P>,

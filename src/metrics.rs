@@ -12,11 +12,12 @@ pub(crate) use histogram::{BOUNDS, Counts, Histogram};
 use crate::error::{Error, ErrorKind};
 
 /// The operations that are told apart. The last stands for all others.
-const OPERATIONS: [&str; 16] = [
+const OPERATIONS: [&str; 18] = [
     "execute_query",
     "execute",
     "query_one",
     "query_opt",
+    "query_as",
     "query_each",
     "query_iter",
     "query_sets",
@@ -27,6 +28,7 @@ const OPERATIONS: [&str; 16] = [
     "export",
     "copy_query",
     "run_script",
+    "begin",
     "commit",
     "other",
 ];

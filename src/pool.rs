@@ -17,7 +17,7 @@ pub(crate) use registry::{PoolHandle, all, apart, pool_for};
 pub use status::PoolStatus;
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,8 @@ pub(crate) struct Pool {
     slots: r2d2::Pool<SlotManager>,
     outage: Outage,
     recorder: Recorder,
+    /// Which one it is of the open pools with its database's name, from 1; 0 until the registry has it.
+    number: AtomicU32,
     /// Connections thrown away as broken, since the start.
     invalid: AtomicU64,
     /// Connections opened, since the start.
@@ -96,6 +98,7 @@ impl Pool {
             slots,
             outage: Outage::default(),
             recorder: Recorder::default(),
+            number: AtomicU32::new(0),
             invalid: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             suspect_before: AtomicU64::new(0),
@@ -131,23 +134,45 @@ impl Pool {
         self.warn_of_too_many_workers();
         self.refuse_too_many_abandoned()?;
         let started = Instant::now();
+        let (held, taken) = match self.gate.pass() {
+            // Most are: nothing is waited for, and no deadline is made.
+            Some((permit, Some(slot))) if self.is_fresh(&slot, started) => {
+                self.waits.count_none();
+                ((slot, permit), Some(started))
+            }
+            passed => {
+                let held = self.take(passed, started, whole.earlier(context::deadline()))?;
+                self.waits.count(started.elapsed());
+                (held, None)
+            }
+        };
+        let note = self.loans.as_ref().map(|loans| loans.note(place));
+        Ok(Lease { pool: self, held: Some(held), note, dirty: false, taken, used: None, given_up: None })
+    }
+
+    /// A permit and a connection that works, where one of them was not there or has to be looked at.
+    fn take<'p>(
+        &'p self,
+        passed: Option<(Permit<'p, Slotted>, Option<Slotted>)>,
+        started: Instant,
+        whole: Deadline,
+    ) -> Result<(Slotted, Permit<'p, Slotted>)> {
         let patience = Deadline::after(started, self.settings.pool_timeout);
-        let (permit, idle) = self.enter(patience, whole)?;
+        let (permit, idle) = match passed {
+            Some(passed) => passed,
+            None => self.enter(patience, whole)?,
+        };
         let mut slot = match idle {
             Some(slot) => slot,
             None => self.new_slot(patience.earlier(whole))?,
         };
-        if !permit.waited() && slot.live().is_some_and(|live| self.is_fresh(live, started)) {
-            self.waits.count_none();
-        } else if let Err(error) = self.make_ready(&mut slot, whole) {
+        if let Err(error) = self.make_ready(&mut slot, whole) {
+            // The permit last, or there would be one connection too many.
             drop(slot);
             drop(permit);
             return Err(error);
-        } else {
-            self.waits.count(started.elapsed());
         }
-        let note = self.loans.as_ref().map(|loans| loans.note(place));
-        Ok(Lease { pool: self, held: Some((slot, permit)), note, dirty: false, used: None, given_up: None })
+        Ok((slot, permit))
     }
 
     fn enter(&self, patience: Deadline, whole: Deadline) -> Result<(Permit<'_, Slotted>, Option<Slotted>)> {
@@ -188,17 +213,17 @@ impl Pool {
     }
 
     /// Whether a connection may be used as it is: neither too old, nor idle for so long that it must be tested.
-    fn is_fresh(&self, live: &Live, now: Instant) -> bool {
-        !live.is_expired(now) && !self.needs_ping(live.idle_since, now)
+    fn is_fresh(&self, slot: &Slot, now: Instant) -> bool {
+        slot.idle().is_some_and(|live| !live.is_expired(now) && !self.needs_ping(live.idle_since, now))
     }
 
     /// Tests the slot's connection where it was idle for long, replaces it where it is dead or too old.
     fn make_ready(&self, slot: &mut Slot, whole: Deadline) -> Result<()> {
         let now = Instant::now();
+        if self.is_fresh(slot, now) {
+            return Ok(());
+        }
         if let Some(live) = slot.live() {
-            if self.is_fresh(live, now) {
-                return Ok(());
-            }
             let expired = live.is_expired(now);
             let limit = Deadline::after(now, PING_LIMIT.min(self.settings.connect_timeout)).earlier(whole);
             let alive = !expired && live.connection.ping(limit).is_ok();
@@ -224,7 +249,8 @@ impl Pool {
         let idle = now.saturating_duration_since(idle_since);
         let suspect = self.suspect_before.load(Ordering::Relaxed);
         idle >= self.settings.ping_after_idle
-            || idle_since.saturating_duration_since(self.created).as_nanos() < u128::from(suspect)
+            || (suspect > 0
+                && idle_since.saturating_duration_since(self.created).as_nanos() < u128::from(suspect))
     }
 
     fn suspect_all_idle(&self) {
@@ -334,8 +360,9 @@ impl Pool {
                 return false;
             }
             self.clean(live);
+            return !live.connection.is_broken();
         }
-        !live.connection.is_broken()
+        true
     }
 
     /// Cleans a used session; a connection on which that fails is broken.
@@ -372,6 +399,7 @@ pub(crate) struct Lease<'p> {
     /// Dropped last, with the loan.
     note: Option<Note>,
     dirty: bool,
+    taken: Option<Instant>,
     /// When the last call ended: so long is the connection idle, and the clock need not be read again.
     used: Option<Instant>,
     /// Why the connection was given up, where that is not an error of its own.
@@ -410,6 +438,11 @@ impl<'p> Lease<'p> {
     /// Whether [`parts`](Lease::parts) was told why the connection was given up.
     pub(crate) fn is_given_up(&self) -> bool {
         self.given_up.is_some()
+    }
+
+    /// When it was taken, where that took no time worth telling.
+    pub(crate) fn taken(&self) -> Option<Instant> {
+        self.taken
     }
 
     /// What the calls on the pool do.

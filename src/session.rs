@@ -13,7 +13,8 @@ use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::log_line;
-use crate::params::IntoParams;
+use crate::metrics::Recorder;
+use crate::params::{IntoParams, Params};
 use crate::pool::Lease;
 use crate::row::Row;
 use crate::settings::Settings;
@@ -60,7 +61,16 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(crate) fn new(lease: Lease<'a>, settings: &'a Arc<Settings>, whole: Deadline) -> Session<'a> {
-        Session { lease, settings, budget: Budget { each: settings.timeout, whole }, depth: 0, doom: None }
+        let budget = Budget::new(settings.timeout, whole);
+        Session { lease, settings, budget, depth: 0, doom: None }
+    }
+
+    /// No session could be had for a call that began then: that is counted and audited, too.
+    pub(crate) fn refused(settings: &Settings, recorder: &Recorder, began: Option<Instant>, error: &Error) {
+        recorder.count_checkout_error(error);
+        if let Some(began) = began {
+            Call::begun("checkout", began).audit(settings, began.elapsed(), Err(error));
+        }
     }
 
     /// Which SQL the server speaks.
@@ -88,7 +98,12 @@ impl<'a> Session<'a> {
     }
 
     fn budget(&self) -> Budget {
-        Budget { whole: self.budget.whole.earlier(context::deadline()), ..self.budget }
+        Budget::new(self.budget.each, self.budget.whole.earlier(context::deadline()))
+    }
+
+    /// The session is for one call, which begins at once: when the connection was taken, where that took no time.
+    pub(crate) fn begin_at_once(&mut self) {
+        self.budget.began = self.lease.taken();
     }
 
     /// The front of every call: compiles, refuses what must not run here, runs, and logs without values.
@@ -99,19 +114,48 @@ impl<'a> Session<'a> {
         params: impl IntoParams,
         rows: Rows<'_>,
     ) -> Result<u64> {
-        let call = Call::begin(operation).of_text(sql);
-        self.lease.note(operation);
-        let outcome = self.try_run(sql, params, rows);
+        // Before the clock starts: it may be the program's own work.
+        let params = params.into_params();
+        let call = self.begin_call(operation, sql);
+        let outcome = self.try_run(sql, params, rows, call.started);
+        self.end(call, outcome.map(|count| (count, count)))
+    }
+
+    /// The same for rows that are kept. What the call makes of them is a part of it: where they are not what was asked
+    /// for, it has failed.
+    fn read<T>(
+        &mut self,
+        operation: &'static str,
+        sql: &str,
+        params: impl IntoParams,
+        read: impl FnOnce(Vec<Row>) -> Result<T>,
+    ) -> Result<T> {
+        let params = params.into_params();
+        let call = self.begin_call(operation, sql);
+        let mut rows = Vec::new();
+        let outcome = self.try_run(sql, params, Rows::Collect(&mut rows), call.started);
+        let outcome = outcome.and_then(|count| Ok((count, read(rows)?)));
         self.end(call, outcome)
     }
 
-    fn try_run(&mut self, sql: &str, params: impl IntoParams, rows: Rows<'_>) -> Result<u64> {
+    fn begin_call<'t>(&mut self, operation: &'static str, sql: &'t str) -> Call<'t> {
+        self.lease.note(operation);
+        let began = self.budget.began.take().unwrap_or_else(Instant::now);
+        Call::begun(operation, began).of_text(sql)
+    }
+
+    fn try_run(&mut self, sql: &str, params: Result<Params>, rows: Rows<'_>, began: Instant) -> Result<u64> {
         let statement = self.admit(sql, params)?;
-        self.run_admitted(&statement, rows)
+        let budget = Budget { began: Some(began), ..self.budget() };
+        self.run_within(&statement, rows, budget)
     }
 
     fn run_admitted(&mut self, statement: &Statement, rows: Rows<'_>) -> Result<u64> {
         let budget = self.budget();
+        self.run_within(statement, rows, budget)
+    }
+
+    fn run_within(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64> {
         let outcome = self.lease.connection()?.run(statement, rows, budget);
         outcome.map_err(|error| in_part(error, self.depth == 0 && statement.traits.divisible))
     }
@@ -141,16 +185,16 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Names the database and the operation in an error, and tells of the call.
-    fn end(&mut self, call: Call<'_>, outcome: Result<u64>) -> Result<u64> {
+    /// Names the database and the operation in an error, and tells of the call: of its rows, which come first.
+    fn end<T>(&mut self, call: Call<'_>, outcome: Result<(u64, T)>) -> Result<T> {
         let outcome =
             outcome.map_err(|error| error.during(call.operation).in_database(&self.settings.database));
         if let Err(error) = &outcome {
             self.note(error);
         }
-        let ended = call.end(self.settings, self.lease.recorder(), outcome.as_ref().copied());
+        let ended = call.end(self.settings, self.lease.recorder(), outcome.as_ref().map(|(rows, _)| *rows));
         self.lease.used(ended);
-        outcome
+        outcome.map(|(_, result)| result)
     }
 
     /// Remembers an error that ends the open transaction and may pass.
@@ -174,9 +218,7 @@ impl<'a> Session<'a> {
     ///
     /// See [`DatabaseManager::execute_query`](crate::DatabaseManager::execute_query).
     pub fn execute_query(&mut self, sql: &str, params: impl IntoParams) -> Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        self.run("execute_query", sql, params, Rows::Collect(&mut rows))?;
-        Ok(rows)
+        self.read("execute_query", sql, params, Ok)
     }
 
     /// Runs a statement and returns how many rows it changed.
@@ -194,13 +236,10 @@ impl<'a> Session<'a> {
     ///
     /// [`ErrorKind::RowCount`] when there is none or more than one; else as `execute_query`.
     pub fn query_one(&mut self, sql: &str, params: impl IntoParams) -> Result<Row> {
-        match self.at_most_two("query_one", sql, params)? {
-            (Some(row), false) => Ok(row),
-            (None, _) => Err(self.wrong_count("query_one", "no row came where exactly one was expected")),
-            (Some(_), true) => {
-                Err(self.wrong_count("query_one", "several rows came where exactly one was expected"))
-            }
-        }
+        self.read("query_one", sql, params, |rows| {
+            let row = only(rows, "several rows came where exactly one was expected")?;
+            row.ok_or_else(|| wrong_count("no row came where exactly one was expected"))
+        })
     }
 
     /// Runs a query that returns one row or none.
@@ -209,29 +248,8 @@ impl<'a> Session<'a> {
     ///
     /// [`ErrorKind::RowCount`] when there is more than one; else as `execute_query`.
     pub fn query_opt(&mut self, sql: &str, params: impl IntoParams) -> Result<Option<Row>> {
-        match self.at_most_two("query_opt", sql, params)? {
-            (row, false) => Ok(row),
-            (_, true) => {
-                Err(self.wrong_count("query_opt", "several rows came where at most one was expected"))
-            }
-        }
-    }
-
-    /// The first row, and whether there was a second.
-    fn at_most_two(
-        &mut self,
-        operation: &'static str,
-        sql: &str,
-        params: impl IntoParams,
-    ) -> Result<(Option<Row>, bool)> {
-        let mut rows = Vec::new();
-        self.run(operation, sql, params, Rows::Collect(&mut rows))?;
-        let several = rows.len() > 1;
-        Ok((rows.into_iter().next(), several))
-    }
-
-    fn wrong_count(&self, operation: &'static str, message: &'static str) -> Error {
-        Error::new(ErrorKind::RowCount, message).during(operation).in_database(&self.settings.database)
+        let read = |rows| only(rows, "several rows came where at most one was expected");
+        self.read("query_opt", sql, params, read)
     }
 
     /// Runs a query and reads each row as a `T`.
@@ -240,16 +258,10 @@ impl<'a> Session<'a> {
     ///
     /// [`ErrorKind::Decode`] when a row does not fit `T`, which names the row; else as `execute_query`.
     pub fn query_as<T: DeserializeOwned>(&mut self, sql: &str, params: impl IntoParams) -> Result<Vec<T>> {
-        let rows = self.execute_query(sql, params)?;
         let read = |(place, row): (usize, &Row)| {
-            row.read().map_err(|error: Error| {
-                error
-                    .at(format_args!("row {}", place + 1))
-                    .during("query_as")
-                    .in_database(&self.settings.database)
-            })
+            row.read().map_err(|error: Error| error.at(format_args!("row {}", place + 1)))
         };
-        rows.iter().enumerate().map(read).collect()
+        self.read("query_as", sql, params, |rows| rows.iter().enumerate().map(read).collect())
     }
 
     /// Runs a text of several statements without parameters, such as a migration.
@@ -258,7 +270,7 @@ impl<'a> Session<'a> {
         self.lease.mark_dirty();
         let deadline = self.step();
         let outcome = self.lease.connection().and_then(|connection| connection.run_script(text, deadline));
-        self.end(call, outcome.map(|()| 0)).map(|_| ())
+        self.end(call, outcome.map(|()| (0, ())))
     }
 
     /// From now on what the server says besides results is logged for this listener; or no longer.
@@ -272,16 +284,22 @@ impl<'a> Session<'a> {
     /// Runs a statement of ours, whatever the settings say of writes, with a limit of its own.
     pub(crate) fn run_own(&mut self, sql: &str, limit: Duration) -> Result<()> {
         let dialect = self.dialect()?;
-        let statement = sql::compile(sql, dialect, crate::params::Params::new())?;
+        let statement = sql::compile(sql, dialect, Params::new())?;
         let budget = self.budget().with_each(limit);
         let outcome = self.lease.connection()?.run(&statement, Rows::Ignore, budget);
         outcome.map(|_| ()).inspect_err(|error| self.note(error))
     }
 
     pub(crate) fn begin(&mut self, begin: Begin) -> Result<()> {
+        let call = Call::begin("begin");
         let deadline = self.step();
-        let connection = self.lease.connection()?;
-        connection.begin(begin, deadline).inspect_err(|_| self.lease.discard())
+        let outcome = self.lease.connection().and_then(|connection| connection.begin(begin, deadline));
+        // One that succeeds is no call of its own: what it begins will be told.
+        if outcome.is_err() {
+            self.lease.discard();
+            return self.end(call, outcome.map(|()| (0, ())));
+        }
+        Ok(())
     }
 
     pub(crate) fn commit(&mut self) -> Result<()> {
@@ -296,7 +314,7 @@ impl<'a> Session<'a> {
                 Err(late.with_effect(Effect::RolledBack))
             }
         };
-        self.end(call, outcome.map(|()| 0)).map(|_| ())
+        self.end(call, outcome.map(|()| (0, ())))
     }
 
     /// The mark of the transaction that has just ended; see [`CommitMark`].
@@ -338,6 +356,15 @@ impl<'a> Session<'a> {
 
 /// How long a rollback may take before the connection is closed instead.
 const ROLLBACK_LIMIT: Duration = Duration::from_millis(250);
+
+/// The row, where there is one.
+fn only(mut rows: Vec<Row>, several: &'static str) -> Result<Option<Row>> {
+    if rows.len() > 1 { Err(wrong_count(several)) } else { Ok(rows.pop()) }
+}
+
+fn wrong_count(message: &'static str) -> Error {
+    Error::new(ErrorKind::RowCount, message)
+}
 
 /// What a failed statement leaves behind, where it may have ended a part of its work by itself: the server undid what
 /// it was about, and what had ended before stays.

@@ -26,7 +26,7 @@ use crate::pool::{self, PoolStatus};
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// One for each pool that is open, by the database's name.
+    /// One for each pool that is open, by the database's name and the pool's number.
     pub databases: Vec<DatabaseMetrics>,
     /// The process.
     pub process: ProcessMetrics,
@@ -114,7 +114,8 @@ pub struct ErrorCount {
 pub fn metrics() -> Metrics {
     let mut databases: Vec<DatabaseMetrics> =
         pool::all().iter().map(|pool| of_pool(pool.recorder(), pool.status())).collect();
-    databases.sort_by(|one, other| one.database.cmp(&other.database));
+    databases
+        .sort_by(|one, other| (&one.database, one.pool.number).cmp(&(&other.database, other.pool.number)));
     Metrics { databases, process: ProcessMetrics::read() }
 }
 

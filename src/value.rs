@@ -1,11 +1,13 @@
 //! One SQL value, owned, the same for every database.
 
+pub(crate) mod calendar;
 mod convert;
 mod exact;
 mod interval;
 mod json;
 mod lists;
 mod serialize;
+mod unique;
 
 pub use convert::FromValue;
 pub(crate) use exact::{exact_json, to_integer};
@@ -13,7 +15,6 @@ pub(crate) use exact::{exact_json, to_integer};
 pub(crate) use exact::{to_double, to_single};
 pub use interval::Interval;
 pub(crate) use json::from_pairs;
-#[cfg(feature = "odbc")]
 pub(crate) use json::whole_minutes;
 pub(crate) use serialize::to_fields;
 

@@ -135,7 +135,7 @@ impl Load<'_> {
     }
 
     fn begin(&self, session: &mut Session<'_>) -> Result<()> {
-        session.prepare_load(self.operation, |connection, budget| connection.begin_load(&self.target, budget))
+        session.load_step(self.operation, |connection, budget| connection.begin_load(&self.target, budget))
     }
 
     fn chunk<I: Iterator<Item: IntoRow>>(
@@ -145,7 +145,8 @@ impl Load<'_> {
     ) -> Result<u64> {
         source.left = self.options.chunk_rows;
         let before = source.given;
-        let counted = session.load(self.operation, |connection, budget| connection.load(source, budget))?;
+        let counted =
+            session.load_step(self.operation, |connection, budget| connection.load(source, budget))?;
         if counted == source.given - before {
             return Ok(counted);
         }

@@ -137,3 +137,11 @@ impl From<BulkFailure> for Error {
         failure.error
     }
 }
+
+/// What is counted of a load that has ended.
+pub(super) fn written(outcome: &Result<BulkReport, BulkFailure>) -> Result<u64, &Error> {
+    match outcome {
+        Ok(report) => Ok(report.rows),
+        Err(failure) => Err(&failure.error),
+    }
+}

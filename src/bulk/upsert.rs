@@ -3,7 +3,7 @@
 mod sql;
 
 use super::load::{Load, Source};
-use super::options::{BulkFailure, BulkOptions, BulkReport};
+use super::options::{BulkFailure, BulkOptions, BulkReport, written};
 use super::row::IntoRow;
 use super::{names, target};
 use crate::backend::{LoadTarget, Rows};
@@ -39,6 +39,18 @@ impl Session<'_> {
     ///
     /// See [`DatabaseManager::bulk_upsert_with`](crate::DatabaseManager::bulk_upsert_with).
     pub fn bulk_upsert_with<R: IntoRow>(
+        &mut self,
+        table: &str,
+        columns: &[impl AsRef<str>],
+        key_columns: &[impl AsRef<str>],
+        rows: impl IntoIterator<Item = R>,
+        options: BulkOptions<'_>,
+    ) -> Result<BulkReport, BulkFailure> {
+        let upsert = |session: &mut Self| session.upsert_rows(table, columns, key_columns, rows, options);
+        self.as_call(OPERATION, None, upsert, written)
+    }
+
+    fn upsert_rows<R: IntoRow>(
         &mut self,
         table: &str,
         columns: &[impl AsRef<str>],

@@ -3,7 +3,7 @@
 //! 1. [Taking over](#taking-over)
 //! 2. [Files](#files)
 //! 3. [Commands](#commands)
-//! 4. [Settings](#settings)
+//! 4. [Options](#options)
 //! 5. [What is different on purpose](#what-is-different-on-purpose)
 //! 6. [What is missing](#what-is-missing)
 //!
@@ -36,7 +36,7 @@
 //! | `R__desc.sql` | the same: after all versions, and again when its text has changed |
 //! | `U1.2__desc.sql` (paid) | the same |
 //! | `beforeMigrate.sql`, `afterMigrate.sql` | the same |
-//! | other callbacks, Java migrations, `B__` | not here; a file that is not understood is an error and not ignored |
+//! | other callbacks, Java migrations, `B…` files | not here; a file that is not understood is an error and not ignored. The rows of `B…` files are taken over |
 //! | `V2__x.sql.conf` with `executeInTransaction=false` | `-- batchdb: no-transaction` at the head of the file itself |
 //! | `placeholderReplacement=false` | `-- batchdb: no-placeholders` |
 //! | `${name}` | the same, out of `MIGRATION_PLACEHOLDERS` or the builder |
@@ -56,7 +56,7 @@
 //! | `repair` | `batchdb migrate DB repair`, for one version or all with one trouble: done, forgotten, or the new text accepted |
 //! | `clean` | not here, on purpose |
 //!
-//! # Settings
+//! # Options
 //!
 //! | Flyway | here |
 //! | --- | --- |

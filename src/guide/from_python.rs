@@ -2,7 +2,7 @@
 //!
 //! 1. [What stays](#what-stays)
 //! 2. [Calls](#calls)
-//! 3. [Settings](#settings)
+//! 3. [Settings and folders](#settings-and-folders)
 //! 4. [The history of the migrations](#the-history-of-the-migrations)
 //! 5. [Flows and tasks](#flows-and-tasks)
 //! 6. [What is different on purpose](#what-is-different-on-purpose)
@@ -47,7 +47,7 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! # Settings
+//! # Settings and folders
 //!
 //! | there | here |
 //! | --- | --- |
@@ -87,8 +87,7 @@
 //! | `checksum`, a CRC-32 in hexadecimal digits | compared with the file where it is still there; ours are a CRC-32 and a SHA-256 that survive other line ends |
 //! | `apply_timestamp` | `installed_on`, as UTC |
 //!
-//! After that Pyway must not run there any more, because it would not find its table. Nothing that was applied is
-//! applied again.
+//! After that Pyway must not run there any more. Nothing that was applied is applied again.
 //!
 //! # Flows and tasks
 //!

@@ -46,8 +46,9 @@
 //! ```
 //!
 //! which returns when each has answered a query, and says on standard error why it still waits. When the time is over
-//! the pod is started again, later each time. A program that waits for its databases itself, by
-//! [`RetryPolicy`](crate::RetryPolicy), needs no init container; one that does not is easier to read with it.
+//! it is tried again, later each time; a Job gives up after its `backoffLimit`. A program that waits for its databases
+//! itself, by [`RetryPolicy`](crate::RetryPolicy), needs no init container; one that does not is easier to read with
+//! it.
 //!
 //! # Migrations
 //!
@@ -76,8 +77,8 @@
 //! * `livenessProbe` asks `/healthz`, which says that the process lives and looks at no database: a database that is
 //!   away must not have all of its clients killed.
 //! * `readinessProbe` asks `/readyz`, which is 200 when each database that was named is healthy. However many ask, a
-//!   database is asked once a second. Give it some seconds of `timeoutSeconds`: a server that is silent takes as long
-//!   as `CONNECT_TIMEOUT`.
+//!   database is asked once a second. Give it some seconds of `timeoutSeconds`: the word on a server that is silent
+//!   comes when `CONNECT_TIMEOUT` has passed. A probe without an answer counts as not ready.
 //! * Prometheus reads `/metrics` of the same port.
 //!
 //! A Job needs no readiness, because nothing is sent to it.

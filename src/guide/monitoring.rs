@@ -42,10 +42,10 @@
 //! [`metrics`](crate::metrics()) has everything that is counted in the process, `db.metrics()` what is counted on one
 //! pool. Counts begin with the pool and end with it. [`to_prometheus`](crate::Metrics::to_prometheus) is the text form:
 //!
-//! | name | type | labels besides `database` | what it is |
+//! | name | type | labels besides `database` and `pool` | what it is |
 //! | --- | --- | --- | --- |
-//! | `batchdb_operation_duration_seconds` | histogram | `operation` | how long calls took, without the wait for a connection |
-//! | `batchdb_operation_errors_total` | counter | `operation`, `kind` | calls that failed, by [`ErrorKind`](crate::ErrorKind) |
+//! | `batchdb_operation_duration_seconds` | histogram | `operation` | how long calls took, without the wait for a connection; of a result that is read row by row, until its end |
+//! | `batchdb_operation_errors_total` | counter | `operation`, `kind` | calls that failed on a connection, by [`ErrorKind`](crate::ErrorKind) |
 //! | `batchdb_operation_rows_total` | counter | `operation` | rows returned or changed |
 //! | `batchdb_retries_total` | counter | | further attempts of calls that had failed |
 //! | `batchdb_migrations_total` | counter | | migrations that were applied |
@@ -57,12 +57,15 @@
 //! | `batchdb_pool_opened_total` | counter | | connections that were opened |
 //! | `batchdb_pool_invalid_total` | counter | | connections that were thrown away as broken |
 //! | `batchdb_pool_checkouts_total` | counter | | checkouts that gave a connection |
+//! | `batchdb_pool_checkout_seconds_total` | counter | | how long those took together: waiting, testing, connecting |
 //! | `batchdb_pool_checkout_errors_total` | counter | `kind` | those that gave none: the pool used up, the server away, the login refused |
 //! | `process_resident_memory_bytes`, `process_threads`, `process_open_fds` | gauge | none | the process (Linux) |
 //! | `process_cpu_seconds_total` | counter | none | its time on processors (Linux) |
 //!
 //! An operation is the call's name, such as `execute_query`, `bulk_insert` or `commit`; those that are not told apart
-//! are `other`. The bounds of the histogram go from 100 µs to 100 s, three to a decade.
+//! are `other`. `bulk_insert`, `bulk_upsert` and `execute_many` are one call each, however many statements that takes.
+//! `pool` numbers the open pools of one database, from 1: handles whose settings differ have pools of their own.
+//! The bounds of the histogram go from 100 µs to 100 s, three to a decade.
 //!
 //! ```
 //! let metrics = batchdb::metrics();
@@ -117,7 +120,7 @@
 //! | `/` | a page for people: rates, latencies, pools and the last errors, live |
 //! | `/metrics`, `/metrics.json` | the metrics |
 //! | `/healthz` | 200 as long as the process answers: for a liveness probe |
-//! | `/readyz` | 200 when every database that was named to it is healthy, else 503: for a readiness probe |
+//! | `/readyz` | 200 when every database that was named to it is healthy, else 503: for a readiness probe. A look takes five seconds at most; a database that does not answer in this time, or has no connection free, is not healthy |
 //!
 //! There is no login. An address of the loopback reaches nobody else; in a container take `0.0.0.0` and let the
 //! cluster's rules say who may ask. No answer has a value or a secret in it.
@@ -156,10 +159,12 @@
 //! # Slow statements
 //!
 //! With `SLOW_QUERY=2s` a statement that takes as long or longer is a `WARN` line with its text. Literals in the text
-//! are masked, and parameters were never part of it. A streamed result takes the time of its reader, and is not told.
+//! are masked, and parameters were never part of it. A result that is read row by row is told with
+//! the time until its end, which is also that of its reader.
 //!
 //! # The audit trail
 //!
 //! With `AUDIT=true` every call is a line of level `INFO` and target `batchdb::audit`, so that it can be sent
 //! elsewhere: environment, server, database, user, process, flow and task, the operation, whether it reads or writes,
-//! how long it took, and its rows or the kind of its error.
+//! how long it took, and its rows or the kind of its error. A call that gets no connection is a line with the operation
+//! `checkout`.

@@ -41,7 +41,8 @@
 //! 2. Divide by the replicas of your job. That is `POOL_SIZE + MAX_OVERFLOW` of each.
 //! 3. Check that the sum over all programs stays below the server's `max_connections`, less its reserved ones.
 //!
-//! On a server with 8 processors and an SSD this is some 16 connections: two replicas of a job with 8 each.
+//! On a server with 8 processors and an SSD these are 17: two replicas of a job with 8 each, and one for who looks
+//! after it.
 //!
 //! `POOL_SIZE` is what is kept between peaks. A job whose workers are always busy wants `POOL_SIZE` = workers and
 //! `MAX_OVERFLOW` = 0; one that is idle for hours wants a small `POOL_SIZE` and the rest as overflow.

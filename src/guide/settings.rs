@@ -97,7 +97,7 @@
 //! secret has changed: a password that was rotated needs no restart. The same secret is not tried twice, because
 //! repeated attempts lock accounts.
 //!
-//! A file that holds a secret and that every user of the machine can read is told in the log, once.
+//! When `.env` itself has a secret written out and every user of the machine can read it, the log says so, once.
 //!
 //! # Connection strings
 //!

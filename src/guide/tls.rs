@@ -11,8 +11,8 @@
 //!
 //! | `sslmode` | encrypted | who the server is |
 //! | --- | --- | --- |
-//! | `disable`, `allow` | no | not looked at |
-//! | `prefer`, the default | where the server offers it | not looked at |
+//! | `disable` | no | not looked at |
+//! | `prefer`, the default, and `allow` | where the server offers it | not looked at |
 //! | `require` | yes, or no connection | not looked at; with `sslrootcert` as `verify-ca` |
 //! | `verify-ca` | yes | its certificate is signed by an issuer that is trusted |
 //! | `verify-full` | yes | the same, and the certificate is for the name that was connected to |

@@ -68,7 +68,7 @@
 //! * A `SELECT` may call a function that writes. Only functions that the database brings, and that are known to read,
 //!   make a query one that may be repeated when its connection breaks; a function of your own counts as a write.
 //! * A procedure, a `DO` block or a T-SQL batch may have committed a part of what it does. Outside of a transaction an
-//!   error in one leaves the outcome unknown, whatever the error is.
+//!   error in one is not tried again, not even a deadlock: what ended before it stays.
 //! * A time limit that passes in the middle of a write is no proof that the server stopped in time.
 //!
 //! # Calls that repeat themselves

@@ -56,9 +56,9 @@ impl Session<'_> {
         let mut window = Window { first: records.given + 1, rows: Vec::new() };
         let limit = self.whole_limit();
         let loaded = self.transaction(|savepoint| {
-            savepoint.prepare_load(OPERATION, |connection, budget| connection.begin_load(&target, budget))?;
+            savepoint.load_step(OPERATION, |connection, budget| connection.begin_load(&target, budget))?;
             let mut source = Kept { records, insert, places, window: &mut window, bytes: 0, limit };
-            savepoint.load(OPERATION, |connection, budget| connection.load(&mut source, budget))
+            savepoint.load_step(OPERATION, |connection, budget| connection.load(&mut source, budget))
         });
         match loaded {
             // Statements say what a loop would say, and which record it is about also where the server did not.

@@ -12,12 +12,15 @@ use crate::value::Value;
 
 /// A plain table, its partitions included: no triggers but those of foreign keys, no rules, no row-level security, no
 /// foreign key to itself. And whether `COPY` would take values for an identity that an `INSERT` has to leave alone.
+/// The partitions of partitions are looked up in the catalog, because PostgreSQL has a function for them only from 12 on.
 const POSTGRES: &str = "\
     SELECT c.relkind IN ('r', 'p') AND NOT c.relhasrules AND NOT c.relrowsecurity \
-     AND NOT EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) \
      AND NOT EXISTS (SELECT 1 FROM pg_constraint f WHERE f.conrelid = c.oid AND f.confrelid = c.oid AND f.contype = 'f') \
-     AND NOT EXISTS (SELECT 1 FROM pg_partition_tree(c.oid) p JOIN pg_class l ON l.oid = p.relid \
-      LEFT JOIN pg_trigger t ON t.tgrelid = l.oid AND NOT t.tgisinternal WHERE l.relkind = 'f' OR t.oid IS NOT NULL) \
+     AND NOT EXISTS (WITH RECURSIVE tree (part) AS (SELECT c.oid UNION ALL \
+       SELECT i.inhrelid FROM tree JOIN pg_class p ON p.oid = tree.part AND p.relkind = 'p' \
+        JOIN pg_inherits i ON i.inhparent = p.oid) \
+      SELECT 1 FROM tree JOIN pg_class l ON l.oid = tree.part \
+       LEFT JOIN pg_trigger t ON t.tgrelid = l.oid AND NOT t.tgisinternal WHERE l.relkind = 'f' OR t.oid IS NOT NULL) \
     AS plain, \
      EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attidentity = 'a') AS identity \
     FROM pg_class c WHERE c.oid = to_regclass(CAST(:name AS text))";

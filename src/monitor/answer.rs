@@ -18,6 +18,13 @@ const PAGE: &str = include_str!("page.html");
 /// For how long a look at the databases is good: however many probes ask, a database is asked once in this time.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// How long a look at the databases may take, whatever their own limits are: a job may run statements of an hour, and
+/// a probe wants to know now.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// After this long a look says nothing any more: who has to do with a look that is this old is told that nobody knows.
+const STALE: Duration = Duration::from_secs(2 * LIMIT.as_secs());
+
 /// What the monitor knows beside the metrics.
 pub(super) struct Site {
     ready: Vec<DatabaseManager>,
@@ -29,6 +36,7 @@ pub(super) struct Site {
 
 impl Site {
     pub(super) fn new(ready: Vec<DatabaseManager>) -> Site {
+        let ready = ready.iter().map(|db| db.with_deadline(LIMIT)).collect();
         Site { ready, last: Mutex::new(None), turn: Mutex::new(()) }
     }
 
@@ -45,7 +53,10 @@ impl Site {
             "/healthz" => plain(200, "ok\n"),
             "/readyz" => {
                 let Some(report) = self.look() else {
-                    return plain(503, "the databases are being looked at for the first time\n");
+                    return plain(
+                        503,
+                        "the databases are being looked at, and nothing is known of them yet\n",
+                    );
                 };
                 // A program that named no database is ready when it answers.
                 let ready = self.ready.is_empty() || report.overall_status == HealthStatus::Healthy;
@@ -55,7 +66,7 @@ impl Site {
         }
     }
 
-    /// What the databases are like; `None` while the first look at them is under way.
+    /// What the databases are like; `None` while they are being looked at, and the last look was long ago or never.
     ///
     /// Only who looks waits for a silent server. All others get what was seen last: were they to wait too, a few probes
     /// for readiness would take all workers, and the probe for liveness would have the program killed.
@@ -68,7 +79,13 @@ impl Site {
         let _turn = match self.turn.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
-            Err(TryLockError::WouldBlock) => return last().as_ref().map(|(_, report)| report.clone()),
+            Err(TryLockError::WouldBlock) => {
+                let seen = last();
+                return seen
+                    .as_ref()
+                    .filter(|seen| seen.0.elapsed() < STALE)
+                    .map(|(_, report)| report.clone());
+            }
         };
         let report = health_check_of(self.ready.iter().map(|db| (db.name(), Ok(db.clone()))));
         *last() = Some((Instant::now(), report.clone()));
@@ -79,8 +96,8 @@ impl Site {
 /// The report without the words of the drivers, which may quote data: whoever asks here has not logged in.
 fn without_texts(report: &HealthReport) -> String {
     let mut json = report.to_json();
-    let databases = json.get_mut("databases").and_then(|databases| databases.as_array_mut());
-    for database in databases.into_iter().flatten().filter_map(|database| database.as_object_mut()) {
+    let databases = json.get_mut("databases").and_then(|databases| databases.as_object_mut());
+    for database in databases.into_iter().flatten().filter_map(|(_, database)| database.as_object_mut()) {
         if database.get("error").is_some_and(|error| !error.is_null()) {
             database.insert("error".to_owned(), "see the log of the program".into());
         }

@@ -64,6 +64,19 @@ impl<T> Gate<T> {
         Gate { state: Mutex::new(state), closed: AtomicBool::new(false), drained: Condvar::new(), capacity }
     }
 
+    /// A permit, where one is there and nobody waits; with it comes something idle, where there is any.
+    pub(super) fn pass(&self) -> Option<(Permit<'_, T>, Option<T>)> {
+        self.pass_locked(&mut lock(&self.state))
+    }
+
+    fn pass_locked(&self, state: &mut State<T>) -> Option<(Permit<'_, T>, Option<T>)> {
+        if self.is_closed() || state.free == 0 || !state.waiting.is_empty() {
+            return None;
+        }
+        state.free -= 1;
+        Some((Permit { gate: self }, state.idle.pop()))
+    }
+
     /// Waits in line for a permit; with it comes something idle, where there is any.
     pub(super) fn enter(&self, until: Deadline) -> Result<(Permit<'_, T>, Option<T>), Refused> {
         let (ticket, called) = {
@@ -71,16 +84,15 @@ impl<T> Gate<T> {
             if self.is_closed() {
                 return Err(Refused::Closed);
             }
-            if state.free > 0 && state.waiting.is_empty() {
-                state.free -= 1;
-                return Ok((Permit { gate: self, waited: false }, state.idle.pop()));
+            if let Some(passed) = self.pass_locked(&mut state) {
+                return Ok(passed);
             }
             let (ticket, called) = bounded(1);
             state.waiting.push_back(ticket.clone());
             (ticket, called)
         };
         let idle = self.wait(&ticket, &called, until)?;
-        Ok((Permit { gate: self, waited: true }, idle))
+        Ok((Permit { gate: self }, idle))
     }
 
     fn wait(&self, ticket: &Ticket<T>, called: &Receiver<Called<T>>, until: Deadline) -> Called<T> {
@@ -188,14 +200,6 @@ impl<T> Gate<T> {
 #[derive(Debug)]
 pub(super) struct Permit<'g, T> {
     gate: &'g Gate<T>,
-    waited: bool,
-}
-
-impl<T> Permit<'_, T> {
-    /// Whether it was not there at once.
-    pub(super) fn waited(&self) -> bool {
-        self.waited
-    }
 }
 
 impl<T> Drop for Permit<'_, T> {
@@ -302,16 +306,15 @@ mod tests {
         let (first, idle) = gate.enter(Deadline::NONE).unwrap();
         let (second, none) = gate.enter(Deadline::NONE).unwrap();
         assert_eq!((idle, none), (Some(7), None));
+        // Nobody passes while all permits are out.
+        assert!(gate.pass().is_none());
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| {
-                let (permit, idle) = gate.enter(soon(5_000)).unwrap();
-                (permit.waited(), idle)
-            });
+            let waiter = scope.spawn(|| gate.enter(soon(5_000)).unwrap().1);
             wait_until(|| gate.waiting() == 1);
             // Nothing may lie idle, but somebody waits for it.
             assert!(gate.has_room(0));
             gate.keep(first, 8, 0).unwrap();
-            assert_eq!(waiter.join().unwrap(), (true, Some(8)));
+            assert_eq!(waiter.join().unwrap(), Some(8));
         });
         assert!(!gate.has_room(0));
         let (second, refused) = gate.keep(second, 9, 0).unwrap_err();
@@ -327,6 +330,7 @@ mod tests {
         let (other, _) = gate.enter(Deadline::NONE).unwrap();
         gate.keep(permit, 1, 5).unwrap();
         gate.close();
+        assert!(gate.pass().is_none());
         assert!(gate.keep(other, 2, 5).is_err());
         assert_eq!(gate.take_idle(), [1]);
         assert_eq!((gate.idle(), gate.taken()), (0, 0));

@@ -4,6 +4,7 @@
 //! lingers, so that the next task finds it warm; a fan-out that is under way keeps it for as long.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,13 +53,21 @@ pub(crate) fn pool_for(settings: &Arc<Settings>) -> Result<PoolHandle> {
     // Made outside the lock: a backend may read certificate files.
     let made = Arc::new(Pool::new(Arc::clone(settings))?);
     let mut pools = pools();
-    let entry = pools.entry(key.clone()).or_insert_with(|| Entry {
-        pool: made,
-        handles: 0,
-        unused_since: Instant::now(),
+    let number = free_number(&pools, &settings.database);
+    let entry = pools.entry(key.clone()).or_insert_with(|| {
+        made.number.store(number, Ordering::Relaxed);
+        Entry { pool: made, handles: 0, unused_since: Instant::now() }
     });
     entry.handles += 1;
     Ok(PoolHandle { pool: Arc::clone(&entry.pool), key, counted: true })
+}
+
+/// The smallest number that no open pool of this name has. A name has several pools where handles differ in their
+/// settings, and whoever watches must be able to tell them apart for as long as they are open.
+fn free_number(pools: &Entries, database: &str) -> u32 {
+    let same = pools.values().filter(|entry| *entry.pool.settings().database == *database);
+    let taken: Vec<u32> = same.map(|entry| entry.pool.number()).collect();
+    (1..).find(|number| !taken.contains(number)).unwrap_or(u32::MAX)
 }
 
 /// A pool of one connection that is nobody else's, for what must not wait for a place in the shared one: its only place

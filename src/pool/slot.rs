@@ -45,6 +45,10 @@ impl Slot {
         self.live.as_deref_mut()
     }
 
+    pub(super) fn idle(&self) -> Option<&Live> {
+        self.live.as_deref()
+    }
+
     pub(super) fn fill(&mut self, connection: Box<dyn Connection>, expires: Option<Instant>) {
         self.live = Some(Box::new(Live { connection, expires, idle_since: Instant::now() }));
     }

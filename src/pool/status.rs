@@ -21,6 +21,8 @@ use super::Pool;
 pub struct PoolStatus {
     /// The database's name.
     pub database_name: String,
+    /// Which one it is of the open pools of that name, from 1: handles whose settings differ have pools of their own.
+    pub number: u32,
     /// `not_initialized` before the first connection, then `active`, and `closed` at the end.
     pub status: &'static str,
     /// Connections that are kept when nobody uses them (`POOL_SIZE`).
@@ -50,6 +52,8 @@ pub struct PoolStatus {
     pub checkout_p95_ms: f64,
     /// The longest.
     pub checkout_max_ms: f64,
+    /// All of them together.
+    pub checkout_total_ms: f64,
     /// Connections in use, in percent of all that may be open.
     pub utilization_percent: f64,
     /// When this was read.
@@ -65,6 +69,10 @@ impl PoolStatus {
 }
 
 impl Pool {
+    pub(crate) fn number(&self) -> u32 {
+        self.number.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn status(&self) -> PoolStatus {
         let checked_in = self.gate.idle();
         let checked_out = self.gate.taken();
@@ -74,6 +82,7 @@ impl Pool {
             (self.settings.pool_size as usize, self.settings.max_overflow as usize);
         PoolStatus {
             database_name: self.settings.database.to_string(),
+            number: self.number(),
             status: match (self.gate.is_closed(), opened) {
                 (true, _) => "closed",
                 (false, 0) => "not_initialized",
@@ -92,6 +101,7 @@ impl Pool {
             checkout_mean_ms: waits.mean_ms,
             checkout_p95_ms: waits.p95_ms,
             checkout_max_ms: waits.max_ms,
+            checkout_total_ms: waits.total_ms,
             utilization_percent: percent(checked_out, pool_size + max_overflow),
             timestamp: Utc::now(),
         }

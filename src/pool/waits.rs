@@ -21,6 +21,7 @@ pub(super) struct Summary {
     pub(super) mean_ms: f64,
     pub(super) p95_ms: f64,
     pub(super) max_ms: f64,
+    pub(super) total_ms: f64,
 }
 
 impl Default for Waits {
@@ -54,7 +55,8 @@ impl Waits {
         let steps: Vec<u64> = self.steps.iter().map(|step| step.load(Ordering::Relaxed)).collect();
         let count: u64 = steps.iter().sum();
         let longest = self.longest_nanos.load(Ordering::Relaxed);
-        let mean = self.total_nanos.load(Ordering::Relaxed).checked_div(count).unwrap_or(0);
+        let total = self.total_nanos.load(Ordering::Relaxed);
+        let mean = total.checked_div(count).unwrap_or(0);
         // The end of the step in which the 95th of a hundred lies, but never more than the longest.
         let mut left = (count * 95).div_ceil(100);
         let step = steps.iter().position(|in_step| {
@@ -62,7 +64,13 @@ impl Waits {
             left == 0
         });
         let p95 = step.map_or(0, |step| 1_000_u64 << step).min(longest);
-        Summary { count, mean_ms: millis(mean), p95_ms: millis(p95), max_ms: millis(longest) }
+        Summary {
+            count,
+            mean_ms: millis(mean),
+            p95_ms: millis(p95),
+            max_ms: millis(longest),
+            total_ms: millis(total),
+        }
     }
 }
 
@@ -79,7 +87,7 @@ mod tests {
 
     #[test]
     fn nothing_is_all_zeros() {
-        let zeros = Summary { count: 0, mean_ms: 0.0, p95_ms: 0.0, max_ms: 0.0 };
+        let zeros = Summary { count: 0, mean_ms: 0.0, p95_ms: 0.0, max_ms: 0.0, total_ms: 0.0 };
         assert_eq!(Waits::default().summary(), zeros);
     }
 
@@ -94,7 +102,7 @@ mod tests {
         }
         let summary = waits.summary();
         assert_eq!((summary.count, summary.p95_ms, summary.max_ms), (100, 0.004, 200.0));
-        assert_eq!(summary.mean_ms, 10.003);
+        assert_eq!((summary.mean_ms, summary.total_ms), (10.003, 1000.285));
         waits.count(Duration::from_millis(200));
         assert_eq!(waits.summary().p95_ms, 200.0);
     }

@@ -31,58 +31,58 @@ impl Session<'_> {
         WholeLimit((whole.at().is_some() || whole.shrinks()).then_some(whole))
     }
 
-    /// Has the connection make ready for a load. It is told of only where it fails: the load is the call.
-    pub(crate) fn prepare_load(
+    /// Does what is one call to the program and several steps to us, and tells of it once: `written` says how many
+    /// rows it was about. Without a text it is a load, which writes.
+    pub(crate) fn as_call<T, E>(
         &mut self,
         operation: &'static str,
-        prepare: impl FnOnce(&mut dyn Connection, Budget) -> Result<()>,
-    ) -> Result<()> {
-        let call = Call::begin(operation).about(None, true);
-        match self.loading(operation, prepare) {
-            Ok(()) => Ok(()),
-            Err(error) => self.end(call, Err(error)).map(|_| ()),
-        }
+        text: Option<&str>,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+        written: impl FnOnce(&Result<T, E>) -> Result<u64, &Error>,
+    ) -> Result<T, E> {
+        let call = Call::begin(operation);
+        let call = text.map_or_else(|| call.about(None, true), |text| call.of_text(text));
+        let outcome = work(self);
+        call.end(self.settings, self.lease.recorder(), written(&outcome));
+        outcome
     }
 
-    /// Has the connection load, all rows or a chunk of them.
-    pub(crate) fn load(
-        &mut self,
-        operation: &'static str,
-        load: impl FnOnce(&mut dyn Connection, Budget) -> Result<u64>,
-    ) -> Result<u64> {
-        let call = Call::begin(operation).about(None, true);
-        let outcome = self.loading(operation, load);
-        self.end(call, outcome)
-    }
-
-    /// One step of a mass load: refused where the settings say so.
-    fn loading<T>(
+    /// Has the connection do one step of a mass load, as a part of a call: refused where the settings say so, its
+    /// errors named.
+    pub(crate) fn load_step<T>(
         &mut self,
         operation: &'static str,
         step: impl FnOnce(&mut dyn Connection, Budget) -> Result<T>,
     ) -> Result<T> {
         self.lease.note(operation);
-        if self.settings.read_only {
-            return Err(Error::new(
-                ErrorKind::ReadOnly,
-                "the database is read-only by its settings (READ_ONLY)",
-            ));
-        }
-        let budget = self.budget();
-        step(self.lease.connection()?, budget)
+        let outcome = if self.settings.read_only {
+            Err(Error::new(ErrorKind::ReadOnly, "the database is read-only by its settings (READ_ONLY)"))
+        } else {
+            let budget = self.budget();
+            self.lease.connection().and_then(|connection| step(connection, budget))
+        };
+        self.step_ended(operation, outcome)
     }
 
-    /// Runs a statement that was compiled before, as one of a call's.
+    /// Runs a statement that was compiled before, as a part of a call.
     pub(crate) fn run_bound(
         &mut self,
         operation: &'static str,
         statement: &Statement,
         rows: Rows<'_>,
     ) -> Result<u64> {
-        let call = Call::begin(operation).about(Some(statement.source()), statement.traits.writes);
         self.lease.note(operation);
         let outcome = self.admit_compiled(statement).and_then(|()| self.run_admitted(statement, rows));
-        self.end(call, outcome)
+        self.step_ended(operation, outcome)
+    }
+
+    fn step_ended<T>(&mut self, operation: &'static str, outcome: Result<T>) -> Result<T> {
+        self.lease.used(Instant::now());
+        outcome.map_err(|error| {
+            let error = error.during(operation).in_database(&self.settings.database);
+            self.note(&error);
+            error
+        })
     }
 
     /// Whether records may go as the rows of one statement.

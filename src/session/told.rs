@@ -14,7 +14,7 @@ use crate::sql;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call<'a> {
     pub(super) operation: &'static str,
-    started: Instant,
+    pub(super) started: Instant,
     /// The statement, where it is one that the program has written.
     text: Option<&'a str>,
     /// Whether it may change anything, where its text does not tell.
@@ -23,7 +23,12 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(super) fn begin(operation: &'static str) -> Call<'a> {
-        Call { operation, started: Instant::now(), text: None, writes: None }
+        Call::begun(operation, Instant::now())
+    }
+
+    /// A call that began when the clock was read last.
+    pub(super) fn begun(operation: &'static str, started: Instant) -> Call<'a> {
+        Call { operation, started, text: None, writes: None }
     }
 
     /// The same call, of a statement of which only the text is known.
@@ -68,7 +73,7 @@ impl<'a> Call<'a> {
         log_line::event(Level::Warn, "a statement took long", &fields);
     }
 
-    fn audit(self, settings: &Settings, took: Duration, outcome: Result<u64, &Error>) {
+    pub(super) fn audit(self, settings: &Settings, took: Duration, outcome: Result<u64, &Error>) {
         let read = |text| sql::template(text, settings.dialect()).is_ok_and(|read| read.writes());
         let writes = self.writes.or_else(|| self.text.map(read));
         let (place, process) = (settings.describe(), std::process::id());

@@ -1,5 +1,6 @@
 //! One stage at work: a task for each item, with its name, its time, its attempts and its record.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -150,8 +151,27 @@ impl<'w, T, R> Running<'w, T, R> {
         log_line::event(level, message, &fields);
     }
 
-    /// Runs the task of an item, unless it is `too_late` for that.
+    /// The record of an item's task, whatever panics on the way: a worker that died of it would take the record along,
+    /// and who waits for that would wait for ever.
     fn run(&self, index: usize, item: &T, too_late: impl FnOnce(&Stop) -> bool) -> TaskRecord<R> {
+        // The work is caught where it is called. What comes here is a destructor of its error, or of what it panicked
+        // with, or the program's logger.
+        guarded(|| self.attempt(index, item, too_late)).unwrap_or_else(|error| {
+            let record = TaskRecord {
+                index,
+                name: options::default_name(index).into(),
+                state: TaskState::Crashed,
+                attempts: 1,
+                duration: Duration::ZERO,
+                outcome: Err(error),
+            };
+            let _ = guarded(|| self.report(&record));
+            record
+        })
+    }
+
+    /// Runs the task of an item, unless it is `too_late` for that.
+    fn attempt(&self, index: usize, item: &T, too_late: impl FnOnce(&Stop) -> bool) -> TaskRecord<R> {
         let _permit = self.permits.as_ref().map(Permits::take);
         self.await_turn(self.stop.as_ref());
         if self.stop.as_ref().is_some_and(too_late) {
@@ -229,9 +249,7 @@ impl<'w, T, R> Running<'w, T, R> {
                         return (attempt, TaskState::Cancelled, Err(error));
                     }
                 }
-                Err(panic) => {
-                    return (attempt, TaskState::Crashed, Err(TaskError::panicked(panic.as_ref())));
-                }
+                Err(panic) => return (attempt, TaskState::Crashed, Err(crash(panic))),
             }
         }
     }
@@ -250,7 +268,7 @@ impl<'w, T, R> Running<'w, T, R> {
 
     fn name_of(&self, index: usize, item: &T) -> Arc<str> {
         // A name is not worth a task: one that panics gives way to the plain one.
-        let name = catch_unwind(AssertUnwindSafe(|| (self.name)(index, item)));
+        let name = guarded(|| (self.name)(index, item));
         name.unwrap_or_else(|_| options::default_name(index)).into()
     }
 
@@ -269,11 +287,29 @@ impl<'w, T, R> Running<'w, T, R> {
             state: record.state,
         };
         let Some(callback) = &mut tally.callback else { return };
-        if catch_unwind(AssertUnwindSafe(|| callback(progress))).is_err() {
+        if guarded(|| callback(progress)).is_err() {
             tally.callback = None;
             log_line::event(Level::Warn, "the progress callback panicked and is not called again", &[]);
         }
     }
+}
+
+/// Runs what may panic.
+///
+/// # Errors
+///
+/// The panic's text.
+pub(super) fn guarded<V>(run: impl FnOnce() -> V) -> Result<V, TaskError> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(crash)
+}
+
+/// What a panic says. Its payload is of any type, and one that panics again when it is dropped is not dropped twice.
+fn crash(payload: Box<dyn Any + Send>) -> TaskError {
+    let error = TaskError::panicked(payload.as_ref());
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
+    error
 }
 
 /// How many tasks of a stage may run at a time.

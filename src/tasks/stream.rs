@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::iter::FusedIterator;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -18,7 +17,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use super::options::MapOptions;
 use super::outcome::{TaskError, TaskRecord};
 use super::outer;
-use super::stage::Running;
+use super::stage::{Running, guarded};
 use super::workers::{self, Crew};
 use crate::cancel::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
@@ -161,17 +160,23 @@ where
     }
 }
 
-/// A worker: one item after the other, until there are no more.
+/// A worker: one item after the other, until there are no more. It ends by nothing else: each item owes a record, and
+/// items, values and errors may be the caller's own types, with a `drop` that panics.
 fn serve<T, R>(inbox: &Receiver<(usize, T)>, outbox: &Sender<TaskRecord<R>>, running: &Running<'_, T, R>) {
     for (index, item) in inbox {
         let record = running.start(index, &item, None);
-        // An item may be the caller's own type, with a `drop` that panics. The record is what counts.
-        if catch_unwind(AssertUnwindSafe(|| drop(item))).is_err() {
-            log::warn!("an item of a fan-out panicked when it was dropped");
+        discard(item);
+        if let Err(unsent) = outbox.send(record) {
+            // Nobody listens any more, and nobody puts more items in.
+            discard(unsent);
+            return inbox.iter().for_each(discard);
         }
-        if outbox.send(record).is_err() {
-            return;
-        }
+    }
+}
+
+fn discard<V>(value: V) {
+    if guarded(|| drop(value)).is_err() {
+        let _ = guarded(|| log::warn!("something of a fan-out panicked when it was dropped"));
     }
 }
 

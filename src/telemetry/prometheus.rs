@@ -11,6 +11,24 @@ struct Text(String);
 
 type Labels<'a> = &'a [(&'a str, &'a str)];
 
+/// What every sample of a pool is told apart by: two pools of one name must not write the same series.
+struct Of<'m> {
+    metrics: &'m DatabaseMetrics,
+    number: String,
+}
+
+impl<'m> Of<'m> {
+    fn all(metrics: &'m Metrics) -> Vec<Of<'m>> {
+        let of = |metrics: &'m DatabaseMetrics| Of { metrics, number: metrics.pool.number.to_string() };
+        metrics.databases.iter().map(of).collect()
+    }
+
+    /// The labels of the pool, and others behind them.
+    fn labels<'a>(&'a self, others: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        [&[("database", &*self.metrics.database), ("pool", &*self.number)], others].concat()
+    }
+}
+
 impl Text {
     fn head(&mut self, name: &str, kind: &str, help: &str) {
         self.line(format_args!("# HELP {name} {help}"));
@@ -38,25 +56,27 @@ fn escaped(text: &str) -> String {
 
 pub(super) fn text(metrics: &Metrics) -> String {
     let mut text = Text::default();
-    operations(&mut text, &metrics.databases);
+    let pools = Of::all(metrics);
+    operations(&mut text, &pools);
     for (name, kind, help, value) in POOL {
         text.head(name, kind, help);
-        for database in &metrics.databases {
-            text.value(name, &[("database", &database.database)], value(database));
+        for of in &pools {
+            text.value(name, &of.labels(&[]), value(of.metrics));
         }
     }
     let name = "batchdb_pool_checkout_errors_total";
     text.head(name, "counter", "Connections that could not be had, by the kind of the error.");
-    for database in &metrics.databases {
-        for error in &database.checkout_errors {
-            text.value(name, &[("database", &database.database), ("kind", &error.kind)], error.count);
+    for of in &pools {
+        for error in &of.metrics.checkout_errors {
+            text.value(name, &of.labels(&[("kind", &error.kind)]), error.count);
         }
     }
     let name = "batchdb_pool_connections";
     text.head(name, "gauge", "Open connections, by whether somebody uses them.");
-    for database in &metrics.databases {
-        for (state, count) in [("idle", database.pool.checked_in), ("used", database.pool.checked_out)] {
-            text.value(name, &[("database", &database.database), ("state", state)], count);
+    for of in &pools {
+        let pool = &of.metrics.pool;
+        for (state, count) in [("idle", pool.checked_in), ("used", pool.checked_out)] {
+            text.value(name, &of.labels(&[("state", state)]), count);
         }
     }
     let process = &metrics.process;
@@ -72,43 +92,39 @@ pub(super) fn text(metrics: &Metrics) -> String {
     text.0
 }
 
-fn operations(text: &mut Text, databases: &[DatabaseMetrics]) {
-    let each = || {
-        databases.iter().flat_map(|database| {
-            database.operations.iter().map(move |operation| (&*database.database, operation))
-        })
-    };
+fn operations(text: &mut Text, pools: &[Of<'_>]) {
+    let each =
+        || pools.iter().flat_map(|of| of.metrics.operations.iter().map(move |operation| (of, operation)));
     let name = "batchdb_operation_duration_seconds";
     text.head(name, "histogram", "How long calls took, without the wait for a connection.");
-    for (database, operation) in each() {
-        let labels = [("database", database), ("operation", operation.operation)];
+    for (of, operation) in each() {
+        let its = ("operation", operation.operation);
         for (bound, count) in &operation.buckets {
             let bound = bound.map_or("+Inf".to_owned(), |seconds| seconds.to_string());
-            let labels = [labels[0], labels[1], ("le", &bound)];
-            text.value(&format!("{name}_bucket"), &labels, count);
+            text.value(&format!("{name}_bucket"), &of.labels(&[its, ("le", &bound)]), count);
         }
-        text.value(&format!("{name}_sum"), &labels, operation.total_ms / 1e3);
-        text.value(&format!("{name}_count"), &labels, operation.calls);
+        text.value(&format!("{name}_sum"), &of.labels(&[its]), operation.total_ms / 1e3);
+        text.value(&format!("{name}_count"), &of.labels(&[its]), operation.calls);
     }
     let name = "batchdb_operation_errors_total";
     text.head(name, "counter", "Calls that failed, by the kind of their error.");
-    for (database, operation) in each() {
+    for (of, operation) in each() {
         for error in &operation.errors {
-            let labels = [("database", database), ("operation", operation.operation), ("kind", &error.kind)];
+            let labels = of.labels(&[("operation", operation.operation), ("kind", &error.kind)]);
             text.value(name, &labels, error.count);
         }
     }
     let name = "batchdb_operation_rows_total";
     text.head(name, "counter", "Rows returned or changed.");
-    for (database, operation) in each() {
-        text.value(name, &[("database", database), ("operation", operation.operation)], operation.rows);
+    for (of, operation) in each() {
+        text.value(name, &of.labels(&[("operation", operation.operation)]), operation.rows);
     }
 }
 
 /// A metric of each database that needs no other label: name, type, help, value.
 type OfDatabase = (&'static str, &'static str, &'static str, fn(&DatabaseMetrics) -> f64);
 
-const POOL: [OfDatabase; 9] = [
+const POOL: [OfDatabase; 10] = [
     ("batchdb_retries_total", "counter", "Further attempts of calls that had failed.", |of| {
         as_float(of.retries)
     }),
@@ -129,6 +145,9 @@ const POOL: [OfDatabase; 9] = [
     }),
     ("batchdb_pool_checkouts_total", "counter", "Checkouts that gave a connection.", |of| {
         as_float(of.pool.checkouts)
+    }),
+    ("batchdb_pool_checkout_seconds_total", "counter", "How long those checkouts took together.", |of| {
+        of.pool.checkout_total_ms / 1e3
     }),
 ];
 

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::value::Value;
+use crate::value::{Value, calendar};
 
 /// The text of a value for CSV; `None` for NULL. What is not text already is written to `scratch`, so that a file of
 /// numbers does not ask for memory for each.
 ///
-/// It is what the server takes back: `true` and `false`; numbers with all their digits; dates and times by ISO 8601;
-/// bytes as `\x` and hexadecimal digits, which is PostgreSQL's own form; JSON as it is; a list as an array literal of
+/// It is what the server takes back: `true` and `false`; numbers with all their digits; dates and times by ISO 8601,
+/// and where the year has not four digits as databases have it, `0044-03-15 BC` and `10000-01-01`; bytes as `\x` and hexadecimal digits, which is PostgreSQL's own form; JSON as it is; a list as an array literal of
 /// PostgreSQL.
 pub(super) fn text<'v>(value: &'v Value, scratch: &'v mut String) -> Option<&'v str> {
     scratch.clear();
@@ -21,7 +21,10 @@ pub(super) fn text<'v>(value: &'v Value, scratch: &'v mut String) -> Option<&'v 
         Value::Bytes(bytes) => hex(bytes, scratch),
         Value::Json(json) => append(scratch, json),
         Value::List(items) => array(items, scratch),
-        other => scratch.push_str(&other.spelling().unwrap_or_default()),
+        other => {
+            let text = calendar::far(other).or_else(|| other.spelling());
+            scratch.push_str(&text.unwrap_or_default());
+        }
     }
     Some(scratch)
 }

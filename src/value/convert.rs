@@ -6,7 +6,7 @@ use bigdecimal::BigDecimal;
 use chrono::{DateTime, FixedOffset, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{Interval, Value, exact_json, to_integer};
+use super::{Interval, Value, calendar, exact_json, to_integer};
 use crate::error::{Error, Result};
 
 /// A type that a [`Value`] can be read as.
@@ -130,15 +130,17 @@ impl FromValue for Vec<u8> {
 
 /// Reads the standard spelling of `T` from text.
 fn parse<T: FromStr>(value: &Value, text: &str, wanted: &str) -> Result<T> {
-    text.parse().map_err(|_| {
-        let error = Error::decode(format!("a value of type {} does not spell {wanted}", value.kind()));
-        match wanted {
-            "a date" | "a time" | "a timestamp" | "a timestamp with time zone" => {
-                error.with_hint("what Rust cannot hold, such as infinity, comes as text: read it as String")
-            }
-            _ => error,
+    text.parse().map_err(|_| misspelt(value, wanted))
+}
+
+fn misspelt(value: &Value, wanted: &str) -> Error {
+    let error = Error::decode(format!("a value of type {} does not spell {wanted}", value.kind()));
+    match wanted {
+        "a date" | "a time" | "a timestamp" | "a timestamp with time zone" => {
+            error.with_hint("what Rust cannot hold, such as infinity, comes as text: read it as String")
         }
-    })
+        _ => error,
+    }
 }
 
 impl FromValue for BigDecimal {
@@ -156,7 +158,7 @@ impl FromValue for NaiveDate {
     fn from_value(value: &Value) -> Result<Self> {
         match value {
             Value::Date(date) => Ok(*date),
-            Value::Text(text) => parse(value, text, "a date"),
+            Value::Text(text) => parse(value, &calendar::iso(text), "a date"),
             _ => mismatch(value, "NaiveDate"),
         }
     }
@@ -176,7 +178,7 @@ impl FromValue for NaiveDateTime {
     fn from_value(value: &Value) -> Result<Self> {
         match value {
             Value::Timestamp(at) => Ok(*at),
-            Value::Text(text) => parse(value, &text.replacen(' ', "T", 1), "a timestamp"),
+            Value::Text(text) => parse(value, &calendar::iso(text).replacen(' ', "T", 1), "a timestamp"),
             _ => mismatch(value, "NaiveDateTime"),
         }
     }
@@ -186,8 +188,9 @@ impl FromValue for DateTime<FixedOffset> {
     fn from_value(value: &Value) -> Result<Self> {
         match value {
             Value::TimestampTz(at) => Ok(*at),
-            Value::Text(text) => DateTime::parse_from_rfc3339(text)
-                .or_else(|_| parse(value, text, "a timestamp with time zone")),
+            Value::Text(text) => {
+                calendar::instant(text).ok_or_else(|| misspelt(value, "a timestamp with time zone"))
+            }
             _ => mismatch(value, "DateTime"),
         }
     }
@@ -238,8 +241,11 @@ impl FromValue for serde_json::Value {
             Value::Json(json) => Ok((**json).clone()),
             Value::Text(text) => match exact_json(text) {
                 Ok(Value::Json(json)) => Ok(*json),
-                Ok(_) => Err(Error::decode("the JSON has a number with more digits than a double holds")
-                    .with_hint("read it as String")),
+                Ok(_) => Err(Error::decode(
+                    "the JSON has what a value of it cannot hold: a number with more digits than a double, or an \
+                     object with a key twice",
+                )
+                .with_hint("read it as String")),
                 Err(error) => Err(error),
             },
             _ => mismatch(value, "JSON"),

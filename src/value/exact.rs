@@ -7,6 +7,7 @@ use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
 
 use super::Value;
+use super::unique::Unique;
 use crate::error::{Error, Result};
 
 /// The digits of a number without zeros at their ends, and the power of ten of the last one.
@@ -84,18 +85,22 @@ pub(crate) fn to_integer(number: &BigDecimal) -> Option<i128> {
     fraction.bytes().all(|digit| digit == b'0').then(|| whole.parse().ok())?
 }
 
-/// A JSON text as a value, where every number in it is held exactly, and the text itself where one is not.
+/// A JSON text as a value, where that holds all of it, and the text itself where it would not: a number would be
+/// rounded, a key of an object stands there twice, half a surrogate is no character, or more than 127 brackets stand in
+/// each other.
 ///
 /// # Errors
 ///
 /// `Decode`, when the text is no JSON.
 pub(crate) fn exact_json(text: &str) -> Result<Value> {
-    let parsed = if numbers(text).all(is_held) {
-        serde_json::from_str::<serde_json::Value>(text).map(Value::from)
-    } else {
-        serde_json::from_str::<serde::de::IgnoredAny>(text).map(|_| Value::from(text))
-    };
-    parsed.map_err(|error| Error::decode("the text is not JSON").with_source(error))
+    if numbers(text).all(is_held)
+        && let Ok(Unique(json)) = serde_json::from_str(text)
+    {
+        return Ok(Value::from(json));
+    }
+    serde_json::from_str::<serde::de::IgnoredAny>(text)
+        .map(|_| Value::from(text))
+        .map_err(|error| Error::decode("the text is not JSON").with_source(error))
 }
 
 /// Whether an integer of 64 bits or a double is this number.
@@ -142,6 +147,7 @@ fn numbers(text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::FromValue;
 
     fn decimal(text: &str) -> BigDecimal {
         text.parse().unwrap()
@@ -184,6 +190,20 @@ mod tests {
         {
             assert!(exact_json(text).unwrap() == Value::from(text), "{text}");
         }
+    }
+
+    #[test]
+    fn json_stays_text_where_something_of_it_would_be_lost() {
+        let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+        for text in [r#"{"a": 1, "b": [{"k": 1, "k": 1}]}"#, r#"{"a": 1, "\u0061": 2}"#, r#""\ud800""#, &deep]
+        {
+            assert!(exact_json(text).unwrap() == Value::from(text), "{text}");
+            let error = serde_json::Value::from_value(&Value::from(text)).unwrap_err();
+            assert!(error.to_string().contains("read it as String"), "{error}");
+        }
+        let twins =
+            exact_json(r#"{"a": {"k": 1.5, "K": -1}, "b": {"k": true, "": null}, "c": "\u00e9"}"#).unwrap();
+        assert_eq!(twins.to_json().to_string(), r#"{"a":{"k":1.5,"K":-1},"b":{"k":true,"":null},"c":"é"}"#);
         for broken in ["", "{", "\"", "\"\\", "1 2", "[1,]", "-"] {
             assert!(exact_json(broken).is_err(), "{broken}");
         }

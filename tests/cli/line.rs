@@ -74,6 +74,49 @@ fn the_readme_has_every_command() {
     }
 }
 
+/// The lines of a file that call the command, without what a shell does around it: those of its blocks of shell, or
+/// those of the examples in the command's own help.
+fn calls(text: &str) -> Vec<String> {
+    let (mut lines, mut is_shell) = (Vec::new(), false);
+    for line in text.lines() {
+        let bare = line.trim_start_matches("//!").trim();
+        is_shell = if bare.starts_with("```") { bare == "```sh" } else { is_shell };
+        if bare.starts_with("batchdb ") && (is_shell || line.starts_with("  batchdb ")) {
+            // The last line of a text in the code ends with that text.
+            lines.push(bare.trim_end_matches("\";"));
+        }
+    }
+    let ends = [" | ", " > ", " #", "  "];
+    let alone = |call: &str| ends.iter().fold(call, |call, end| call.split(end).next().unwrap()).to_owned();
+    let calls = lines.into_iter().flat_map(|line| line.split(" && "));
+    calls.filter(|call| call.starts_with("batchdb ")).map(alone).collect()
+}
+
+#[test]
+fn every_call_that_is_written_down_is_one_that_is_read() {
+    let project = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = vec![project.join("README.md"), project.join("src/guide.rs")];
+    for folder in ["src/guide", "src/bin/batchdb", "src/bin/batchdb/migrate"] {
+        let entries = std::fs::read_dir(project.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        files.extend(entries.filter(|path| path.is_file()));
+    }
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_batchdb")).parent().unwrap().to_owned();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let mut count = 0;
+    for file in files {
+        for call in calls(&std::fs::read_to_string(&file).unwrap()) {
+            // `--help` is met last, behind every word that could be wrong.
+            let line = format!("{call} --help");
+            let output =
+                std::process::Command::new("sh").args(["-c", &line]).env("PATH", &path).output().unwrap();
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{}: {call}\n{error}", file.display());
+            count += 1;
+        }
+    }
+    assert!(count > 60, "{count}");
+}
+
 #[test]
 fn the_words_of_the_command_line_stay() {
     insta::assert_snapshot!("help", run(&["-h"], |command| command).out);

@@ -6,9 +6,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use batchdb::{DatabaseManager, Monitor};
+use batchdb::{DatabaseManager, Error, Monitor};
 
-use crate::common::{eventually, postgres, timed};
+use crate::common::{backend_pid, eventually, fresh, postgres, signal, timed};
 
 /// The status and the body that a request gets.
 fn ask(address: SocketAddr, request: &str) -> (u16, String) {
@@ -55,7 +55,13 @@ fn a_program_whose_database_is_away_lives_and_is_not_ready() {
     assert_eq!(ask(monitor.address(), "GET /healthz").0, 200);
     let (status, report) = ask(monitor.address(), "GET /readyz");
     assert_eq!(status, 503);
-    assert!(report.contains("monitor_away") && !report.contains("secret7"), "{report}");
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    // Who asks has not logged in: the words of drivers and vaults, hosts and users are not for him.
+    assert_eq!(report["databases"]["monitor_away"]["error"], "see the log of the program");
+    assert!(
+        !["secret7", "127.0.0.1", "refused"].iter().any(|word| report.to_string().contains(word)),
+        "{report}"
+    );
     let address = monitor.address();
     let ((), took) = timed(|| drop(monitor));
     assert!(took < Duration::from_secs(2), "{took:?}");
@@ -81,6 +87,19 @@ fn probes_for_readiness_leave_room_for_that_for_liveness() {
         let ((status, _), took) = timed(|| ask(monitor.address(), "GET /healthz"));
         assert!(status == 200 && took < Duration::from_secs(1), "{status} after {took:?}");
     });
+}
+
+#[test]
+fn a_look_has_its_own_limit_and_an_old_one_is_no_answer() {
+    let db = fresh("monitor").timeout(Duration::from_secs(60)).build().unwrap();
+    let monitor = Monitor::serve("127.0.0.1:0", [&db]).unwrap();
+    let pid = db.session(|session| Ok::<_, Error>(backend_pid(session))).unwrap();
+    assert_eq!(ask(monitor.address(), "GET /readyz").0, 200);
+    signal("STOP", pid);
+    eventually("a silent server is not ready", || ask(monitor.address(), "GET /readyz").0 == 503);
+    let ((), took) = timed(|| drop(monitor));
+    signal("CONT", pid);
+    assert!(took < Duration::from_secs(7), "{took:?}");
 }
 
 /// The value of an attribute of the page's body.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use batchdb::testing::{FaultInjector, FaultPoint};
-use batchdb::{DatabaseMetrics, Error, OperationMetrics, RetryPolicy, metrics, params};
+use batchdb::{
+    DatabaseManager, DatabaseMetrics, Error, MigrateOnStart, OperationMetrics, RetryPolicy, metrics, params,
+};
 
 use crate::common::{fresh, postgres};
 
@@ -41,6 +43,66 @@ fn calls_rows_errors_and_times_are_counted_for_each_operation() {
     assert_eq!(of(&metrics, "query_each").rows, read);
     assert_eq!(of(&metrics, "commit").calls, 1);
     assert_eq!((metrics.retries, metrics.pool.opened), (0, 1));
+}
+
+#[test]
+fn several_steps_are_one_call() {
+    let db = postgres("telemetry");
+    db.execute("CREATE TABLE t (n int PRIMARY KEY, note text)", ()).unwrap();
+    db.bulk_insert("t", &["n"], (0..100).map(|n| [n])).unwrap();
+    db.bulk_upsert("t", &["n", "note"], &["n"], (0..100).map(|n| (n, "again"))).unwrap();
+    let records = || (0..100).map(|n| params! { n: n });
+    db.execute_many("UPDATE t SET note = 'x' WHERE n = :n", records()).unwrap();
+    db.execute_many("INSERT INTO t (n) VALUES (:n)", records()).unwrap_err();
+    let metrics = db.metrics();
+    let counted = |operation| {
+        let of = of(&metrics, operation);
+        (of.calls, of.rows, of.errors.iter().map(|error| error.count).sum::<u64>())
+    };
+    assert_eq!(counted("bulk_insert"), (1, 100, 0));
+    assert_eq!(counted("bulk_upsert"), (1, 100, 0));
+    assert_eq!(counted("execute_many"), (2, 100, 1));
+}
+
+#[test]
+fn what_is_not_what_was_asked_for_is_a_failed_call() {
+    let db = fresh("telemetry").audit(true).build().unwrap();
+    db.query_one("SELECT 1 WHERE false", ()).unwrap_err();
+    db.query_opt("SELECT generate_series(1, 2)", ()).unwrap_err();
+    db.query_as::<(i16,)>("SELECT 70000 AS n", ()).unwrap_err();
+    let metrics = db.metrics();
+    let errors = |operation| {
+        let errors = &of(&metrics, operation).errors;
+        errors.iter().map(|error| (error.kind.clone(), error.count)).collect::<Vec<_>>()
+    };
+    assert_eq!(errors("query_one"), [("RowCount".to_owned(), 1)]);
+    assert_eq!(errors("query_opt"), [("RowCount".to_owned(), 1)]);
+    assert_eq!(errors("query_as"), [("Decode".to_owned(), 1)]);
+}
+
+#[test]
+fn two_pools_of_one_name_are_told_apart() {
+    let db = postgres("telemetry");
+    let other = DatabaseManager::builder(db.name())
+        .connection_string(crate::common::server().url_for(db.name()))
+        .migrate_on_start(MigrateOnStart::Off)
+        .pool_size(2)
+        .build()
+        .unwrap();
+    for db in [&db, &other] {
+        db.execute_query("SELECT 1", ()).unwrap();
+    }
+    let text = metrics().to_prometheus();
+    let mut series: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    series.iter_mut().for_each(|line| *line = line.rsplit_once(' ').unwrap().0);
+    let all = series.len();
+    series.sort_unstable();
+    series.dedup();
+    assert_eq!(series.len(), all, "a series was written twice");
+    for pool in ["1", "2"] {
+        let labels = format!("{{database=\"{}\",pool=\"{pool}\",operation=\"execute_query\"}}", db.name());
+        assert_eq!(sample(&text, &format!("batchdb_operation_duration_seconds_count{labels}")), Some("1"));
+    }
 }
 
 #[test]
@@ -94,12 +156,12 @@ fn prometheus_reads_all_of_it() {
     db.execute_query("SELECT 1", ()).unwrap();
     db.execute_query("SELECT nothing", ()).unwrap_err();
     let text = metrics().to_prometheus();
-    let labels = format!("{{database=\"{}\",operation=\"execute_query\"", db.name());
+    let labels = format!("{{database=\"{}\",pool=\"1\",operation=\"execute_query\"", db.name());
     let of = |name: &str, more: &str| sample(&text, &format!("{name}{labels}{more}}}"));
     assert_eq!(of("batchdb_operation_duration_seconds_count", ""), Some("2"));
     assert_eq!(of("batchdb_operation_duration_seconds_bucket", ",le=\"+Inf\""), Some("2"));
     assert_eq!(of("batchdb_operation_errors_total", ",kind=\"Syntax\""), Some("1"));
-    let used = format!("batchdb_pool_connections{{database=\"{}\",state=\"used\"}}", db.name());
+    let used = format!("batchdb_pool_connections{{database=\"{}\",pool=\"1\",state=\"used\"}}", db.name());
     assert_eq!(sample(&text, &used), Some("0"));
     // Each line is a comment or a name, its labels and a number; each name is announced once, before its samples.
     let mut announced = Vec::new();
@@ -139,8 +201,10 @@ fn connections_that_could_not_be_had_are_counted() {
     assert!(counts.operations.is_empty(), "{:?}", counts.operations);
     let last = counts.last_errors.last().unwrap();
     assert_eq!((last.operation, last.kind.as_str()), ("checkout", "Checkout"));
-    let line =
-        format!("batchdb_pool_checkout_errors_total{{database=\"{}\",kind=\"Checkout\"}} 1\n", db.name());
+    let line = format!(
+        "batchdb_pool_checkout_errors_total{{database=\"{}\",pool=\"1\",kind=\"Checkout\"}} 1\n",
+        db.name()
+    );
     assert!(metrics().to_prometheus().contains(&line));
 
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -8,6 +8,7 @@ use std::process::Command;
 
 mod documents;
 mod face;
+mod guide;
 mod house;
 mod names;
 mod planted;

@@ -279,3 +279,54 @@ fn what_a_statement_takes_out_of_its_table_is_not_lost_with_its_reader() {
     }
     assert_eq!(count(&db, "queue"), 10);
 }
+
+#[test]
+fn days_of_any_year_come_back_from_a_file() {
+    let db = postgres("transfer");
+    let columns = "day date, at timestamp, instant timestamptz, days date[]";
+    for table in ["far_days", "far_days_again"] {
+        db.execute(&format!("CREATE TABLE {table} ({columns})"), ()).unwrap();
+    }
+    db.execute(
+        "INSERT INTO far_days SELECT day, day + time '23:59:59.123456', (day + time '01:02:03') AT TIME ZONE 'UTC', \
+         ARRAY[day, NULL] FROM unnest(:days::date[]) AS day",
+        params! { days: vec![
+            "4713-01-01 BC", "0045-02-28 BC", "0005-02-29 BC", "0001-12-31 BC", "0001-01-01", "0999-12-31", "9999-12-31",
+            "10000-01-01", "262142-12-31", "290000-06-15",
+        ] },
+    )
+    .unwrap();
+    db.execute("INSERT INTO far_days VALUES ('infinity', '-infinity', 'infinity', '{-infinity}')", ())
+        .unwrap();
+    let file = text(&db, "SELECT * FROM far_days", ExportOptions::csv());
+    assert!(
+        file.contains("\n0045-02-28 BC,0045-02-28 23:59:59.123456 BC,0045-02-28 01:02:03+00:00 BC,"),
+        "{file}"
+    );
+    assert!(file.contains("\n10000-01-01,10000-01-01 23:59:59.123456,10000-01-01 01:02:03+00:00,"), "{file}");
+    assert!(file.contains("\n0999-12-31,0999-12-31T23:59:59.123456,0999-12-31T01:02:03Z,"), "{file}");
+    db.import_csv("far_days_again", file.as_bytes(), ImportOptions::new()).unwrap();
+    let sql = "SELECT count(*) AS n FROM (TABLE far_days INTERSECT TABLE far_days_again) AS same";
+    assert_eq!(db.query_one(sql, ()).unwrap().get::<i64>("n").unwrap(), 11);
+    // The same through ODBC, as far as its driver carries them, and into SQLite and back.
+    let folder = tempfile::tempdir().unwrap();
+    let (odbc, sqlite) = (psql_odbc("transfer"), sqlite_at(&folder.path().join("days.db")).build().unwrap());
+    odbc.execute(&format!("CREATE TABLE far_days ({columns})"), ()).unwrap();
+    let few = file
+        .lines()
+        .filter(|line| line.starts_with("day,") || line.starts_with("0045") || line.starts_with("0999"));
+    let few: String = few.map(|line| format!("{line}\n")).collect();
+    odbc.import_csv("far_days", few.as_bytes(), ImportOptions::new()).unwrap();
+    let sql = "SELECT string_agg(concat_ws(';', day, at, instant AT TIME ZONE 'UTC', days), '|' ORDER BY day) AS rows \
+               FROM far_days";
+    assert_eq!(
+        odbc.query_one(sql, ()).unwrap().get::<String>("rows").unwrap(),
+        "0045-02-28 BC;0045-02-28 23:59:59.123456 BC;0045-02-28 01:02:03 BC;{\"0045-02-28 BC\",NULL}|\
+         0999-12-31;0999-12-31 23:59:59.123456;0999-12-31 01:02:03;{0999-12-31,NULL}"
+    );
+    sqlite.execute("CREATE TABLE far_days (day date, at timestamp, instant timestamptz)", ()).unwrap();
+    let three = "SELECT day, at, instant FROM far_days WHERE day NOT IN ('infinity', '290000-06-15')";
+    let three = text(&db, three, ExportOptions::csv());
+    sqlite.import_csv("far_days", three.as_bytes(), ImportOptions::new()).unwrap();
+    assert_eq!(text(&sqlite, "SELECT day, at, instant FROM far_days", ExportOptions::csv()), three);
+}

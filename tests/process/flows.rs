@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use batchdb::{Error, MapOptions, RetryPolicy, map_tasks, params, with_flow};
+use batchdb::{
+    DatabaseManager, Error, MapOptions, MigrateOnStart, RetryPolicy, map_tasks, params, with_flow,
+};
 use log::Level;
 
 use crate::capture::{self, Line};
@@ -142,6 +144,20 @@ fn a_slow_statement_is_told_without_its_values() {
 }
 
 #[test]
+fn a_call_that_gets_no_connection_is_in_the_audit_trail() {
+    capture::start();
+    let name = crate::common::unique("audit_away");
+    let away = DatabaseManager::builder(&name).connection_string("postgresql://job@127.0.0.1:1/none");
+    let db = away.audit(true).migrate_on_start(MigrateOnStart::Off).build().unwrap();
+    db.execute("DELETE FROM t", ()).unwrap_err();
+    let lines = capture::lines_of(&name);
+    let told: Vec<_> = lines.iter().filter(|line| line.target == "batchdb::audit").collect();
+    let [line] = told[..] else { panic!("one line, not {told:?}") };
+    assert_eq!(line.message, "failed");
+    assert_eq!((line.field("operation"), line.field("kind")), (Some("checkout"), Some("Connect")));
+}
+
+#[test]
 fn an_audit_trail_has_a_line_for_each_call() {
     capture::start();
     let db = fresh("audit").audit(true).build().unwrap();
@@ -171,12 +187,12 @@ fn an_audit_trail_has_a_line_for_each_call() {
         ("done", "execute", "write", None),
         ("done", "execute_query", "read", None),
         ("failed", "execute", "write", Some("Constraint")),
-        ("done", "bulk_insert", "write", None),
         ("done", "commit", "-", None),
+        ("done", "bulk_insert", "write", None),
         ("done", "query_each", "read", None),
         ("failed", "query_each", "read", Some("Syntax")),
-        ("done", "execute_many", "write", None),
         ("done", "commit", "-", None),
+        ("done", "execute_many", "write", None),
     ];
     assert_eq!(told, wanted);
     for line in trail {

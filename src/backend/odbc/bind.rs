@@ -12,7 +12,7 @@ use odbc_sys::{CDataType, Len, NULL_DATA, SqlDataType};
 
 use crate::error::{Error, Result};
 use crate::settings::TextParameters;
-use crate::value::{Value, whole_minutes};
+use crate::value::{Value, calendar, whole_minutes};
 
 use super::flavor::Flavor;
 
@@ -92,18 +92,18 @@ fn argument(value: &Value, flavor: Flavor, texts: TextParameters) -> Result<Argu
         Value::Date(date) if goes_as_struct(*date, flavor) => {
             Argument::fixed(Buffer::Date(day(*date)?), SqlDataType::DATE, 10, 0)
         }
-        Value::Date(date) => Argument::text(&calendar(*date, "", flavor), flavor),
+        Value::Date(date) => Argument::text(&dated(*date, "", flavor), flavor),
         // The struct that ODBC has for a time has no fraction.
         Value::Time(time) => Argument::text(&kept(time, flavor)?.format("%H:%M:%S%.f").to_string(), flavor),
         Value::Timestamp(at) if goes_as_struct(at.date(), flavor) => timestamp(*kept(at, flavor)?)?,
         Value::Timestamp(at) => {
             let clock = kept(at, flavor)?.format(" %H:%M:%S%.f").to_string();
-            Argument::text(&calendar(at.date(), &clock, flavor), flavor)
+            Argument::text(&dated(at.date(), &clock, flavor), flavor)
         }
         Value::TimestampTz(at) => {
             let at = at.with_timezone(&whole_minutes(*kept(at, flavor)?.offset()));
             let clock = at.format(" %H:%M:%S%.f %:z").to_string();
-            Argument::text(&calendar(at.date_naive(), &clock, flavor), flavor)
+            Argument::text(&dated(at.date_naive(), &clock, flavor), flavor)
         }
         Value::Interval(interval) => Argument::text(&interval.to_string(), flavor),
         Value::Uuid(id) => Argument::text(&id.to_string(), flavor),
@@ -168,10 +168,9 @@ fn decimal(number: &BigDecimal, flavor: Flavor) -> Result<Argument> {
 }
 
 /// A date and what follows it. PostgreSQL has its own form for years that have no four digits.
-fn calendar(date: NaiveDate, rest: &str, flavor: Flavor) -> String {
-    match (flavor, date.year()) {
-        (Flavor::Postgres, year @ ..=0) => format!("{:04}-{}{rest} BC", 1 - year, date.format("%m-%d")),
-        (Flavor::Postgres, year @ 10_000..) => format!("{year}-{}{rest}", date.format("%m-%d")),
+fn dated(date: NaiveDate, rest: &str, flavor: Flavor) -> String {
+    match flavor {
+        Flavor::Postgres => calendar::spelled(date, rest),
         _ => format!("{date}{rest}"),
     }
 }

@@ -325,7 +325,7 @@ impl OdbcConnection {
         }
         let forms = Forms { flavor: self.flavor, long: self.long, texts: self.address.texts };
         let arguments = arguments(&statement.args, forms)?;
-        let deadline = budget.step(Instant::now());
+        let (deadline, _) = budget.first(Instant::now);
         let work = Work { text: Arc::clone(&statement.text), arguments, wanted, left: left(deadline) };
         Ok((work, self.moment(Phase::Query, deadline, statement.traits.acts)))
     }

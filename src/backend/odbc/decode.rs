@@ -5,12 +5,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bigdecimal::BigDecimal;
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::row::{Columns, Row};
-use crate::value::{Value, exact_json};
+use crate::value::{Value, calendar, exact_json};
 
 use super::cells::{Cells, Chunk, Values};
 use super::columns::{Column, Kind};
@@ -170,10 +170,12 @@ fn parsed(text: String, kind: Kind, flavor: Flavor) -> Result<Value> {
         },
         Kind::Bytes => Ok(hexadecimal(&text).map_or(Value::Text(text), Value::from)),
         Kind::Date if flavor == Flavor::Postgres => psqlodbc::date(&text),
-        Kind::Date => parse(&text, "a date").map(Value::Date),
+        Kind::Date => parse(&calendar::iso(&text), "a date").map(Value::Date),
         Kind::Time if flavor == Flavor::Postgres => psqlodbc::time(&text),
         Kind::Time => parse::<NaiveTime>(&text, "a time of the day").map(Value::Time),
-        Kind::Timestamp => parse(&text.replacen(' ', "T", 1), "a timestamp").map(Value::Timestamp),
+        Kind::Timestamp => {
+            parse(&calendar::iso(&text).replacen(' ', "T", 1), "a timestamp").map(Value::Timestamp)
+        }
         Kind::TimestampTz if flavor == Flavor::Postgres => psqlodbc::instant(&text),
         Kind::TimestampTz => instant(&text),
         Kind::Interval => parse(&text, "an interval").map(Value::Interval),
@@ -210,14 +212,12 @@ fn instant(text: &str) -> Result<Value> {
         _ => text.to_owned(),
     }
     .replacen(' ', "T", 1);
-    DateTime::parse_from_rfc3339(&compact)
-        .map(Value::TimestampTz)
-        .map_err(|_| misfit("a timestamp with an offset"))
+    calendar::instant(&compact).map(Value::TimestampTz).ok_or_else(|| misfit("a timestamp with an offset"))
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::Datelike;
+    use chrono::{DateTime, Datelike};
 
     use super::*;
     use crate::backend::odbc::columns::Form;

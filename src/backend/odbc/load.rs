@@ -102,7 +102,7 @@ impl Step<'_> {
     /// Runs a statement, and tells how many rows it returned or changed.
     fn run(&mut self, statement: &Statement, rows: Rows<'_>) -> Result<u64> {
         let started = Instant::now();
-        let rest = Budget { each: Duration::MAX, whole: self.budget.rest(started, self.used) };
+        let rest = Budget::new(Duration::MAX, self.budget.rest(started, self.used));
         let outcome = self.connection.run(statement, rows, rest);
         self.used += started.elapsed();
         outcome

@@ -68,6 +68,7 @@ impl<S: Unpin> AbortableStream<S> {
         AbortableStream { stream, handle, kept: [None, None] }
     }
 
+    #[inline]
     fn guard<T>(
         &mut self,
         side: Side,

@@ -190,9 +190,8 @@ impl PgConnection {
         mut kept: Option<&mut Vec<Row>>,
         budget: Budget,
     ) -> Result<u64> {
-        let now = Instant::now();
-        let first = budget.step(now);
-        first.left_for(Phase::Query, now)?;
+        let (first, began) = budget.first(Instant::now);
+        first.left_for(Phase::Query, began)?;
         if !self.statements.is_on() {
             return self.run_unnamed(statement, kept, first);
         }

@@ -26,14 +26,21 @@ const FEW: usize = 8;
 
 /// Hands the arguments to a call in the form that the driver takes.
 pub(super) fn with_params<R>(args: &[Value], call: impl FnOnce(&[&(dyn ToSql + Sync)]) -> R) -> R {
-    if args.len() <= FEW {
-        let params: [Param<'_>; FEW] =
-            std::array::from_fn(|place| Param(args.get(place).unwrap_or(&Value::Null)));
-        return call(&params.each_ref().map(|param| param as &(dyn ToSql + Sync))[..args.len()]);
-    }
-    let params: Vec<Param<'_>> = args.iter().map(Param).collect();
-    let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
-    call(&params)
+    let (few, few_listed, many, many_listed);
+    let params: &[&(dyn ToSql + Sync)] = if args.len() <= FEW {
+        few = {
+            let mut few = [const { Param(&Value::Null) }; FEW];
+            few.iter_mut().zip(args).for_each(|(param, value)| param.0 = value);
+            few
+        };
+        few_listed = few.each_ref().map(|param| param as &(dyn ToSql + Sync));
+        &few_listed[..args.len()]
+    } else {
+        many = args.iter().map(Param).collect::<Vec<_>>();
+        many_listed = many.iter().map(|param| param as &(dyn ToSql + Sync)).collect::<Vec<_>>();
+        &many_listed
+    };
+    call(params)
 }
 
 impl<'a> Param<'a> {
@@ -69,13 +76,15 @@ impl std::fmt::Debug for Param<'_> {
 
 impl ToSql for Param<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        if self.0.is_null() {
-            return Ok(IsNull::Yes);
-        }
-        if has_binary(self.0, ty) {
-            binary(self.0, ty, out)?;
-        } else {
-            out.extend_from_slice(text(self.0, ty)?.as_bytes());
+        match usual(self.0, ty) {
+            Some(Usual::Int4(number)) => out.extend_from_slice(&number.to_be_bytes()),
+            Some(Usual::Int8(number)) => out.extend_from_slice(&number.to_be_bytes()),
+            Some(Usual::Text(text)) => out.extend_from_slice(text.as_bytes()),
+            None if self.0.is_null() => return Ok(IsNull::Yes),
+            None => match binary_type(self.0, ty) {
+                Some(ty) => write(self.0, ty, out)?,
+                None => out.extend_from_slice(text(self.0, ty)?.as_bytes()),
+            },
         }
         Ok(IsNull::No)
     }
@@ -85,16 +94,41 @@ impl ToSql for Param<'_> {
     }
 
     fn encode_format(&self, ty: &Type) -> Format {
-        if has_binary(self.0, ty) { Format::Binary } else { Format::Text }
+        if usual(self.0, ty).is_some() || has_binary(self.0, ty) { Format::Binary } else { Format::Text }
     }
 
     to_sql_checked!();
 }
 
+/// What most parameters are, and can be sent in binary as it is: neither checked nor asked what kind of type it is for.
+enum Usual<'v> {
+    Int4(i32),
+    Int8(i64),
+    Text(&'v str),
+}
+
+fn usual<'v>(value: &'v Value, ty: &Type) -> Option<Usual<'v>> {
+    match value {
+        Value::Int(number) if *ty == Type::INT4 => i32::try_from(*number).ok().map(Usual::Int4),
+        Value::Int(number) if *ty == Type::INT8 => Some(Usual::Int8(*number)),
+        Value::Text(text) if matches!(*ty, Type::TEXT | Type::VARCHAR) => Some(Usual::Text(text)),
+        _ => None,
+    }
+}
+
 /// Whether [`binary`] knows how to write a value of this kind for a parameter or a column of this type. It depends on
 /// the kinds only, for a list also on those of its items. NULL has no form at all.
 pub(super) fn has_binary(value: &Value, ty: &Type) -> bool {
-    binary::is_known(value, base(ty))
+    binary_type(value, ty).is_some()
+}
+
+/// The type, or what the domain is made of, where [`binary`] knows how to write the value for it.
+fn binary_type<'t>(value: &Value, ty: &'t Type) -> Option<&'t Type> {
+    // It is the type itself nearly always, and to ask what kind of type it is would come on top for every value.
+    if binary::is_known(value, ty) {
+        return Some(ty);
+    }
+    Some(base(ty)).filter(|ty| binary::is_known(value, ty))
 }
 
 /// Writes a value in the binary form of this type, without its length, where [`has_binary`] says that it can.
@@ -103,7 +137,11 @@ pub(super) fn has_binary(value: &Value, ty: &Type) -> bool {
 ///
 /// `Params`, when the type cannot hold the value as it is; it says why, and not which value it is.
 pub(super) fn binary(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<()> {
-    let ty = base(ty);
+    write(value, base(ty), out)
+}
+
+/// The same where the type is known to be no domain.
+fn write(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<()> {
     refuse::check(value, ty)?;
     binary::write(value, ty, out)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
 
-use crate::value::Value;
+use crate::value::{Value, calendar};
 
 /// A day of the calendar, of any year: chrono ends before PostgreSQL does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +38,7 @@ impl Day {
 
     /// The day, what follows it, and its era where that is not ours.
     fn with(self, rest: &str) -> String {
-        let Day { year, month, day } = self;
-        match year {
-            1.. => format!("{year:04}-{month:02}-{day:02}{rest}"),
-            _ => format!("{:04}-{month:02}-{day:02}{rest} BC", 1 - year),
-        }
+        calendar::day(self.year, self.month, self.day, rest)
     }
 
     pub(super) fn text(self) -> String {

@@ -77,11 +77,14 @@ impl Prepared {
 pub(super) struct StatementCache {
     /// `None`: the cache is off, and nothing is prepared by name.
     statements: Option<LruCache<Arc<str>, Arc<Prepared>>>,
+    /// The one that was used last, which a loop asks for again: known by its place in memory, without a hash. It needs
+    /// no touch in the cache, where it is the last used one already.
+    last: Option<(Arc<str>, Arc<Prepared>)>,
 }
 
 impl StatementCache {
     pub(super) fn new(size: usize) -> StatementCache {
-        StatementCache { statements: NonZeroUsize::new(size).map(LruCache::new) }
+        StatementCache { statements: NonZeroUsize::new(size).map(LruCache::new), last: None }
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -89,12 +92,18 @@ impl StatementCache {
     }
 
     pub(super) fn get(&mut self, text: &Arc<str>) -> Option<Arc<Prepared>> {
-        self.statements.as_mut()?.get(text).map(Arc::clone)
+        if let Some((_, prepared)) = self.last.as_ref().filter(|(last, _)| Arc::ptr_eq(last, text)) {
+            return Some(Arc::clone(prepared));
+        }
+        let known = self.statements.as_mut()?.get(text).map(Arc::clone)?;
+        self.last = Some((Arc::clone(text), Arc::clone(&known)));
+        Some(known)
     }
 
     pub(super) fn put(&mut self, text: &Arc<str>, prepared: &Arc<Prepared>) {
         if let Some(statements) = &mut self.statements {
             statements.put(Arc::clone(text), Arc::clone(prepared));
+            self.last = Some((Arc::clone(text), Arc::clone(prepared)));
         }
     }
 
@@ -102,11 +111,13 @@ impl StatementCache {
         if let Some(statements) = &mut self.statements {
             statements.pop(text);
         }
+        self.last = None;
     }
 
     pub(super) fn clear(&mut self) {
         if let Some(statements) = &mut self.statements {
             statements.clear();
         }
+        self.last = None;
     }
 }

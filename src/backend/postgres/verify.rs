@@ -178,7 +178,7 @@ pub(super) struct Verdict {
 }
 
 /// Takes every certificate and keeps what would have been said of it: rustls gives out none that was refused, and who
-/// asks why it was must see it.
+/// asks why it was must see it. For a probe alone: no login goes over a connection that was made with it.
 #[derive(Debug)]
 pub(super) struct Recorder {
     in_force: Verifier,

@@ -96,7 +96,8 @@ impl Control {
         };
         self.deadline.store(at, Ordering::SeqCst);
         // Who is told to stop from here on wakes the watchdog, which finds all that stands here.
-        WATCHDOG.wake_before(context::in_force(deadline).at().map_or(at, nanos));
+        let earliest = if shrinks { context::in_force(deadline).at().map_or(at, nanos) } else { at };
+        WATCHDOG.wake_before(earliest);
     }
 
     /// The point at which the present call must have ended: its deadline, or the end of the grace.

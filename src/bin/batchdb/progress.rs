@@ -19,7 +19,6 @@ pub(crate) struct Progress {
     /// `None` where nobody looks at a terminal.
     bar: Option<ProgressBar>,
     next_line: Cell<Instant>,
-    rows: Cell<u64>,
 }
 
 impl Progress {
@@ -40,21 +39,27 @@ impl Progress {
             )
         });
         let began = Instant::now();
-        Progress { verb, began, bar, next_line: Cell::new(began + LINE_EVERY), rows: Cell::new(0) }
+        Progress { verb, began, bar, next_line: Cell::new(began + LINE_EVERY) }
     }
 
     /// So many rows are done in all.
     pub(crate) fn rows(&self, rows: u64) {
-        self.rows.set(rows);
-        let text = || format!("{} {}", counted(rows, "row"), self.verb);
         match &self.bar {
-            Some(bar) => bar.set_message(text()),
-            None if Instant::now() >= self.next_line.get() => {
-                self.next_line.set(Instant::now() + LINE_EVERY);
-                eprintln!("batchdb: {} so far", text());
-            }
-            None => (),
+            Some(bar) => bar.set_message(self.told(rows)),
+            None => self.line(rows, Instant::now()).into_iter().for_each(|line| eprintln!("{line}")),
         }
+    }
+
+    /// The line of this moment, where one is due.
+    fn line(&self, rows: u64, now: Instant) -> Option<String> {
+        (now >= self.next_line.get()).then(|| {
+            self.next_line.set(now + LINE_EVERY);
+            format!("batchdb: {} so far", self.told(rows))
+        })
+    }
+
+    fn told(&self, rows: u64) -> String {
+        format!("{} {}", counted(rows, "row"), self.verb)
     }
 
     /// What is done now, for work that counts nothing.
@@ -80,7 +85,7 @@ impl Progress {
         }
         #[allow(clippy::cast_precision_loss, reason = "a pace is told in three digits")]
         let pace = rows as f64 / took.as_secs_f64().max(1e-9);
-        format!("{} {} in {took:.1?} ({pace:.0} a second)", counted(rows, "row"), self.verb)
+        format!("{} in {took:.1?} ({pace:.0} a second)", self.told(rows))
     }
 }
 
@@ -112,5 +117,23 @@ impl<R: Read> Read for Counted<'_, R> {
         self.read += count as u64;
         self.progress.bytes(self.read);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nobody_looks_a_line_is_written_now_and_then() {
+        let began = Instant::now();
+        let progress =
+            Progress { verb: "exported", began, bar: None, next_line: Cell::new(began + LINE_EVERY) };
+        let after = |seconds| began + Duration::from_secs(seconds);
+        assert_eq!(progress.line(10_000, after(9)), None);
+        assert_eq!(progress.line(20_000, after(10)).as_deref(), Some("batchdb: 20000 rows exported so far"));
+        assert_eq!(progress.line(30_000, after(19)), None);
+        assert!(progress.line(40_000, after(35)).is_some());
+        assert!(progress.done(1).starts_with("1 row exported in "));
     }
 }

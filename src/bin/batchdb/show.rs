@@ -22,7 +22,7 @@ pub(crate) fn json_line(out: Out<'_>, document: &impl Serialize) -> io::Result<(
 
 /// Reads a time of the command line: `60`, `90s`, `500ms`, `5m`, `1h`.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || "a time is a number of seconds, or one with `ms`, `s`, `m` or `h`".to_owned();
+    let wrong = || "a time is a number of seconds above 0, or one with `ms`, `s`, `m` or `h`".to_owned();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let seconds = match &text[digits.len()..] {
         "" | "s" => 1.0,

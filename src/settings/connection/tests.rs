@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::settings::Driver;
 use crate::settings::secret::{reveals, scrub};
+use crate::settings::{Driver, OdbcPlace};
 
 /// A password that is awkward in every syntax.
 const PASSWORD: &str = "p@ss:w/o;r%d#{}'\\ é";
@@ -409,5 +409,33 @@ proptest::proptest! {
             let hidden = scrub(target.connection_string.expose(), &parsed.secrets);
             assert!(password.contains('*') || !reveals(&hidden, &parsed.secrets));
         }
+    }
+}
+
+#[test]
+fn the_place_behind_a_driver_is_known_where_the_string_says_it_plainly() {
+    let server = |host: &str, port| OdbcPlace::Server(host.to_owned(), port);
+    let instance = |host: &str| OdbcPlace::Instance(host.to_owned());
+    for (text, place) in [
+        ("Driver=FreeTDS;Server=h;Database=d", server("h", 1433)),
+        ("Driver=FreeTDS;Server=h;Port=1500", server("h", 1500)),
+        ("Driver=ODBC Driver 18 for SQL Server;Server=tcp:h,1444", server("h", 1444)),
+        ("Server=h , 1444", server("h", 1444)),
+        ("Server=(local)", server("localhost", 1433)),
+        ("Server=.\\SQLEXPRESS", instance("localhost")),
+        ("Server=h\\X", instance("h")),
+        ("Server=h\\X,1500", server("h", 1500)),
+        ("Server=np:\\\\.\\pipe\\sql", OdbcPlace::Unknown),
+        ("Server=::1,1433", server("::1", 1433)),
+        ("Server=h,port", OdbcPlace::Unknown),
+        ("mssql+pyodbc://u:p@h:1450/d?driver=FreeTDS", server("h", 1450)),
+        ("Driver=SQLite3;Database=/a/b.db", OdbcPlace::File("/a/b.db".into())),
+        ("sqlite:///:memory:", OdbcPlace::Unknown),
+        ("Driver=PostgreSQL Unicode;Server=h;Port=5433", server("h", 5433)),
+        ("Driver=PostgreSQL Unicode;Servername=h", OdbcPlace::Unknown),
+        ("Driver=Oracle;DBQ=x", OdbcPlace::Unknown),
+    ] {
+        let Target::Odbc(target) = read_as(text, None).unwrap().target else { panic!("{text}") };
+        assert_eq!(target.place, place, "{text}");
     }
 }

@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -339,4 +340,85 @@ fn workers_know_the_flow_and_their_task() {
     let (flow, task, thread) = seen.unwrap().remove(0);
     assert_eq!((&*flow, &*task), ("rpa1", "job-0"));
     assert!(thread.unwrap().starts_with("batchdb-task-"));
+}
+
+/// Panics the first time one of its like is dropped.
+#[derive(Debug, Clone)]
+struct Bomb(std::sync::Arc<AtomicBool>);
+
+impl Bomb {
+    fn live() -> Bomb {
+        Bomb(std::sync::Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.0.swap(false, Ordering::SeqCst) && !thread::panicking() {
+            panic!("dropped on purpose");
+        }
+    }
+}
+
+impl std::fmt::Display for Bomb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a bomb")
+    }
+}
+
+impl std::error::Error for Bomb {}
+
+/// What `run` returns, unless it hangs.
+fn in_time<V: Send + 'static>(run: impl FnOnce() -> V + Send + 'static) -> V {
+    let (sender, inbox) = crossbeam_channel::bounded(1);
+    thread::spawn(move || sender.send(run()));
+    inbox.recv_timeout(LONG).expect("it ends")
+}
+
+#[test]
+fn a_panic_outside_of_the_work_costs_neither_a_record_nor_a_worker() {
+    use TaskState::{Completed, Crashed};
+    // More items than workers, each the end of one that is not guarded.
+    for in_order in [false, true] {
+        let by_error = in_time(move || {
+            let options = if in_order { options().in_order() } else { options() }.retries(1);
+            let work = |n: &usize| if n.is_multiple_of(2) { Err(Bomb::live()) } else { Ok(*n) };
+            map_stream(0..40_usize, options, work, states).unwrap()
+        });
+        let by_panic = in_time(move || {
+            let options = if in_order { options().in_order() } else { options() };
+            let work = |n: &usize| match n.is_multiple_of(2) {
+                true => std::panic::panic_any(Bomb::live()),
+                false => ok(*n),
+            };
+            map_stream(0..40_usize, options, work, states).unwrap()
+        });
+        for mut all in [by_error, by_panic] {
+            all.sort_unstable_by_key(|(index, _)| *index);
+            let due = |index| (index, if index % 2 == 0 { Crashed } else { Completed });
+            assert_eq!(all, (0..40).map(due).collect::<Vec<_>>());
+        }
+    }
+    // A fan-out of known size has its records, too.
+    let crashed = in_time(|| {
+        let work = |_: &i32| Err::<(), _>(Bomb::live());
+        map_tasks(0..40, options().retries(1), work).counts()[&Crashed]
+    });
+    assert_eq!(crashed, 40);
+}
+
+#[test]
+fn items_and_values_that_panic_when_nobody_listens_any_more_do_no_harm() {
+    let handed = in_time(|| {
+        let input = std::iter::once(None).chain(std::iter::repeat_with(|| Some(Bomb::live())));
+        let work = |bomb: &Option<Bomb>| {
+            if bomb.is_some() {
+                context::pause(LONG);
+            }
+            ok(bomb.as_ref().map(|_| Bomb::live()))
+        };
+        // Those behind the first are at work, or wait for a worker, when it has been handed over.
+        map_stream(input, options().workers(2).in_flight(9), work, |mut stream| ok(stream.next().is_some()))
+    });
+    assert!(handed.unwrap());
 }

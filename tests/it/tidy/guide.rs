@@ -1,0 +1,79 @@
+//! What the guide and the README show to be copied, compared with what there is: keys of settings, commands.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use batchdb::Settings;
+
+use super::project;
+
+/// The README and all pages of the guide: name and text.
+fn pages() -> Vec<(String, String)> {
+    let folder = fs::read_dir(project().join("src/guide")).unwrap();
+    let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+    files.push(project().join("README.md"));
+    assert!(files.len() > 15);
+    files.iter().map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// The keys of one database, and those of all.
+fn keys() -> BTreeSet<String> {
+    let reference = Settings::reference();
+    let rows = reference.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let for_all = reference.split("`{ENVIRONMENT}_GLOBAL_").skip(1).filter_map(|text| text.split('`').next());
+    rows.chain(for_all).map(str::to_owned).collect()
+}
+
+#[test]
+fn settings_that_are_shown_are_settings() {
+    let keys = keys();
+    let mut shown = 0;
+    for (page, text) in pages() {
+        for line in text.lines().map(|line| line.trim_start_matches("//!").trim()) {
+            let Some((variable, _)) = line.split_once('=') else { continue };
+            if !["DEVELOPMENT_", "PRODUCTION_"].iter().any(|environment| variable.starts_with(environment)) {
+                continue;
+            }
+            let known = keys.iter().any(|key| variable.ends_with(&format!("_{key}")));
+            assert!(known, "{page}: {variable} sets nothing");
+            shown += 1;
+        }
+    }
+    assert!(shown > 10, "only {shown} were found");
+}
+
+#[test]
+fn commands_that_are_shown_are_commands() {
+    let options = fs::read_to_string(project().join("src/bin/batchdb/options.rs")).unwrap();
+    let file = syn::parse_file(&options).unwrap();
+    let commands: BTreeSet<String> = file
+        .items
+        .iter()
+        .find_map(|item| match item {
+            syn::Item::Enum(found) if found.ident == "Command" => Some(found),
+            _ => None,
+        })
+        .unwrap()
+        .variants
+        .iter()
+        .map(|command| command.ident.to_string().to_lowercase())
+        .collect();
+    let mut shown = BTreeSet::new();
+    for (page, text) in pages() {
+        let lines: Vec<&str> = text.lines().map(|line| line.trim_start_matches("//!").trim()).collect();
+        // Within a line between backticks, and in blocks for a shell.
+        let blocks = lines.split(|line| *line == "```sh").skip(1);
+        let in_shell = blocks.flat_map(|block| block.iter().take_while(|line| **line != "```"));
+        let in_shell = in_shell.filter_map(|line| line.strip_prefix("batchdb "));
+        for behind in text.split("`batchdb ").skip(1).chain(in_shell) {
+            let word: String = behind.chars().take_while(char::is_ascii_lowercase).collect();
+            // One message of the library begins with its name, too.
+            if word.is_empty() || word == "help" || behind.starts_with("blocks its thread") {
+                continue;
+            }
+            assert!(commands.contains(&word), "{page}: there is no `batchdb {word}`; there are {commands:?}");
+            shown.insert(word);
+        }
+    }
+    assert!(shown.len() > 4, "only {shown:?}");
+}
