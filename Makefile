@@ -5,7 +5,7 @@
 CARGO ?= cargo
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help setup demo test faults faults-red soak hostile types lint doc features bench instructions ci clean
+.PHONY: help setup demo test faults faults-red soak hostile fuzz types lint doc features bench instructions ci clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -37,6 +37,10 @@ soak: setup ## All faults for a while, by chance: MINUTES=10, and SEED=42 to rep
 hostile: setup ## Send 100,000 hostile values through each backend, cut 100,000 scripts; HOSTILE_SEED=number repeats a run
 	HOSTILE_VALUES=100000 $(CARGO) test --locked --all-features --test it hostile -- --nocapture
 	PROPTEST_CASES=100000 $(CARGO) test --locked --all-features --lib -- sql::script migrate::name
+
+fuzz: ## Fuzz what reads migration files, MINUTES=1 for each target; needs a nightly compiler and cargo-fuzz
+	@for target in script file_name directives; do \
+		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$$(($(or $(MINUTES),1) * 60)) -dict=fuzz/sql.dict || exit 1; done
 
 types: setup ## Send many random values of every type through each backend; TYPES_SEED=number repeats a run
 	TYPES_ROUNDS=200 $(CARGO) test --locked --all-features --test it types:: -- --nocapture

@@ -81,6 +81,9 @@ mod transaction;
 mod transfer;
 mod value;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use crate::migrate::fuzzing;
 pub use crate::{
     backend::Isolation,
     builder::DatabaseManagerBuilder,

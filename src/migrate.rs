@@ -13,6 +13,8 @@ mod create;
 mod directives;
 mod failure;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod history;
 mod lock;
 mod migrations;

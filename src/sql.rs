@@ -41,6 +41,8 @@ use crate::value::Value;
 pub(crate) use insert::counted;
 pub(crate) use insert::{BoundRow, Places, PlainInsert};
 pub(crate) use obstacle::{ObstacleKind, obstacles};
+#[cfg(fuzzing)]
+pub(crate) use script::law;
 pub(crate) use script::{Piece, split};
 pub(crate) use template::Template;
 

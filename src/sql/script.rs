@@ -136,5 +136,7 @@ fn wrong(script: &str, token: &Token<'_>, message: impl Into<std::borrow::Cow<'s
     Error::new(ErrorKind::Syntax, message).at(format_args!("line {line}"))
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod law;
 #[cfg(test)]
 mod tests;

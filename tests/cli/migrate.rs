@@ -111,3 +111,59 @@ fn a_database_that_exists_gets_a_baseline() {
     assert!(status.contains("baseline") && status.contains("pending: V002"), "{status}");
     world.expect(0, &["migrate", "rpa_db", "up"]);
 }
+
+#[test]
+fn the_status_says_by_its_code_what_keeps_the_next_run_away() {
+    let world = World::new();
+    world.expect(0, &["migrate", "rpa_db", "up"]);
+    world.expect(0, &["migrate", "rpa_db", "status"]);
+    world.migration("V001__Create_job.sql", "CREATE TABLE job (id bigint)");
+    let ran = world.expect(1, &["migrate", "rpa_db", "status"]);
+    assert!(ran.err.contains("\"V001__Create_job.sql\" was changed"), "{}", ran.err);
+    let status = json_of(&world.expect(1, &["migrate", "rpa_db", "status", "--json"]).out);
+    assert_eq!(status["problems"][0]["kind"], "changed");
+    fs::remove_file(world.home.path().join("migrations/rpa_db/V001__Create_job.sql")).unwrap();
+    let ran = world.expect(1, &["migrate", "rpa_db", "status"]);
+    assert!(ran.err.contains("the folder has no file of its version"), "{}", ran.err);
+    // A version of a later release is no trouble.
+    world.migration("V001__Create_job.sql", "CREATE TABLE job (id int PRIMARY KEY, name text, sum numeric)");
+    fs::remove_file(world.home.path().join("migrations/rpa_db/V002__Fill_job.sql")).unwrap();
+    world.expect(0, &["migrate", "rpa_db", "status"]);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let world = World::new();
+    // More than a pipe holds.
+    let long = format!("SELECT 1;\n{}", "-- a line of a comment, and one more of them\n".repeat(20_000));
+    world.migration("V003__Long.sql", &long);
+    let notices =
+        "DO $$ BEGIN FOR n IN 1..3000 LOOP RAISE NOTICE 'one of many, which fill a pipe'; END LOOP; END $$";
+    world.migration("V004__Notices.sql", notices);
+    for arguments in ["plan |", "plan --json |", "up 2>&1 |"] {
+        let pipe =
+            format!("\"$0\" migrate rpa_db {arguments} head -n 1 >/dev/null; echo \"${{PIPESTATUS[0]}}\"");
+        let output = std::process::Command::new("bash")
+            .args(["-c", &pipe, env!("CARGO_BIN_EXE_batchdb")])
+            .env("BATCHDB_HOME", world.home.path())
+            .env("PG_PASSWORD", PASSWORD)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        // Of the file of settings, which everybody can read here.
+        let said: Vec<&str> = said.lines().filter(|line| !line.contains("chmod o-r")).collect();
+        assert_eq!((String::from_utf8(output.stdout).unwrap().trim(), said), ("0", vec![]), "{arguments}");
+    }
+    world.expect(0, &["migrate", "rpa_db", "status"]);
+}
+
+#[test]
+fn the_values_of_placeholders_are_in_no_plan() {
+    let world = World::new();
+    world.settings(&["DEVELOPMENT_GLOBAL_RPA_DB_MIGRATION_PLACEHOLDERS=password=hunter2x"]);
+    world.migration("V003__User.sql", "SELECT '${password}'");
+    for arguments in [&["migrate", "rpa_db", "plan"][..], &["migrate", "rpa_db", "plan", "--json"]] {
+        let ran = world.expect(3, arguments);
+        assert!(ran.out.contains("${password}") && !ran.out.contains("hunter2x"), "{}", ran.out);
+    }
+}

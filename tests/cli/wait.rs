@@ -125,3 +125,12 @@ fn a_database_and_its_migrations_may_be_made_meanwhile() {
         assert!(ran.err.contains("migrations are pending: V001, V002"), "{}", ran.err);
     });
 }
+
+#[test]
+fn a_migration_that_did_not_come_to_its_end_is_not_done() {
+    let world = World::new();
+    world.migration("V003__Half.sql", "-- batchdb: no-transaction\nINSERT INTO nowhere VALUES (1)");
+    world.expect(1, &["migrate", "rpa_db", "up"]);
+    let ran = world.expect(75, &["wait", "rpa_db", "--migrated", "--for", "300ms"]);
+    assert!(ran.err.contains("migrations are pending: V003"), "{}", ran.err);
+}

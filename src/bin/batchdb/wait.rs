@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use batchdb::{DatabaseManager, Error, ErrorKind, MigrateOnStart};
+use batchdb::{DatabaseManager, Error, ErrorKind, MigrateOnStart, MigrationState};
 use clap::Args;
 
 use super::options::Options;
@@ -144,6 +144,10 @@ fn look(db: &DatabaseManager, migrated: bool) -> Result<(), Unready> {
     if !migrated {
         return Ok(());
     }
-    let pending = db.migration_status().map_err(Unready::Failed)?.pending_migrations;
+    let status = db.migration_status().map_err(Unready::Failed)?;
+    // What is being run now, or has failed, is not done either.
+    let begun = |state| matches!(state, MigrationState::Running | MigrationState::Failed);
+    let begun = status.history.into_iter().filter(|row| begun(row.state)).map(|row| row.version);
+    let pending: Vec<String> = begun.chain(status.pending_migrations).collect();
     if pending.is_empty() { Ok(()) } else { Err(Unready::Pending(pending)) }
 }

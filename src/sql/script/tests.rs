@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::law::{nothing_is_lost, pieces_are_whole};
 use super::*;
 use Dialect::{Odbc, Postgres, SqlServer, Sqlite};
 
@@ -58,60 +59,20 @@ fn scripts() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Whether a text between two pieces says nothing: space, comments, and what divides.
-fn says_nothing(gap: &str, dialect: Dialect) -> bool {
-    tokens(gap, dialect).filter(Token::is_significant).all(|token| {
-        token.is(";") || (dialect == SqlServer && (token.is_word("GO") || token.kind == Kind::Number))
-    })
-}
-
-fn check_all(script: &str, dialect: Dialect) -> Result<(), TestCaseError> {
-    let Ok(pieces) = split(script, dialect) else { return Ok(()) };
-    let mut end = 0;
-    for piece in &pieces {
-        prop_assert!(piece.at >= end, "a piece begins before the last one ends");
-        prop_assert!(says_nothing(&script[end..piece.at], dialect), "lost: {:?}", &script[end..piece.at]);
-        prop_assert_eq!(&script[piece.at..piece.at + piece.text.len()], piece.text);
-        prop_assert_eq!(piece.line, newlines(&script[..piece.at]) + 1);
-        prop_assert!(piece.repeat > 0);
-        prop_assert!(!says_nothing(piece.text, dialect) || dialect == SqlServer, "empty: {:?}", piece.text);
-        end = piece.at + piece.text.len();
-    }
-    prop_assert!(says_nothing(&script[end..], dialect), "lost: {:?}", &script[end..]);
-    // The gaps and the pieces together are the file: nothing else was said.
-    let words = |text: &str| {
-        tokens(text, dialect)
-            .filter(Token::is_significant)
-            .filter(|token| !token.is(";"))
-            .map(|token| token.text.to_owned())
-            .collect::<Vec<_>>()
-    };
-    if dialect != SqlServer {
-        let together: Vec<String> = pieces.iter().flat_map(|piece| words(piece.text)).collect();
-        prop_assert_eq!(together, words(script));
-    }
-    Ok(())
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2_000), ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_or_invented(script in scripts()) {
         for dialect in [Postgres, SqlServer, Sqlite, Odbc] {
-            check_all(&script, dialect)?;
+            nothing_is_lost(&script, dialect);
         }
     }
 
     #[test]
     fn a_piece_is_whole(script in scripts()) {
-        // What was cut once is one piece when it is cut again.
         for dialect in [Postgres, SqlServer, Sqlite] {
-            for piece in split(&script, dialect).into_iter().flatten() {
-                let again = split(piece.text, dialect).map_err(|error| TestCaseError::fail(error.to_string()))?;
-                prop_assert_eq!(again.len(), 1, "{:?}", piece.text);
-                prop_assert_eq!(again[0].text, piece.text);
-            }
+            pieces_are_whole(&script, dialect);
         }
     }
 }
