@@ -272,6 +272,11 @@ impl Error {
         self.edit(|inner| inner.source = Some(Arc::new(source)))
     }
 
+    /// Takes over the source of another error, where it has one.
+    pub(crate) fn with_source_of(self, other: &Error) -> Error {
+        self.edit(|inner| inner.source = other.0.source.clone().or(inner.source.take()))
+    }
+
     pub(crate) fn with_codes(self, sqlstate: Option<&str>, native_code: Option<i32>) -> Error {
         self.edit(|inner| {
             inner.sqlstate = sqlstate.map(Box::from);

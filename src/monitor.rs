@@ -1,25 +1,26 @@
 //! A small page and the addresses that Prometheus and Kubernetes ask. With the feature `monitor`.
 
 mod answer;
+mod http;
+mod listener;
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tiny_http::Server;
-
 use self::answer::Site;
+use self::listener::Guests;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manager::DatabaseManager;
 
-/// How many requests are answered side by side: a slow look at a database must not keep Prometheus waiting.
-const WORKERS: usize = 3;
+/// For how long the end waits for what is under way. Who looks at a silent database may take longer, and answers
+/// nobody.
+const GOODBYE: Duration = Duration::from_secs(1);
 
-/// How often a worker looks whether it is over.
-const LOOK: Duration = Duration::from_millis(200);
+/// How long the listener may take to hear that it is over.
+const WAKE: Duration = Duration::from_millis(200);
 
 /// A listener that tells how this process and its databases are, for as long as it lives.
 ///
@@ -33,7 +34,8 @@ const LOOK: Duration = Duration::from_millis(200);
 ///
 /// It is meant for the machine or the cluster that the program runs on: there is no login, and no value and no secret
 /// of the program's in any answer. An address of the loopback reaches nobody else; in a container take `0.0.0.0` and
-/// let the cluster's rules say who may ask.
+/// let the cluster's rules say who may ask. Whoever may ask can make it slow at worst: what is read of a request and
+/// what is kept of it have bounds, and so has the time that one may take.
 ///
 /// ```no_run
 /// use batchdb::{DatabaseManager, Monitor};
@@ -47,8 +49,7 @@ const LOOK: Duration = Duration::from_millis(200);
 #[must_use = "it ends when it is dropped"]
 pub struct Monitor {
     address: SocketAddr,
-    over: Arc<AtomicBool>,
-    workers: Vec<JoinHandle<()>>,
+    guests: Arc<Guests>,
 }
 
 impl Monitor {
@@ -62,25 +63,16 @@ impl Monitor {
         address: impl ToSocketAddrs,
         ready: impl IntoIterator<Item = &'d DatabaseManager>,
     ) -> Result<Monitor> {
-        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+        let failed = |error: io::Error| {
             Error::new(ErrorKind::Io, "the monitor cannot listen on its address")
                 .with_hint("is another process there? port 0 takes any that is free")
-                .with_source(std::io::Error::other(error))
+                .with_source(error)
         };
-        let server = Arc::new(Server::http(address).map_err(failed)?);
-        let address = server.server_addr().to_ip().ok_or_else(|| {
-            Error::new(ErrorKind::Io, "the monitor listens on something that is no IP address")
-        })?;
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
         let site = Arc::new(Site::new(ready.into_iter().cloned().collect()));
-        let mut monitor = Monitor { address, over: Arc::default(), workers: Vec::new() };
-        for number in 0..WORKERS {
-            let (server, site, over) = (Arc::clone(&server), Arc::clone(&site), Arc::clone(&monitor.over));
-            let named = thread::Builder::new().name(format!("batchdb-monitor-{number}"));
-            let worker =
-                named.spawn(move || serve(&server, &site, &over)).map_err(|error| failed(error.into()))?;
-            monitor.workers.push(worker);
-        }
-        Ok(monitor)
+        let guests = listener::start(listener, site).map_err(failed)?;
+        Ok(Monitor { address, guests })
     }
 
     /// Where it listens.
@@ -88,32 +80,26 @@ impl Monitor {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
-}
 
-fn serve(server: &Server, site: &Site, over: &AtomicBool) {
-    while !over.load(Ordering::Relaxed) {
-        match server.recv_timeout(LOOK) {
-            Ok(Some(request)) => {
-                let answer = site.answer(request.method(), request.url());
-                // Who has asked and gone away is nobody's loss.
-                let _ = request.respond(answer);
-            }
-            Ok(None) => (),
-            Err(error) => {
-                log::warn!("the monitor lost its listener: {error}");
-                return;
-            }
-        }
+    /// The address by which this machine reaches it.
+    fn reachable(&self) -> SocketAddr {
+        let ip = match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        SocketAddr::new(ip, self.address.port())
     }
 }
 
 impl Drop for Monitor {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        for worker in self.workers.drain(..) {
-            // A worker that panicked has told so by itself.
-            let _ = worker.join();
+        self.guests.send_home();
+        // The listener waits for a connection and for nothing else, so this is how it hears.
+        if let Err(error) = TcpStream::connect_timeout(&self.reachable(), WAKE) {
+            log::debug!("the monitor's listener was not woken, and ends with the next request: {error}");
         }
+        self.guests.wait_until_gone(GOODBYE);
     }
 }
 

@@ -24,7 +24,7 @@ impl Connector for FaultyConnector {
                 .with_effect(Effect::NotSent));
         }
         let inner = self.inner.connect(deadline)?;
-        Ok(Box::new(Faulty { inner, faults: self.faults.clone(), open: false, lost: false }))
+        Ok(Box::new(Faulty { inner, faults: self.faults.clone(), open: false, state: State::Sound }))
     }
 
     fn abandoned(&self) -> usize {
@@ -32,18 +32,28 @@ impl Connector for FaultyConnector {
     }
 }
 
+/// What faults have made of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Sound,
+    /// The server has undone the transaction, which is still open and can only be rolled back.
+    Undone,
+    /// It is gone. The real one behind it is sound and must not be reached: no lost connection carries anything out.
+    Lost,
+}
+
 struct Faulty {
     inner: Box<dyn Connection>,
     faults: FaultInjector,
     /// Whether a transaction is open.
     open: bool,
-    lost: bool,
+    state: State,
 }
 
 impl Faulty {
     /// Loses the connection: it is closed, and the server undoes what was not committed.
     fn lose(&mut self, acts: bool) -> Error {
-        self.lost = true;
+        self.state = State::Lost;
         let (kind, effect) = match (self.open, acts) {
             (true, _) => (ErrorKind::Connect, Effect::RolledBack),
             (false, false) => (ErrorKind::Connect, Effect::NotSent),
@@ -52,14 +62,28 @@ impl Faulty {
         Error::new(kind, "the connection was lost by an ordered fault").with_effect(effect)
     }
 
+    /// Refuses what a connection does not do after a fault.
+    fn usable(&self) -> Result<()> {
+        match self.state {
+            State::Sound => Ok(()),
+            State::Undone => Err(undone_before()),
+            State::Lost => {
+                Err(Error::new(ErrorKind::Connect, "the connection was lost before by an ordered fault")
+                    .with_effect(Effect::NotSent))
+            }
+        }
+    }
+
     /// What strikes before a statement.
     fn before(&mut self, acts: bool) -> Result<()> {
+        self.usable()?;
         if self.faults.strikes(FaultPoint::BeforeStatement) {
             return Err(self.lose(acts));
         }
         if self.faults.strikes(FaultPoint::Deadlock) {
-            // The transaction is over on the server, so the session must not go on in it here.
-            self.lost = true;
+            if self.open {
+                self.state = State::Undone;
+            }
             return Err(Error::new(
                 ErrorKind::Conflict,
                 "an ordered fault: the server undid it for another transaction",
@@ -77,6 +101,12 @@ impl Faulty {
         }
         outcome
     }
+}
+
+/// What PostgreSQL says in a transaction that it has undone.
+fn undone_before() -> Error {
+    Error::new(ErrorKind::Database, "the transaction was undone before by an ordered fault")
+        .with_codes(Some("25P02"), None)
 }
 
 impl Connection for Faulty {
@@ -107,6 +137,7 @@ impl Connection for Faulty {
     }
 
     fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {
+        self.usable()?;
         self.inner.begin_load(target, budget)
     }
 
@@ -117,12 +148,28 @@ impl Connection for Faulty {
     }
 
     fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()> {
+        self.usable()?;
         self.inner.begin(begin, deadline)?;
         self.open = true;
         Ok(())
     }
 
     fn commit(&mut self, deadline: Deadline) -> Result<()> {
+        match self.state {
+            State::Sound => (),
+            State::Undone => {
+                self.rollback(deadline)?;
+                return Err(undone_before());
+            }
+            State::Lost => {
+                self.open = false;
+                return Err(Error::new(
+                    ErrorKind::Connect,
+                    "the connection was lost in this transaction by an ordered fault, which undid it",
+                )
+                .with_effect(Effect::RolledBack));
+            }
+        }
         self.open = false;
         if self.faults.strikes(FaultPoint::BeforeCommit) {
             return Err(self.lose(true));
@@ -144,14 +191,21 @@ impl Connection for Faulty {
 
     fn rollback(&mut self, deadline: Deadline) -> Result<()> {
         self.open = false;
-        if self.lost { Ok(()) } else { self.inner.rollback(deadline) }
+        if self.state == State::Lost {
+            // The server has undone it by itself.
+            return Ok(());
+        }
+        self.state = State::Sound;
+        self.inner.rollback(deadline)
     }
 
     fn ping(&mut self, deadline: Deadline) -> Result<()> {
+        self.usable()?;
         self.inner.ping(deadline)
     }
 
     fn reset(&mut self, deadline: Deadline) -> Result<()> {
+        self.usable()?;
         self.inner.reset(deadline)
     }
 
@@ -160,6 +214,6 @@ impl Connection for Faulty {
     }
 
     fn is_broken(&self) -> bool {
-        self.lost || self.inner.is_broken()
+        self.state == State::Lost || self.inner.is_broken()
     }
 }

@@ -1,7 +1,7 @@
 //! Logging in with the secret that holds now, where it may have been changed since the settings were read.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::Instant;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::{Connection, Connector};
 use crate::context;
@@ -10,52 +10,71 @@ use crate::error::{ErrorKind, Phase, Result};
 use crate::log_line;
 use crate::settings::Settings;
 
+/// How often who waits for another's look looks whether it was told to stop.
+const LOOK_UP: Duration = Duration::from_millis(50);
+
 /// A connector that reads its settings again when the server refuses the login, and tries once more where they have
 /// changed. The same secret is not tried twice: repeated attempts lock accounts.
 pub(super) struct Rotating {
     state: Mutex<State>,
-    /// Held by who reads the settings again, which may take as long as a vault does. Nobody else waits for that.
-    turn: Mutex<()>,
+    /// Somebody who read the settings again has come to an end.
+    read: Condvar,
 }
 
 struct State {
     settings: Settings,
     connector: Arc<dyn Connector>,
+    /// Somebody reads the settings again, which may take as long as a vault does.
+    reading: bool,
     /// Connectors of former secrets, whose threads may still sit in a driver.
     former: Vec<Arc<dyn Connector>>,
 }
 
 impl Rotating {
     pub(super) fn new(settings: &Settings, connector: Arc<dyn Connector>) -> Rotating {
-        let state = State { settings: settings.clone(), connector, former: Vec::new() };
-        Rotating { state: Mutex::new(state), turn: Mutex::new(()) }
+        let state = State { settings: settings.clone(), connector, reading: false, former: Vec::new() };
+        Rotating { state: Mutex::new(state), read: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connector of the secret that holds now; `None` where that is the one that was refused, or somebody else is
-    /// about to find out.
+    /// The connector of the secret that holds now; `None` where that is the one that was refused, or nobody could find
+    /// out in time. Of all who are refused side by side one asks the vault, and the others wait for what it finds.
     fn renewed(
         &self,
         refused: &Arc<dyn Connector>,
         deadline: Deadline,
     ) -> Result<Option<Arc<dyn Connector>>> {
-        let _turn = match self.turn.try_lock() {
-            Ok(turn) => turn,
-            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
-            Err(TryLockError::WouldBlock) => return Ok(None),
-        };
-        let (settings, connector) = {
-            let state = self.lock();
-            (state.settings.clone(), Arc::clone(&state.connector))
-        };
-        if !Arc::ptr_eq(&connector, refused) {
-            // Another caller was here first.
-            return Ok(Some(connector));
+        let mut state = self.lock();
+        let mut waited = false;
+        while state.reading {
+            let left = context::in_force(deadline).left(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            waited = true;
+            // Nobody signals here who tells the program to stop.
+            state =
+                self.read.wait_timeout(state, left.min(LOOK_UP)).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if !Arc::ptr_eq(&state.connector, refused) {
+            return Ok(Some(Arc::clone(&state.connector)));
+        }
+        if waited {
+            // The vault has said the same to who asked it, or nothing. To ask it once more would say no more.
+            return Ok(None);
         }
         let limit = context::in_force(deadline).left_for(Phase::Connect, Instant::now())?;
+        state.reading = true;
+        let settings = state.settings.clone();
+        drop(state);
+        let _reading = Reading(self);
+        self.read_again(&settings, limit)
+    }
+
+    fn read_again(&self, settings: &Settings, limit: Duration) -> Result<Option<Arc<dyn Connector>>> {
         let renewed = settings.read_again(limit)?;
         if renewed.target() == settings.target() {
             return Ok(None);
@@ -76,6 +95,16 @@ impl Rotating {
     }
 }
 
+/// The turn of who reads, ended on every way out: a source of secrets is a program's own code and may panic.
+struct Reading<'r>(&'r Rotating);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.lock().reading = false;
+        self.0.read.notify_all();
+    }
+}
+
 impl Connector for Rotating {
     fn connect(&self, deadline: Deadline) -> Result<Box<dyn Connection>> {
         let connector = Arc::clone(&self.lock().connector);
@@ -83,8 +112,11 @@ impl Connector for Rotating {
             Err(error) if error.kind() == ErrorKind::Auth => match self.renewed(&connector, deadline) {
                 Ok(Some(renewed)) => renewed.connect(deadline),
                 Ok(None) => Err(error),
-                // Why the secret cannot be had says more than that the old one was refused.
-                Err(unread) => Err(unread.at("the login was refused, and its secret cannot be read again")),
+                // Why the secret cannot be had says more than that the old one was refused. The kind stays: it is what
+                // keeps the pool from offering the refused secret with every call.
+                Err(unread) => Err(error
+                    .at(format_args!("its secret cannot be read again ({unread})"))
+                    .with_source_of(&unread)),
             },
             outcome => outcome,
         }

@@ -94,6 +94,7 @@ impl Connector for ScriptedConnector {
             script,
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             state: State::Idle,
+            read_only: false,
             broken: false,
             load: None,
         };
@@ -114,6 +115,8 @@ struct Scripted {
     script: Arc<dyn Script>,
     number: u64,
     state: State,
+    /// Whether the transaction reads only.
+    read_only: bool,
     broken: bool,
     load: Option<LoadTarget>,
 }
@@ -121,6 +124,7 @@ struct Scripted {
 impl Scripted {
     /// Has the script answer, and waits as long as it says, but not beyond the deadline.
     fn ask(&mut self, asked: Asked<'_>, deadline: Deadline, phase: Phase) -> Result<Reply> {
+        self.usable()?;
         deadline.left_for(phase, Instant::now())?;
         let reply = self.script.answer(self.number, asked);
         if !reply.latency.is_zero() {
@@ -149,8 +153,28 @@ impl Scripted {
         }
     }
 
+    /// Refuses what a connection does not do that has failed before.
+    fn usable(&self) -> Result<()> {
+        match self.broken {
+            false => Ok(()),
+            true => Err(Error::new(ErrorKind::Connect, "the connection has failed before")
+                .with_effect(Effect::NotSent)),
+        }
+    }
+
+    /// Refuses to write in a transaction that reads only, which is doomed by that.
+    fn may_write(&mut self) -> Result<()> {
+        if !self.read_only || self.state != State::Open {
+            return Ok(());
+        }
+        self.state = State::Failed;
+        Err(Error::new(ErrorKind::ReadOnly, "the transaction was begun to read only")
+            .with_codes(Some("25006"), None))
+    }
+
     /// The same inside of whatever is open: an error there leaves only rolling back.
     fn ask_within(&mut self, asked: Asked<'_>, deadline: Deadline, phase: Phase) -> Result<Reply> {
+        self.usable()?;
         if self.state == State::Failed {
             return Err(Error::new(
                 ErrorKind::Database,
@@ -166,6 +190,10 @@ impl Scripted {
     }
 
     fn statement(&mut self, statement: &Statement, budget: Budget) -> Result<Reply> {
+        self.usable()?;
+        if writes(statement) {
+            self.may_write()?;
+        }
         let asked = Asked::Statement { sql: statement.source(), params: statement.named_args() };
         // What is known of a statement whose connection was lost under it does not depend on who lost it: it was
         // undone with its transaction, it did nothing because it only reads, or nobody knows.
@@ -184,6 +212,18 @@ impl Scripted {
             }
         })
     }
+}
+
+/// Statements that may do something and that PostgreSQL does not refuse in a transaction that reads only: it refuses
+/// what they lead to.
+const NEVER_REFUSED: &[&str] = &["SET", "RESET", "LISTEN", "UNLISTEN", "NOTIFY", "CALL", "DO", "LOCK"];
+
+/// Whether a transaction that reads only refuses the statement, as far as its words tell.
+fn writes(statement: &Statement) -> bool {
+    let word = statement.source().split_whitespace().next().unwrap_or_default();
+    statement.traits.writes
+        && !statement.traits.transaction_control
+        && !NEVER_REFUSED.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// An answer that is read row by row. All of it is there; a reader that stops early ends the connection as it would
@@ -261,6 +301,8 @@ impl Connection for Scripted {
     fn listen(&mut self, _listener: Option<Listener>) {}
 
     fn begin_load(&mut self, target: &LoadTarget, _: Budget) -> Result<()> {
+        self.usable()?;
+        self.may_write()?;
         self.load = Some(target.clone());
         Ok(())
     }
@@ -277,13 +319,22 @@ impl Connection for Scripted {
         Ok(count)
     }
 
-    fn begin(&mut self, _: Begin, deadline: Deadline) -> Result<()> {
+    fn begin(&mut self, begin: Begin, deadline: Deadline) -> Result<()> {
         self.ask(Asked::Begin, deadline, Phase::Query)?;
         self.state = State::Open;
+        self.read_only = begin.read_only;
         Ok(())
     }
 
     fn commit(&mut self, deadline: Deadline) -> Result<()> {
+        if self.broken {
+            self.state = State::Idle;
+            return Err(Error::new(
+                ErrorKind::Connect,
+                "the connection failed in this transaction, which is thereby undone",
+            )
+            .with_effect(Effect::RolledBack));
+        }
         let outcome = self.ask_within(Asked::Commit, deadline, Phase::Commit).map(drop);
         self.state = State::Idle;
         outcome

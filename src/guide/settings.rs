@@ -72,7 +72,7 @@
 //! | --- | --- |
 //! | `CONNECTION_STRING` | the string, with `${VAR}` for its password |
 //! | `CONNECTION_STRING_FILE` | a file with the string, such as a mounted secret of Docker or Kubernetes |
-//! | `CONNECTION_STRING_COMMAND` | a line of the shell that prints the string, such as a vault's client; it has 30 s |
+//! | `CONNECTION_STRING_COMMAND` | a line of the shell that prints the string, such as a vault's client; it has 30 s, and no terminal to ask at |
 //! | `CONNECTION_STRING` and `PASSWORD_FILE` | a string without a password, and a file with the password alone |
 //!
 //! For any other place there is [`SecretSource`](crate::SecretSource):

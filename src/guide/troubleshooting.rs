@@ -74,7 +74,7 @@
 //! | --- | --- | --- |
 //! | `the server refused the user or the password` | a wrong one, or `pg_hba.conf` has no line for this user, database and address | try the same with `psql`; `report()` has the server's words |
 //! | `the server refused the credentials` | the same through ODBC | the same with `sqlcmd` or `isql` |
-//! | `the login was refused, and its secret cannot be read again` | the mounted file or the vault's command fails | run the command by hand, as that user |
+//! | `its secret cannot be read again`, before one of the two | the mounted file, the vault's command or the `SecretSource` fails; the refused secret is not offered again for 10 s | run the command by hand, as that user; `report()` has the words of a `SecretSource` |
 //!
 //! # Checkout
 //!

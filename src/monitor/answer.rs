@@ -1,16 +1,14 @@
 //! What is answered to which request.
 
-use std::io::Cursor;
+use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use tiny_http::{Header, Method, Response};
+use chrono::Utc;
 
 use crate::health::{HealthReport, HealthStatus, health_check_of};
 use crate::manager::DatabaseManager;
 use crate::telemetry;
-
-type Answer = Response<Cursor<Vec<u8>>>;
 
 /// The page: its style and its script stand in it, so that it needs nothing from anywhere.
 const PAGE: &str = include_str!("page.html");
@@ -24,6 +22,52 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// After this long a look says nothing any more: who has to do with a look that is this old is told that nobody knows.
 const STALE: Duration = Duration::from_secs(2 * LIMIT.as_secs());
+
+/// What the page may do in a browser: run what stands in it, and ask this listener.
+const GUARD: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
+                     img-src data:";
+
+/// What goes back.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    kind: &'static str,
+    pub(super) body: Cow<'static, [u8]>,
+}
+
+impl Answer {
+    fn new(status: u16, kind: &'static str, body: impl Into<Cow<'static, str>>) -> Answer {
+        let body = match body.into() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        };
+        Answer { status, kind, body }
+    }
+
+    pub(super) fn plain(status: u16, text: &'static str) -> Answer {
+        Answer::new(status, "text/plain; charset=utf-8", text)
+    }
+
+    /// Its first lines, up to the empty one.
+    pub(super) fn head(&self) -> String {
+        let Answer { status, kind, body } = self;
+        let reason = match status {
+            200 => "OK",
+            400 => "Bad Request",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            408 => "Request Timeout",
+            431 => "Request Header Fields Too Large",
+            503 => "Service Unavailable",
+            _ => "",
+        };
+        let (length, date) = (body.len(), Utc::now().format("%a, %d %b %Y %H:%M:%S GMT"));
+        format!(
+            "HTTP/1.1 {status} {reason}\r\nDate: {date}\r\nConnection: close\r\nContent-Length: {length}\r\n\
+             Content-Type: {kind}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
+             Content-Security-Policy: {GUARD}\r\nAllow: GET, HEAD\r\n\r\n"
+        )
+    }
+}
 
 /// What the monitor knows beside the metrics.
 pub(super) struct Site {
@@ -40,29 +84,32 @@ impl Site {
         Site { ready, last: Mutex::new(None), turn: Mutex::new(()) }
     }
 
-    pub(super) fn answer(&self, method: &Method, url: &str) -> Answer {
-        if !matches!(method, Method::Get | Method::Head) {
-            return plain(405, "only GET is answered here\n");
+    pub(super) fn answer(&self, method: &str, target: &str) -> Answer {
+        if !matches!(method, "GET" | "HEAD") {
+            return Answer::plain(405, "only GET is answered here\n");
         }
-        match url.split('?').next().unwrap_or_default() {
-            "/" => content(200, PAGE, "text/html; charset=utf-8"),
+        match target.split('?').next().unwrap_or_default() {
+            "/" => Answer::new(200, "text/html; charset=utf-8", PAGE),
             "/metrics" => {
-                content(200, telemetry::metrics().to_prometheus(), "text/plain; version=0.0.4; charset=utf-8")
+                let kind = "text/plain; version=0.0.4; charset=utf-8";
+                Answer::new(200, kind, telemetry::metrics().to_prometheus())
             }
-            "/metrics.json" => content(200, telemetry::metrics().to_json().to_string(), "application/json"),
-            "/healthz" => plain(200, "ok\n"),
+            "/metrics.json" => {
+                Answer::new(200, "application/json", telemetry::metrics().to_json().to_string())
+            }
+            "/healthz" => Answer::plain(200, "ok\n"),
             "/readyz" => {
                 let Some(report) = self.look() else {
-                    return plain(
+                    return Answer::plain(
                         503,
                         "the databases are being looked at, and nothing is known of them yet\n",
                     );
                 };
                 // A program that named no database is ready when it answers.
                 let ready = self.ready.is_empty() || report.overall_status == HealthStatus::Healthy;
-                content(if ready { 200 } else { 503 }, without_texts(&report), "application/json")
+                Answer::new(if ready { 200 } else { 503 }, "application/json", without_texts(&report))
             }
-            _ => plain(404, "there are /, /metrics, /metrics.json, /healthz and /readyz\n"),
+            _ => Answer::plain(404, "there are /, /metrics, /metrics.json, /healthz and /readyz\n"),
         }
     }
 
@@ -103,27 +150,4 @@ fn without_texts(report: &HealthReport) -> String {
         }
     }
     json.to_string()
-}
-
-fn plain(status: u16, text: &str) -> Answer {
-    content(status, text, "text/plain; charset=utf-8")
-}
-
-fn content(status: u16, text: impl Into<String>, kind: &str) -> Answer {
-    let guard = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
-                 img-src data:";
-    let mut answer = Response::from_data(text.into().into_bytes()).with_status_code(status);
-    for (name, value) in [
-        ("Content-Type", kind),
-        ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Content-Security-Policy", guard),
-        ("Allow", "GET, HEAD"),
-    ] {
-        // Names and values of ours are ASCII, so each is a header.
-        if let Ok(header) = Header::from_bytes(name, value) {
-            answer.add_header(header);
-        }
-    }
-    answer
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{LazyLock, Mutex, TryLockError, mpsc};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, TryLockError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,31 +36,44 @@ pub(super) enum Outside {
 ///
 /// What went wrong, in words that hold nothing of the secret.
 pub(super) fn read(outside: &Outside, afresh: Option<Duration>) -> Result<Secret, String> {
-    static SAID: LazyLock<Mutex<HashMap<String, Secret>>> = LazyLock::new(Mutex::default);
-
     match outside {
         Outside::File(path) => read_file(path),
-        Outside::Command(line) => {
-            let end = Instant::now() + afresh.unwrap_or(COMMAND_LIMIT).min(COMMAND_LIMIT);
-            // Held while the command runs: of many workers that begin together one asks the vault.
-            let mut said = loop {
-                match SAID.try_lock() {
-                    Ok(said) => break said,
-                    Err(TryLockError::Poisoned(said)) => break said.into_inner(),
-                    Err(TryLockError::WouldBlock) if Instant::now() < end => thread::sleep(LOOK),
-                    Err(TryLockError::WouldBlock) => {
-                        return Err("another command did not end in time".to_owned());
-                    }
-                }
-            };
-            if let Some(known) = said.get(line).filter(|_| afresh.is_none()) {
-                return Ok(known.clone());
-            }
-            let secret = run(line, end.saturating_duration_since(Instant::now()))?;
-            said.insert(line.clone(), secret.clone());
-            Ok(secret)
-        }
+        Outside::Command(line) => ask(line, afresh),
     }
+}
+
+/// What a command has said, and when it was asked. Locked while it runs: of many workers that begin together one asks the
+/// vault, and the commands of other databases are not held up.
+type Said = Arc<Mutex<Option<(Instant, Secret)>>>;
+
+fn ask(line: &str, afresh: Option<Duration>) -> Result<Secret, String> {
+    static SAID: LazyLock<Mutex<HashMap<String, Said>>> = LazyLock::new(Mutex::default);
+
+    let limit = afresh.unwrap_or(COMMAND_LIMIT).min(COMMAND_LIMIT);
+    let came = Instant::now();
+    let said = {
+        let mut all = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(line.to_owned()).or_default())
+    };
+    let mut said = loop {
+        match said.try_lock() {
+            Ok(said) => break said,
+            Err(TryLockError::Poisoned(said)) => break said.into_inner(),
+            Err(TryLockError::WouldBlock) if came.elapsed() < limit => thread::sleep(LOOK),
+            Err(TryLockError::WouldBlock) => {
+                return Err(format!("the command, which another call has begun, did not end in {limit:?}"));
+            }
+        }
+    };
+    // What was asked for while this call waited is as fresh as what it would be told itself.
+    let fresh = |asked: &Instant| afresh.is_none() || *asked >= came;
+    if let Some((_, known)) = said.as_ref().filter(|(asked, _)| fresh(asked)) {
+        return Ok(known.clone());
+    }
+    let asked = Instant::now();
+    let secret = run(line, limit.saturating_sub(came.elapsed()))?;
+    *said = Some((asked, secret.clone()));
+    Ok(secret)
 }
 
 fn read_file(path: &Path) -> Result<Secret, String> {
@@ -71,47 +84,77 @@ fn read_file(path: &Path) -> Result<Secret, String> {
     whole(&text).ok_or_else(|| format!("the file {} is empty", path.display()))
 }
 
-/// Runs a line of the shell and takes what it prints. What it says besides goes to the program's own standard error,
-/// where a vault's client asks for a login.
+/// Runs a line of the shell and takes what it prints. What it says besides goes to the program's own standard error.
+///
+/// On Unix it has a process group of its own, by which it can be ended with all that it has started. So it gets no
+/// Ctrl-C from the terminal, and cannot ask anything there.
 fn run(line: &str, limit: Duration) -> Result<Secret, String> {
     let (shell, option) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
-    let started =
-        Command::new(shell).arg(option).arg(line).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-    let mut child = started.map_err(|error| format!("the command cannot be started: {error}"))?;
-    let printed = child.stdout.take();
+    let mut command = Command::new(shell);
+    command.arg(option).arg(line).stdin(Stdio::null()).stdout(Stdio::piped());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command.spawn().map_err(|error| format!("the command cannot be started: {error}"))?;
     let end = Instant::now() + limit;
-    let (told, heard) = mpsc::channel();
-    thread::spawn(move || {
-        let mut text = String::new();
-        let read = printed.map_or(Ok(0), |out| out.take(LONGEST).read_to_string(&mut text)).map(|_| text);
-        // Nobody waits any longer when the limit has passed.
-        let _ = told.send(read);
-    });
-    let status = wait(&mut child, limit)?;
+    let late = || format!("the command or its output did not end in {limit:?}");
+    let text = match printed(&mut child, limit) {
+        Ok(text) => text.map_err(|_| "the command's output is not UTF-8 text".to_owned()),
+        // Perhaps it has ended, and what it has left running holds its output open.
+        Err(_) => {
+            kill(&mut child);
+            return Err(late());
+        }
+    };
+    let status = match wait(&mut child, end) {
+        Ok(Some(status)) => status,
+        Ok(None) => {
+            kill(&mut child);
+            return Err(late());
+        }
+        Err(error) => return Err(format!("the command cannot be waited for: {error}")),
+    };
     if !status.success() {
         return Err(format!("the command failed ({status}): run it by hand to see why"));
     }
-    // What the command has left running in the background may hold its output open.
-    let text = heard.recv_timeout(end.saturating_duration_since(Instant::now()));
-    let text = text.map_err(|_| format!("the command's output did not end in {limit:?}"))?;
-    let text = text.map_err(|_| "the command's output is not UTF-8 text".to_owned())?;
-    whole(&text).ok_or_else(|| "the command printed nothing".to_owned())
+    whole(&text?).ok_or_else(|| "the command printed nothing".to_owned())
 }
 
-fn wait(child: &mut Child, limit: Duration) -> Result<std::process::ExitStatus, String> {
-    let end = Instant::now() + limit;
+/// All that it prints, once nobody can print any more, or enough for any secret.
+fn printed(child: &mut Child, limit: Duration) -> Result<std::io::Result<String>, mpsc::RecvTimeoutError> {
+    let out = child.stdout.take();
+    let (told, heard) = mpsc::channel();
+    thread::spawn(move || {
+        let mut text = String::new();
+        let read = out.map_or(Ok(0), |out| out.take(LONGEST).read_to_string(&mut text)).map(|_| text);
+        // Nobody waits any longer when the limit has passed.
+        let _ = told.send(read);
+    });
+    heard.recv_timeout(limit)
+}
+
+/// How it ended; `None` where it has not by `end`.
+fn wait(child: &mut Child, end: Instant) -> std::io::Result<Option<ExitStatus>> {
     loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Ok(status),
-            Ok(None) if Instant::now() < end => thread::sleep(LOOK),
-            Ok(None) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("the command did not end in {limit:?}"));
-            }
-            Err(error) => return Err(format!("the command cannot be waited for: {error}")),
+        match child.try_wait()? {
+            None if Instant::now() < end => thread::sleep(LOOK),
+            status => return Ok(status),
         }
     }
+}
+
+/// Ends a command that was not waited for yet, so that its number is still its own, and its group.
+fn kill(child: &mut Child) {
+    #[cfg(unix)]
+    {
+        // The standard library ends single processes only, and the shell is there: it has run the command.
+        let line = format!("kill -KILL -{}", child.id());
+        let killed = Command::new("sh").arg("-c").arg(line).stderr(Stdio::null()).status();
+        if !killed.is_ok_and(|status| status.success()) {
+            log::debug!("a command for a secret may have left processes behind");
+        }
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// The text without its last line end; `None` where there is nothing in it.
@@ -168,6 +211,57 @@ mod tests {
         assert!(late.contains("did not end in 50ms"), "{late}");
         let held = told(run("sleep 60 & echo hunter2", Duration::from_millis(300))).unwrap_err();
         assert!(held.contains("output did not end in 300ms"), "{held}");
+        let closed = told(run("echo hunter2; exec >&-; sleep 60", Duration::from_millis(300))).unwrap_err();
+        assert!(closed.contains("did not end in 300ms"), "{closed}");
         assert!(began.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_command_that_is_ended_leaves_no_process() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, line) in [("piped", "sh -c 'echo $$ > PID; exec sleep 61' | cat"), ("left", LEFT)] {
+            let pid = folder.path().join(name);
+            let line = line.replace("PID", &pid.display().to_string());
+            told(run(&line, Duration::from_millis(300))).unwrap_err();
+            let pid = fs::read_to_string(pid).unwrap();
+            let alive = || {
+                let line = format!("kill -0 {pid}");
+                Command::new("sh").arg("-c").arg(line).stderr(Stdio::null()).status().unwrap().success()
+            };
+            let end = Instant::now() + Duration::from_secs(5);
+            while alive() {
+                assert!(Instant::now() < end, "{name}: process {pid} is still there");
+                thread::sleep(LOOK);
+            }
+        }
+    }
+
+    /// The shell ends, and what it has started does not.
+    const LEFT: &str = "sh -c 'echo $$ > PID; exec sleep 61' & sleep 0.1";
+
+    #[test]
+    fn a_slow_command_holds_up_no_other() {
+        let slow = thread::spawn(|| told(read(&Outside::Command("sleep 2; echo slow".into()), None)));
+        thread::sleep(Duration::from_millis(100));
+        let (began, limit) = (Instant::now(), Some(Duration::from_millis(1_500)));
+        assert_eq!(told(read(&Outside::Command("echo quick".into()), limit)).as_deref(), Ok("quick"));
+        assert!(began.elapsed() < Duration::from_millis(1_500));
+        assert_eq!(slow.join().unwrap().as_deref(), Ok("slow"));
+    }
+
+    #[test]
+    fn who_waits_for_a_command_takes_what_it_says_to_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = format!("echo x >> {0}; sleep 0.5; wc -l < {0}", folder.path().join("count").display());
+        let ask = || {
+            let said = told(read(&Outside::Command(line.clone()), Some(Duration::from_secs(20))));
+            said.map(|text| text.trim().to_owned())
+        };
+        // All come before the first one's run has ended; only what had begun before they came is not fresh.
+        let said: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap().unwrap()).collect()
+        });
+        assert!(said.iter().all(|text| text == "1" || text == "2"), "{said:?}");
     }
 }

@@ -99,6 +99,8 @@ struct Reader<'a> {
     scopes: Vec<String>,
     problems: Vec<String>,
     is_configured: bool,
+    /// What a program's own source of secrets said: words that may hold what no message shows.
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     /// Values of placeholders that come out of the process environment, where passwords are kept.
     secrets: Vec<Secret>,
     /// The way in may be another one when it is read again.
@@ -118,6 +120,7 @@ impl<'a> Reader<'a> {
             scopes,
             problems,
             is_configured: true,
+            cause: None,
             secrets: Vec::new(),
             rotates: false,
             notes: Notes::default(),
@@ -268,7 +271,8 @@ impl<'a> Reader<'a> {
                 match source.0.connection_string(database) {
                     Ok(text) => (place, template::literal(&text)),
                     Err(error) => {
-                        self.problem(&place, &format!("gave no connection string: {error}"));
+                        self.problem(&place, "gave no connection string");
+                        self.cause = Some(error);
                         return None;
                     }
                 }
@@ -470,10 +474,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn error(&self) -> Error {
+    fn error(self) -> Error {
         let (environment, problems) = (&self.sources.environment, self.problems.join("\n  "));
         let error =
             Error::config(format!("wrong settings for the environment `{environment}`:\n  {problems}"));
+        if let Some(cause) = self.cause {
+            return error.with_source(std::io::Error::other(cause));
+        }
         // With a file that cannot be read, nobody knows what is configured.
         if self.is_configured || !self.sources.file.faults.is_empty() {
             return error;

@@ -33,8 +33,9 @@ pub trait SecretSource: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Why it cannot be had. The text becomes the source of an [`ErrorKind::Config`](crate::ErrorKind::Config), and
-    /// must not hold a secret.
+    /// Why it cannot be had. The error becomes the source of an [`ErrorKind::Config`](crate::ErrorKind::Config), or of the
+    /// [`ErrorKind::Auth`](crate::ErrorKind::Auth) of a login that was refused: its text is in
+    /// [`report`](crate::Error::report) and in no message, and must not hold a secret all the same.
     fn connection_string(&self, database: &str) -> Result<String, Box<dyn Error + Send + Sync>>;
 }
 

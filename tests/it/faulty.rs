@@ -94,6 +94,52 @@ fn transactions_hold_under_every_fault_that_may_be_tried_again() {
     }
 }
 
+/// What a call in a transaction came to.
+fn told<T>(outcome: Result<T, Error>) -> Result<(), (ErrorKind, bool, Option<String>)> {
+    outcome
+        .map(drop)
+        .map_err(|error| (error.kind(), error.is_transient(), error.sqlstate().map(str::to_owned)))
+}
+
+#[test]
+fn what_was_lost_or_undone_does_nothing_more() {
+    let lost = Err((ErrorKind::Connect, true, None));
+    let doomed = Err((ErrorKind::Database, false, Some("25P02".to_owned())));
+    for (point, first, then) in [
+        (FaultPoint::BeforeStatement, lost.clone(), lost.clone()),
+        (FaultPoint::AfterStatement, lost.clone(), lost),
+        (FaultPoint::Deadlock, Err((ErrorKind::Conflict, true, Some("40P01".to_owned()))), doomed),
+    ] {
+        let faults = FaultInjector::new(1).at(point, 1.0);
+        let (sound, faulty) = with_faults(&faults);
+        let swallowed = faulty.transaction_once(|tx| {
+            assert_eq!(told(tx.execute("INSERT INTO entry VALUES (1)", ())), first, "{point:?}");
+            faults.paused(|| {
+                assert_eq!(told(tx.execute("INSERT INTO entry VALUES (2)", ())), then, "{point:?}");
+                assert_eq!(told(tx.execute_query("SELECT 1", ())), then, "{point:?}");
+                assert_eq!(told(tx.query_each("SELECT 1", (), |_| Ok::<_, Error>(true))), then, "{point:?}");
+                assert_eq!(told(tx.bulk_insert("entry", &["n"], [(3,)])), then, "{point:?}");
+                let nested = tx.transaction(|tx| tx.execute("INSERT INTO entry VALUES (4)", ()));
+                assert_eq!(told(nested), then, "{point:?}");
+            });
+            Ok::<_, Error>(())
+        });
+        assert!(swallowed.is_err(), "{point:?}");
+        assert_eq!(entries(&sound), 0, "{point:?}");
+
+        let in_session = faulty.session(|session| {
+            let _ = session.execute("INSERT INTO entry VALUES (5)", ());
+            let began =
+                faults.paused(|| session.transaction(|tx| tx.execute("INSERT INTO entry VALUES (6)", ())));
+            // A deadlock undoes a statement and leaves the connection as it was.
+            assert_eq!(began.is_ok(), point == FaultPoint::Deadlock, "{point:?}: {began:?}");
+            assert!(began.is_ok() || told(began) == then);
+            Ok::<_, Error>(())
+        });
+        in_session.unwrap();
+    }
+}
+
 #[test]
 fn handles_with_other_faults_have_another_pool() {
     let faults = FaultInjector::new(1).at(FaultPoint::BeforeStatement, 1.0);

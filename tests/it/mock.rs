@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use batchdb::testing::{MockAnswer, MockDatabase};
-use batchdb::{DatabaseManager, Error, ErrorKind, Row, Value, params};
+use batchdb::{DatabaseManager, Error, ErrorKind, Row, TransactionOptions, Value, params};
 
-use crate::common::postgres;
+use crate::common::fresh;
 
 /// What a call came to, in words that both must agree on.
 fn told<T: std::fmt::Debug>(outcome: Result<T, Error>, value: impl FnOnce(T) -> String) -> String {
@@ -65,12 +65,37 @@ fn suite(db: &DatabaseManager) -> Vec<String> {
     said.push(told(slow, |_| "slept".to_owned()));
     said.push(told(db.bulk_insert("job", &["id", "name"], [(4, "four"), (5, "five")]), count));
     said.push(told(db.execute_query(BY_ID, params! { id: 4 }), names));
+    // A connection that failed does nothing more, and its transaction is undone.
+    let lost = db.transaction_once(|tx| {
+        tx.execute(INSERT, params! { id: 6, name: "six" })?;
+        let slow = tx.execute_query("SELECT pg_sleep(20)", ());
+        said.push(told(slow, |_| "slept".to_owned()));
+        said.push(told(tx.execute(INSERT, params! { id: 7, name: "seven" }), count));
+        said.push(told(tx.execute_query(BY_ID, params! { id: 1 }), names));
+        said.push(told(tx.bulk_insert("job", &["id", "name"], [(8, "eight")]), count));
+        Ok::<_, Error>(())
+    });
+    said.push(told(lost, |()| "committed".to_owned()));
+    // A transaction that reads only refuses to write, and is doomed by that.
+    let reading = TransactionOptions::new().read_only();
+    let refused = db.transaction_with(reading, |tx| {
+        said.push(told(tx.execute_query(BY_ID, params! { id: 1 }), names));
+        said.push(told(tx.execute(INSERT, params! { id: 9, name: "nine" }), count));
+        said.push(told(tx.execute_query(BY_ID, params! { id: 1 }), names));
+        Ok::<_, Error>(())
+    });
+    said.push(told(refused, |()| "committed".to_owned()));
+    let refused = db.transaction_with(reading, |tx| tx.bulk_insert("job", &["id", "name"], [(9, "nine")]));
+    said.push(told(refused, count));
+    // What comes behind writes again.
+    said.push(told(db.execute(INSERT, params! { id: 10, name: "ten" }), count));
     said
 }
 
 #[test]
 fn a_mock_and_a_real_database_answer_the_same_suite_alike() {
-    let real = postgres("mock");
+    let limit = Duration::from_secs(2);
+    let real = fresh("mock").timeout(limit).build().unwrap();
     real.execute("CREATE TABLE job (id int PRIMARY KEY, name text NOT NULL)", ()).unwrap();
 
     let mock = MockDatabase::new("mocked");
@@ -92,7 +117,7 @@ fn a_mock_and_a_real_database_answer_the_same_suite_alike() {
     mock.on_like("SELECT pg_sleep(20)").after(Duration::from_secs(20)).returns([]);
     mock.on_like("COPY job %").changes(0);
 
-    assert_eq!(suite(&mock.manager().unwrap()), suite(&real));
+    assert_eq!(suite(&mock.builder().timeout(limit).build().unwrap()), suite(&real));
     mock.assert_all_used();
 }
 

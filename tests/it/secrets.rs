@@ -83,19 +83,20 @@ fn a_changed_password_needs_no_restart() {
     assert!(!format!("{late:?} {:?}", late.settings()).contains("second7"));
 }
 
-#[test]
-fn a_vault_that_is_away_is_told_and_not_the_old_refusal() {
-    struct Away(AtomicU32, String);
+/// Knows a connection string, and is away from the second time on.
+struct Away(AtomicU32, String);
 
-    impl SecretSource for Away {
-        fn connection_string(&self, _: &str) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-            if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
-                return Ok(self.1.clone());
-            }
-            Err("the vault is sealed".into())
+impl SecretSource for Away {
+    fn connection_string(&self, _: &str) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+        if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Ok(self.1.clone());
         }
+        Err("the vault is sealed for the token hunter7".into())
     }
+}
 
+#[test]
+fn a_refused_password_is_offered_once_while_the_vault_is_away() {
     let user = User::new();
     user.set_password("right7");
     let db = DatabaseManager::builder(&user.name)
@@ -103,10 +104,62 @@ fn a_vault_that_is_away_is_told_and_not_the_old_refusal() {
         .migrate_on_start(MigrateOnStart::Off)
         .build()
         .unwrap();
-    let error = db.execute_query("SELECT 1", ()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.to_string().contains("the vault is sealed"), "{error}");
-    assert!(!error.report().contains("wrong7"));
+    for _ in 0..5 {
+        let error = db.execute_query("SELECT 1", ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Auth);
+        let text = error.to_string();
+        assert!(text.contains("its secret cannot be read again"), "{text}");
+        assert!(text.contains("gave no connection string"), "{text}");
+        // The words of a vault may hold what it was asked with.
+        assert!(!format!("{text}{error:?}").contains("hunter7"), "{text}");
+        let report = error.report();
+        assert!(report.contains("the vault is sealed") && !report.contains("wrong7"), "{report}");
+    }
+    let log = fs::read_to_string(server().log_path()).unwrap();
+    let refused = format!("password authentication failed for user \"{}\"", user.name);
+    assert_eq!(log.matches(&refused).count(), 1);
+}
+
+#[test]
+fn all_who_are_refused_in_a_rotation_wait_for_the_new_secret() {
+    struct Slow(Changing);
+
+    impl SecretSource for Slow {
+        fn connection_string(&self, name: &str) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+            if self.0.asked.load(Ordering::SeqCst) > 0 {
+                std::thread::sleep(Duration::from_millis(300));
+            }
+            self.0.connection_string(name)
+        }
+    }
+
+    let user = User::new();
+    user.set_password("first6");
+    let (text, asked) = (Arc::new(std::sync::Mutex::new(user.url("first6"))), Arc::new(AtomicU32::new(0)));
+    let db = DatabaseManager::builder(&user.name)
+        .secret_source(Slow(Changing { text: Arc::clone(&text), asked: Arc::clone(&asked) }))
+        .migrate_on_start(MigrateOnStart::Off)
+        .ping_after_idle(Duration::ZERO)
+        .pool_size(8)
+        .build()
+        .unwrap();
+    let all_at_once = || -> Vec<ErrorKind> {
+        let barrier = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            let call = || {
+                barrier.wait();
+                db.execute_query("SELECT pg_sleep(0.2)", ()).map_err(|error| error.kind())
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(call)).collect();
+            threads.into_iter().filter_map(|thread| thread.join().unwrap().err()).collect()
+        })
+    };
+    assert_eq!(all_at_once(), []);
+    assert_eq!(db.pool_status().opened, 8);
+    *text.lock().unwrap() = user.url("second6");
+    user.set_password("second6");
+    assert_eq!(all_at_once(), []);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
 #[test]

@@ -77,3 +77,24 @@ fn commands_that_are_shown_are_commands() {
     }
     assert!(shown.len() > 4, "only {shown:?}");
 }
+
+/// What the README promises of the levels: an `ERROR` wakes somebody, so there is one for what is said to nobody else,
+/// and each new one is a decision.
+#[test]
+fn errors_in_the_log_are_few_and_known() {
+    const KNOWN: [&str; 2] = ["src/backend/postgres/watchdog.rs", "src/health/prerequisites.rs"];
+    let mut found = BTreeSet::new();
+    for (path, text) in super::sources() {
+        let is_library =
+            path.starts_with("src/") && !path.starts_with("src/bin/") && !path.starts_with("src/guide");
+        // The formatter of lines knows all levels.
+        if !is_library || path == "src/logging.rs" {
+            continue;
+        }
+        assert!(!text.contains("log::trace!") && !text.contains("Level::Trace"), "{path}: TRACE is not used");
+        if text.contains("log::error!") || text.contains("Level::Error") {
+            found.insert(path);
+        }
+    }
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), KNOWN);
+}

@@ -126,7 +126,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("comfy_table", &["bin"]),
     ("indicatif", &["bin"]),
     ("tempfile", &["testing"]),
-    ("tiny_http", &["monitor"]),
+    ("httparse", &["monitor"]),
 ];
 
 /// Foreign crates that are vocabulary, and may be named anywhere.
