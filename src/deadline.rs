@@ -76,6 +76,15 @@ impl Deadline {
         }
     }
 
+    /// The same where nobody asks how much is left.
+    ///
+    /// # Errors
+    ///
+    /// As [`left_for`](Deadline::left_for).
+    pub(crate) fn check(self, phase: Phase, now: Instant) -> Result<()> {
+        if self.at.is_none_or(|at| at > now) { Ok(()) } else { Err(self.passed(phase)) }
+    }
+
     /// The error that says that this deadline passed in `phase`.
     pub(crate) fn passed(self, phase: Phase) -> Error {
         if self.is_grace { Error::stopped(phase, self.limit) } else { Error::timeout(phase, self.limit) }
@@ -131,6 +140,8 @@ mod tests {
         let now = Instant::now();
         let deadline = Deadline::after(now, Duration::from_secs(2));
         assert_eq!(deadline.left(now + Duration::from_secs(1)), Duration::from_secs(1));
+        assert!(deadline.check(Phase::Fetch, now + Duration::from_secs(1)).is_ok());
+        assert!(deadline.check(Phase::Fetch, now + Duration::from_secs(2)).is_err());
         let error = deadline.left_for(Phase::Fetch, now + Duration::from_secs(2)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Fetch));
         assert!(error.to_string().contains("2s"), "{error}");

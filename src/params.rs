@@ -58,6 +58,17 @@ impl Names {
         (0..self.len()).map(|place| self.at(place))
     }
 
+    /// Whether they are these, in this order.
+    pub(crate) fn are(&self, names: &[Box<str>]) -> bool {
+        fn same(own: &[impl AsRef<str>], names: &[Box<str>]) -> bool {
+            own.len() == names.len() && own.iter().zip(names).all(|(own, name)| own.as_ref() == &**name)
+        }
+        match self {
+            Names::InProgram(own) => same(own, names),
+            Names::Given(own) => same(own, names),
+        }
+    }
+
     /// The place of a name. Names are mostly asked for in their order, so the search begins at `from`.
     pub(crate) fn place(&self, name: &str, from: usize) -> Option<usize> {
         (from..self.len()).chain(0..from).find(|&place| self.at(place) == name)

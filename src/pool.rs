@@ -214,7 +214,7 @@ impl Pool {
 
     /// Whether a connection may be used as it is: neither too old, nor idle for so long that it must be tested.
     fn is_fresh(&self, slot: &Slot, now: Instant) -> bool {
-        slot.idle().is_some_and(|live| !live.is_expired(now) && !self.needs_ping(live.idle_since, now))
+        slot.idle().is_some_and(|live| live.is_fresh(now) && !self.is_suspect(live.idle_since))
     }
 
     /// Tests the slot's connection where it was idle for long, replaces it where it is dead or too old.
@@ -245,12 +245,10 @@ impl Pool {
         self.connect(slot, whole)
     }
 
-    fn needs_ping(&self, idle_since: Instant, now: Instant) -> bool {
-        let idle = now.saturating_duration_since(idle_since);
-        let suspect = self.suspect_before.load(Ordering::Relaxed);
-        idle >= self.settings.ping_after_idle
-            || (suspect > 0
-                && idle_since.saturating_duration_since(self.created).as_nanos() < u128::from(suspect))
+    /// Whether it has been idle since before one of its kind was found dead.
+    fn is_suspect(&self, idle_since: Instant) -> bool {
+        let before = self.suspect_before.load(Ordering::Relaxed);
+        before > 0 && idle_since.saturating_duration_since(self.created).as_nanos() < u128::from(before)
     }
 
     fn suspect_all_idle(&self) {
@@ -350,7 +348,7 @@ impl Pool {
             self.invalid.fetch_add(1, Ordering::Relaxed);
             return false;
         }
-        live.idle_since = last;
+        live.rest(last, self.settings.ping_after_idle);
         if live.is_expired(last) {
             return false;
         }
@@ -374,7 +372,7 @@ impl Pool {
                 &[("database", (&*self.settings.database).into())],
             );
         }
-        live.idle_since = Instant::now();
+        live.rest(Instant::now(), self.settings.ping_after_idle);
     }
 }
 

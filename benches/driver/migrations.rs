@@ -41,7 +41,7 @@ pub(crate) fn thousand(world: &World, table: &mut Table) {
         let mut client = bare_files::connect(&world.server.url_for(name));
         timed(|| bare_files::run(&mut client, folder.path()))
     };
-    table.time(
+    table.speed(
         "1,000 migrations, times the bare files",
         Bar::AtMost(1.3),
         5,

@@ -72,7 +72,8 @@ impl Table {
         println!("{what:<44} {ours:>12}");
     }
 
-    /// How fast ours is in relation to the bare side: the median of the rounds' ratios.
+    /// How fast ours is in relation to the bare side: the median of the rounds' ratios. Where the bar is the most that
+    /// ours may take, how much longer it takes.
     pub(crate) fn speed(
         &mut self,
         what: &str,
@@ -82,20 +83,8 @@ impl Table {
         bare: impl FnMut() -> Measured,
     ) {
         let (ratio, mine, theirs) = median(rounds, ours, bare);
-        self.line(what, &shown(mine), &shown(theirs), ratio, bar);
-    }
-
-    /// How much longer ours takes, for bars that are given as a multiple of the bare side's time.
-    pub(crate) fn time(
-        &mut self,
-        what: &str,
-        bar: Bar,
-        rounds: usize,
-        ours: impl FnMut() -> Measured,
-        bare: impl FnMut() -> Measured,
-    ) {
-        let (ratio, mine, theirs) = median(rounds, ours, bare);
-        self.line(what, &shown(mine), &shown(theirs), 1.0 / ratio, bar);
+        let value = if matches!(bar, Bar::AtMost(_)) { 1.0 / ratio } else { ratio };
+        self.line(what, &shown(mine), &shown(theirs), value, bar);
     }
 
     pub(crate) fn end(self) {

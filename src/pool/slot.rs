@@ -32,11 +32,26 @@ pub(super) struct Live {
     pub(super) expires: Option<Instant>,
     /// Since when nobody has used it.
     pub(super) idle_since: Instant,
+    /// Until when it may be used as it is, without a test; `None` for always.
+    pub(super) fresh_until: Option<Instant>,
 }
 
 impl Live {
     pub(super) fn is_expired(&self, now: Instant) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// Nobody uses it from now on. It is fresh for `limit`, if it does not expire before; made here and not when it is
+    /// asked for, because then somebody waits.
+    pub(super) fn rest(&mut self, now: Instant, limit: Duration) {
+        self.idle_since = now;
+        let tested = now.checked_add(limit);
+        self.fresh_until = [tested, self.expires].into_iter().flatten().min();
+    }
+
+    /// Whether it has neither expired nor been idle for its limit.
+    pub(super) fn is_fresh(&self, now: Instant) -> bool {
+        self.fresh_until.is_none_or(|until| now < until)
     }
 }
 
@@ -50,7 +65,8 @@ impl Slot {
     }
 
     pub(super) fn fill(&mut self, connection: Box<dyn Connection>, expires: Option<Instant>) {
-        self.live = Some(Box::new(Live { connection, expires, idle_since: Instant::now() }));
+        let idle_since = Instant::now();
+        self.live = Some(Box::new(Live { connection, expires, idle_since, fresh_until: expires }));
     }
 
     /// Takes the connection out and closes it; a panic of a driver's destructor ends here.

@@ -34,7 +34,7 @@ impl Template {
         let lenient = params.is_lenient();
         let (given, mut values) = params.into_parts();
         // Names are mostly given in the order of their use, each once: then there is nothing to look for.
-        if given.iter().eq(self.names.iter().map(|name| &**name)) {
+        if given.are(&self.names) {
             return Ok(values);
         }
         let mut taken = Vec::with_capacity(self.names.len());

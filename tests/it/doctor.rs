@@ -8,6 +8,11 @@ use std::time::Duration;
 use batchdb::testing::EmbeddedPostgres;
 use batchdb::{DatabaseManager, Diagnosis, StepOutcome};
 
+#[allow(dead_code, reason = "of all that the scripted server can do, some is asked for here")]
+#[path = "../faults/tds.rs"]
+mod tds;
+
+use self::tds::{Answer, Server, Then};
 use crate::common::{fresh, signal, timed, unique};
 
 /// The end of a call, by its promise.
@@ -212,5 +217,60 @@ fn a_server_that_falls_silent_on_the_way_holds_nobody() {
     });
     stopped.into_iter().for_each(|pid| signal("CONT", pid));
     assert!(took < limit + GRACE, "{took:?}");
+    assert_eq!(diagnosis.failed().map(|step| step.name), Some("round trip"), "{diagnosis:?}");
+}
+
+/// A handle for a scripted T-SQL server, through FreeTDS.
+fn t_sql(server: &Server) -> DatabaseManager {
+    let string =
+        format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2;Encryption=off", server.port());
+    DatabaseManager::builder(&unique("doctor_tds")).connection_string(string).build().unwrap()
+}
+
+#[test]
+fn what_a_user_may_not_ask_is_a_warning_and_no_end() {
+    let server = Server::start(|text| match text {
+        // Whether the connection lives.
+        text if text.contains("sign_of_life") || text.trim_end().ends_with("SELECT 1") => {
+            Answer::rows(1, Then::Done)
+        }
+        // "The SELECT permission was denied."
+        text if text.contains("SELECT") => Answer::nothing(Then::Fail(229)),
+        _ => Answer::nothing(Then::Done),
+    });
+    let diagnosis = t_sql(&server).diagnose(Duration::from_secs(20), |_| ());
+    let steps: Vec<_> = diagnosis.steps.iter().map(|step| (step.name, step.outcome)).collect();
+    let (passed, warning) = (StepOutcome::Passed, StepOutcome::Warning);
+    assert_eq!(
+        steps,
+        [
+            ("settings", passed),
+            ("driver", passed),
+            ("name", passed),
+            ("tcp", passed),
+            ("login", passed),
+            ("permissions", warning),
+            ("round trip", passed),
+            ("server", warning),
+            ("clock", warning),
+            ("migrations", warning),
+            ("versions", passed),
+        ],
+        "{diagnosis:?}"
+    );
+    assert!(diagnosis.step("versions").unwrap().facts[1].contains("tdsodbc"), "{diagnosis:?}");
+    assert!(!format!("{diagnosis:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_t_sql_server_that_refuses_or_falls_silent_is_told_in_time() {
+    let refusing = Server::refusing(18456);
+    stops(&t_sql(&refusing), Duration::from_secs(10), "login");
+    let silent = Server::start(|text| match text.contains("sign_of_life") {
+        true => Answer::rows(1, Then::FallSilent),
+        false => Answer::nothing(Then::Done),
+    });
+    let (diagnosis, took) = timed(|| t_sql(&silent).diagnose(Duration::from_secs(2), |_| ()));
+    assert!(took < Duration::from_secs(2) + GRACE, "{took:?}");
     assert_eq!(diagnosis.failed().map(|step| step.name), Some("round trip"), "{diagnosis:?}");
 }

@@ -96,7 +96,7 @@ impl PgConnection {
         work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
     ) -> Result<T> {
         if deadline.at().is_some() {
-            deadline.left_for(phase, Instant::now())?;
+            deadline.check(phase, Instant::now())?;
         }
         self.call_in_time(deadline, phase, writes, work)
     }
@@ -141,7 +141,7 @@ impl PgConnection {
         let prepared = self.call(deadline, Phase::Query, false, |client| client.prepare(&statement.text))?;
         let prepared = Prepared::new(prepared);
         self.statements.put(&statement.text, &prepared);
-        deadline.left_for(Phase::Query, Instant::now())?;
+        deadline.check(Phase::Query, Instant::now())?;
         Ok((prepared, false))
     }
 
@@ -191,7 +191,7 @@ impl PgConnection {
         budget: Budget,
     ) -> Result<u64> {
         let (first, began) = budget.first(Instant::now);
-        first.left_for(Phase::Query, began)?;
+        first.check(Phase::Query, began)?;
         if !self.statements.is_on() {
             return self.run_unnamed(statement, kept, first);
         }

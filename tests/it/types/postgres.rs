@@ -174,3 +174,29 @@ fn types_of_the_databases_own_are_known_in_every_session() {
     let cast = sql.replace("'x'::late", "'x'::late::text");
     assert_eq!(unnamed.execute_query(&cast, ()).unwrap().len(), 20_000);
 }
+
+#[test]
+fn a_json_that_no_value_holds_stays_its_text() {
+    let db = postgres("types");
+    db.execute("CREATE TABLE kept (doc json, list json[])", ()).unwrap();
+    for text in [
+        r#"{"a": 1, "a": [2, 1.0]}"#,
+        r#"[{"k": {"x": 1, "\u0078": 2}}]"#,
+        r#""\ud800""#,
+        "[0.12345678901234567890]",
+    ] {
+        db.execute("TRUNCATE kept", ()).unwrap();
+        db.execute("INSERT INTO kept VALUES (:doc, ARRAY[:doc]::json[])", params! { doc: text }).unwrap();
+        let row = db.query_one("SELECT * FROM kept", ()).unwrap();
+        assert!(row["doc"] == Value::from(text) && row["list"] == Value::from(vec![text]), "{text}");
+        let error = row.get::<serde_json::Value>("doc").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
+        // It goes back as it came.
+        db.execute("INSERT INTO kept VALUES (:doc, NULL)", params! { doc: row["doc"].clone() }).unwrap();
+        let same = "SELECT count(DISTINCT doc::text) AS n FROM kept";
+        assert_eq!(db.query_one(same, ()).unwrap().get::<i64>("n").unwrap(), 1, "{text}");
+    }
+    // jsonb keeps the last of two by itself, before anybody reads it.
+    let row = db.query_one(r#"SELECT '{"a": 1, "a": 2}'::jsonb AS doc"#, ()).unwrap();
+    assert_eq!(row.get::<serde_json::Value>("doc").unwrap(), serde_json::json!({"a": 2}));
+}

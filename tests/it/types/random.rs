@@ -6,7 +6,7 @@ use super::generator::{Generator, rounds, seed};
 use super::same;
 use crate::common::fresh;
 
-const TYPES: &[&str] = &[
+pub(super) const TYPES: &[&str] = &[
     "int2",
     "int4",
     "int8",
@@ -73,7 +73,7 @@ const ARRAYS: &[&str] = &[
 ];
 
 /// Types of the database's own.
-const OWN: &[&str] = &[
+pub(super) const OWN: &[&str] = &[
     "CREATE TYPE mood AS ENUM ('sad', 'o k', 'it''s \"é\"')",
     "CREATE DOMAIN whole AS int4 CHECK (true)",
     "CREATE DOMAIN label AS text",
