@@ -105,7 +105,7 @@
 //! `TestDatabase` is one database of a server's, migrated, and dropped at the end of the test. The first test that
 //! wants a folder of migrations runs them; the others get a copy of what they made. It refuses to work in an
 //! environment called production, and drops no database that it has not made. Beside `EmbeddedPostgres` it takes any
-//! server whose user may create databases.
+//! PostgreSQL from version 13 on, by its URL, whose user may create databases.
 //!
 //! ```
 //! # #[cfg(all(unix, feature = "postgres", feature = "testing"))] {

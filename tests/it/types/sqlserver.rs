@@ -1,9 +1,5 @@
 //! SQL Server's types, through FreeTDS from a server that speaks its protocol.
 
-#[path = "../../faults/tds.rs"]
-#[allow(dead_code, reason = "nothing fails here")]
-mod scripted;
-
 use batchdb::{DatabaseManager, ErrorKind, MigrateOnStart, Value, params};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 
@@ -11,7 +7,7 @@ use super::generator::{Generator, rounds, seed};
 use super::tokens::{self, Column, days, digits, long, null, parts, pointed, result, short, ticks, utf16};
 use super::{decimal, same};
 use crate::common::unique;
-use scripted::{Answer, Server, Then};
+use crate::tds::{Answer, Server, Then};
 
 /// A handle for a server that answers every `SELECT` with these tokens.
 fn answering(tokens: Vec<u8>, rows: u64) -> (Server, DatabaseManager) {
