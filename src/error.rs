@@ -36,12 +36,8 @@ pub enum Phase {
     Rollback,
     /// Cleaning a session before the next borrower gets it.
     Reset,
-    /// Closing a connection or a pool.
-    Close,
     /// Waiting for a lock that another program holds, such as the lock of the migrations.
     Lock,
-    /// A task of a fan-out, over all the calls that it makes.
-    Task,
 }
 
 impl fmt::Display for Phase {
@@ -56,9 +52,7 @@ impl fmt::Display for Phase {
             Phase::Commit => "commit",
             Phase::Rollback => "rollback",
             Phase::Reset => "reset",
-            Phase::Close => "close",
             Phase::Lock => "lock",
-            Phase::Task => "task",
         })
     }
 }

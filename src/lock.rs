@@ -98,7 +98,13 @@ impl DatabaseManager {
     }
 }
 
-impl Lock<'_, '_> {
+impl<'s> Lock<'_, 's> {
+    /// Lends the connection that holds the lock, to a holder that must not wait for another one.
+    #[cfg(feature = "testing")]
+    pub(crate) fn on_session<R>(&self, work: impl FnOnce(&mut Session<'s>) -> R) -> R {
+        work(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The lock's name.
     #[must_use]
     pub fn name(&self) -> &str {

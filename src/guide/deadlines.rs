@@ -45,7 +45,10 @@
 //!
 //! * in a transaction: undone, as the rest of it;
 //! * a query that only reads: nothing;
-//! * a write outside of a transaction: it may have happened. [`is_transient`](crate::Error::is_transient) is false.
+//! * a write outside of a transaction: PostgreSQL mostly confirms the cancel; then it is undone, and
+//!   [`is_transient`](crate::Error::is_transient) is true. Without an answer it may have happened, and it is false;
+//! * a commit: [`Timeout`](crate::ErrorKind::Timeout) when no time was left to send it, and all is undone. One that was
+//!   sent and not answered in time is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
 //!
 //! PostgreSQL runs in the caller's thread, on a socket that can be cut from outside. An ODBC driver's call cannot be
 //! ended when its server is silent, so each ODBC connection lives on a thread of its own that the caller can leave

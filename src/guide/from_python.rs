@@ -9,8 +9,10 @@
 //!
 //! # What stays
 //!
-//! The settings files, the connection strings, the migration files and the SQL with its `:name` parameters. Both can
-//! run on one database side by side while you move. Files that Pyway knows as `V01_02__desc.sql` are version 1.2 here.
+//! The settings files, the connection strings, the migration files and the SQL with its `:name` parameters. The queries
+//! of both can run on one database side by side while you move; its migrations belong to one of the two from the moment
+//! when [the history](#the-history-of-the-migrations) was taken over. Files that Pyway knows as `V01_02__desc.sql` are
+//! version 1.2 here.
 //!
 //! # Calls
 //!
@@ -24,7 +26,7 @@
 //! | a loop of `execute_query("INSERT …")` | [`execute_many`](crate::DatabaseManager::execute_many): all rows or none, and much faster |
 //! | `db.execute_query_with_timeout(sql, p, timeout=60)` | [`execute_query_with_timeout(sql, p, Duration::from_secs(60))`](crate::DatabaseManager::execute_query_with_timeout). It cancels on the server |
 //! | `db.execute_query_with_retry(sql, p)` | [`execute_query_with_retry`](crate::DatabaseManager::execute_query_with_retry): the same three attempts and 4 to 10 s, but only of what surely did not happen |
-//! | `db.execute_query_safe(sql, p, retry_on_failure=True)` | [`execute_query_safe(sql, p, true)`](crate::DatabaseManager::execute_query_safe) |
+//! | `db.execute_query_safe(sql, p, retry_on_failure=True)` | [`execute_query_safe(sql, p, true)`](crate::DatabaseManager::execute_query_safe). There is no default: `True` there is `true` here, to be written out |
 //! | `db.execute_query_with_timing(sql, p)` | [`execute_query_with_timing`](crate::DatabaseManager::execute_query_with_timing): a failure is an error, not `"status": "error"` |
 //! | `db.execute_transaction([(sql, p), …])` | [`execute_transaction([(sql, params! {…}), …])`](crate::DatabaseManager::execute_transaction), or [`transaction`](crate::DatabaseManager::transaction) with a closure |
 //! | `db.run_migrations()` | [`run_migrations`](crate::DatabaseManager::run_migrations) |
@@ -34,6 +36,8 @@
 //! | `HighThroughputDatabaseManager` | [`builder("rpa_db").pool_size(20).max_overflow(30)`](crate::DatabaseManager::builder) |
 //! | `database_health_check(names, flow)` | [`database_health_check(&names, flow)`](crate::database_health_check) |
 //! | `validate_database_prerequisites(names, flow)` → bool | [`validate_database_prerequisites(&names, flow).passed()`](crate::validate_database_prerequisites); `.require_all()` is stricter |
+//! | `health_check_all()` | [`health_check_all(flow)?`](crate::health_check_all), of all databases that are configured for the flow |
+//! | `config.get_secret(…)`, `config.get_variable(…)` | [`Settings`](crate::Settings) and `batchdb check` show what is in force; variables of your own are `std::env`'s |
 //! | `MockDatabaseManager` | `testing::MockDatabase` |
 //!
 //! ```no_run
@@ -62,6 +66,8 @@
 //! | `pool_pre_ping=True` | `PING_AFTER_IDLE=500ms`: always on, but not for a connection that was used a moment ago; `0` is always |
 //! | tenacity's `stop_after_attempt(3)`, `wait_exponential(min=4, max=10)` | `RETRY_ATTEMPTS=3`, and the waits of [`RetryPolicy`](crate::RetryPolicy) |
 //! | `postgresql+psycopg2://…`, `mssql+pyodbc://…` | the same strings |
+//! | migrations that run when a manager is made | `MIGRATE_ON_START=run`: at the first connection. The default, `check`, tells what is pending and applies nothing |
+//! | SQL Server databases that are only read | `READ_ONLY=true` for each; nothing is read-only by itself |
 //! | Prefect Blocks, later | [`SecretSource`](crate::SecretSource), or a mounted file |
 //!
 //! A name is compared as it stands in the keys, in upper case: `SurveyHub` is `SURVEYHUB`, and `survey_hub` another
@@ -83,7 +89,8 @@
 //! | the table `schema_version` (or `pyway`) | stays, as `schema_version_pyway` where its name was ours |
 //! | `version` | `version`, with its rank in `version_rank` and `installed_rank` |
 //! | `name`, the file | `script` |
-//! | `extension`, `name` | `description`, `type` |
+//! | `extension` | not read: `type` is always `SQL` |
+//! | | `description`: that of the file that is there today, else Pyway's `name` |
 //! | `checksum`, a CRC-32 in hexadecimal digits | compared with the file where it is still there; ours are a CRC-32 and a SHA-256 that survive other line ends |
 //! | `apply_timestamp` | `installed_on`, as UTC |
 //!
@@ -115,6 +122,6 @@
 //! * **`execute_transaction` and `transaction` repeat themselves** after a deadlock. The closure must bear that.
 //! * **A migration and its row are one transaction**, behind a lock. There, eight programs that started at once were
 //!   eight runners.
-//! * **No value is changed on its way**: a decimal is a `BigDecimal`, and asking for a `f64` that would lose digits is
-//!   an error.
+//! * **No value is changed on its way**: a decimal is a `BigDecimal`, and asking for it as an `f64` is an error,
+//!   whatever its digits; say `::float8` in the SQL where a float is meant.
 //! * **No event loop.** In an async program call it by `spawn_blocking`.

@@ -67,8 +67,23 @@
 //!
 //! # A job
 //!
-//! A job reads records, works on them in parallel and writes what comes out. Whatever happens to it, the next run goes
-//! on:
+//! A job reads records, works on them in parallel and writes what comes out. Here they come from a second database, an
+//! SQLite file, which takes the feature `odbc` in `Cargo.toml` (it is one of the default features), two lines in the
+//! settings and a table for the results:
+//!
+//! ```text
+//! # envs/.env.development
+//! DEVELOPMENT_GLOBAL_SURVEYHUB_TYPE=odbc
+//! DEVELOPMENT_GLOBAL_SURVEYHUB_CONNECTION_STRING="Driver=SQLite3;Database=survey_hub.sqlite;"
+//! ```
+//!
+//! ```sql
+//! -- migrations/rpa_db/V002__Create_survey_score.sql
+//! CREATE TABLE survey_score (survey_id BIGINT PRIMARY KEY, score BIGINT NOT NULL);
+//! ```
+//!
+//! `make demo ARGS="--keep /path/of/the/folder"` leaves such a `survey_hub.sqlite` there. Whatever happens to the job,
+//! the next run writes what is missing:
 //!
 //! ```no_run
 //! use batchdb::{DatabaseManager, MapOptions, Result, Row, map_tasks, params};
@@ -103,9 +118,10 @@
 //! }
 //! ```
 //!
-//! Each result is committed as it is there, a failure does not stop the others, and a survey that was done before is
-//! not done again. The example `concurrent_survey` is this with a progress bar, stages and a summary; `make demo` runs
-//! it.
+//! Each result is committed as it is there, a failure does not stop the others, and a result that was written before is
+//! not written again. (It is computed again: a job whose work is dear marks what is done, or
+//! [claims](super::replicas#all-at-once) its rows.) The example `concurrent_survey` is this with a progress bar, stages and
+//! a summary; `make demo` runs it.
 //!
 //! # Where to go from here
 //!
@@ -113,6 +129,6 @@
 //! * [Queries](super::queries), [transactions and retries](super::transactions_and_retry),
 //!   [deadlines](super::deadlines).
 //! * [Fan-out](super::map_tasks) and [several replicas](super::replicas).
-//! * [Tests](super::testing) of your own, on a real server that starts in a second.
+//! * [Tests](super::testing) of your own, on a real server that starts in 1 to 5 seconds.
 //! * [Monitoring](super::monitoring) and [Kubernetes](super::kubernetes).
 //! * Something went wrong? [Troubleshooting](super::troubleshooting) has each kind of error.

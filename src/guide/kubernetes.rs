@@ -16,7 +16,7 @@
 //! | --- | --- |
 //! | `Dockerfile` | one image: the programs, the migrations, the ODBC drivers; no root, no shell needed to start |
 //! | `settings.yaml` | a ConfigMap with what is no secret, and a Secret with what is |
-//! | `migrate.yaml` | a Job that applies the migrations once before a release |
+//! | `migrate.yaml` | a Job that applies the migrations before a release; it is deleted and made anew for each |
 //! | `worker.yaml` | a Deployment of three replicas with probes, which claim rows of one queue |
 //! | `job.yaml` | an indexed Job of three, which ends when everything is done |
 //!
@@ -30,7 +30,7 @@
 //!
 //! ```text
 //! PRODUCTION_GLOBAL_RPA_DB_CONNECTION_STRING=postgresql://job@postgres.example:5432/rpa_db?sslmode=verify-full&sslrootcert=/etc/ssl/db/ca.pem
-//! PRODUCTION_GLOBAL_RPA_DB_PASSWORD_FILE=/run/secrets/rpa-db/password
+//! PRODUCTION_GLOBAL_RPA_DB_PASSWORD_FILE=/run/secrets/databases/rpa-db-password
 //! ```
 //!
 //! The file is read again when the server refuses a login, so a password that was rotated needs no restart. Variables
@@ -45,17 +45,29 @@
 //! batchdb wait rpa_db SurveyHub --for 60s
 //! ```
 //!
-//! which returns when each has answered a query, and says on standard error why it still waits. When the time is over
-//! it is tried again, later each time; a Job gives up after its `backoffLimit`. A program that waits for its databases
-//! itself, by [`RetryPolicy`](crate::RetryPolicy), needs no init container; one that does not is easier to read with
-//! it.
+//! which returns when each has answered a query, and says on standard error why it still waits. It does not wait where
+//! waiting cannot help: a login that is refused ends it with 1, wrong settings with 78. In a Deployment an init
+//! container that has failed is started again, later each time. In the Jobs (`restartPolicy: Never`) the whole pod has
+//! failed then; another one is made, and after `backoffLimit` of them the Job has failed for good: give `--for` the
+//! length of the longest outage that it should survive. [`RetryPolicy`](crate::RetryPolicy) is no replacement, because
+//! not every call repeats itself: [`run_migrations`](crate::DatabaseManager::run_migrations), `execute` and `claim` do
+//! not.
 //!
 //! # Migrations
 //!
-//! Let one thing apply them: the Job `migrate.yaml` ahead of a rollout, by `batchdb migrate rpa_db up`. If all replicas
-//! do it at their start (`MIGRATE_ON_START=run`, or [`run_migrations`](crate::DatabaseManager::run_migrations)), one
-//! works and the others wait for its lock, which is right too, and makes every start wait as long as the longest
-//! migration.
+//! Let one thing apply them: the Job `migrate.yaml` ahead of a rollout, by `batchdb migrate rpa_db up`. A Job runs
+//! once, and its template cannot be changed. So the one of the release before goes first, or nothing would be migrated:
+//!
+//! ```sh
+//! kubectl delete job survey-migrate --ignore-not-found
+//! kubectl apply -f migrate.yaml
+//! kubectl wait --for=condition=complete --timeout=15m job/survey-migrate
+//! ```
+//!
+//! (`kubectl wait` gives up after 30 s by default, and does not notice that a Job has failed.) If all replicas migrate
+//! at their start (`MIGRATE_ON_START=run`, or [`run_migrations`](crate::DatabaseManager::run_migrations)), one works
+//! and the others wait for its lock, which is right too. It is held for the whole run, so that every start waits for
+//! all that is pending together, and fails when that takes longer than `MIGRATION_TIMEOUT`.
 //!
 //! A release that is rolled back finds versions above its own files: they are told as a warning, and it starts. That is
 //! why a migration should leave what the release before it needs.
@@ -77,8 +89,8 @@
 //! * `livenessProbe` asks `/healthz`, which says that the process lives and looks at no database: a database that is
 //!   away must not have all of its clients killed.
 //! * `readinessProbe` asks `/readyz`, which is 200 when each database that was named is healthy. However many ask, a
-//!   database is asked once a second. Give it some seconds of `timeoutSeconds`: the word on a server that is silent
-//!   comes when `CONNECT_TIMEOUT` has passed. A probe without an answer counts as not ready.
+//!   database is asked once a second. A look takes 5 s at most, so give it 7 of `timeoutSeconds`, or the reason that
+//!   `/readyz` tells is not read. A probe without an answer counts as not ready.
 //! * Prometheus reads `/metrics` of the same port.
 //!
 //! A Job needs no readiness, because nothing is sent to it.

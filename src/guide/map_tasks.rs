@@ -64,9 +64,9 @@
 //! | --- | --- |
 //! | [`Completed`](crate::TaskState::Completed) | the closure returned `Ok` |
 //! | [`Failed`](crate::TaskState::Failed) | it returned `Err`, after all its attempts |
-//! | [`TimedOut`](crate::TaskState::TimedOut) | its time had passed |
+//! | [`TimedOut`](crate::TaskState::TimedOut) | its time had passed, and it returned `Err`: a timeout, or an error of your own. One that returns `Ok` late is `Completed` |
 //! | [`Crashed`](crate::TaskState::Crashed) | it panicked. That is a defect, and not repeated |
-//! | [`Cancelled`](crate::TaskState::Cancelled) | it was told to stop, and its grace had passed |
+//! | [`Cancelled`](crate::TaskState::Cancelled) | it was told to stop, and its grace had passed or it would have been run again; or its error is of the kind `Cancelled`, whoever cancelled |
 //! | [`NotStarted`](crate::TaskState::NotStarted) | it was told to stop before, or the stage before it did not complete |
 //!
 //! `into_values()` is all results or an error, `into_completed()` those that there are.

@@ -30,7 +30,9 @@
 //! | `DEBUG` | every statement and every task, by name, time and rows | `done operation=execute_query duration_ms=0.4 rows=12` |
 //!
 //! `TRACE` is not used. An error that is returned to you is not logged besides above `DEBUG`: whether it matters, you
-//! know better. A fan-out of which something failed leaves one `WARN` line with its counts.
+//! know better. Two are all the same, as `WARN`, because they concern more than one call: a connection to PostgreSQL
+//! that could not be opened, and a health check that failed. A fan-out of which something failed leaves one `WARN` line
+//! with its counts.
 //!
 //! Lines carry `database`, `operation`, `duration_ms`, `rows`, `kind`, `flow` and `task` as key-values, and never a
 //! value of yours. What a migration or a procedure prints is its own text: keep personal data out of it. A logger of
@@ -123,8 +125,8 @@
 //! | `/readyz` | 200 when every database that was named to it is healthy, else 503: for a readiness probe. A look takes five seconds at most; a database that does not answer in this time, or has no connection free, is not healthy |
 //!
 //! There is no login. An address of the loopback reaches nobody else; in a container take `0.0.0.0` and let the
-//! cluster's rules say who may ask. No answer has a value or a secret in it. Whatever somebody sends, it costs the program 16
-//! connections at most, 8 KiB and some seconds for each; who dawdles makes room for who asks.
+//! cluster's rules say who may ask. No answer has a value or a secret in it. Whatever somebody sends, it costs the
+//! program 16 connections at most, 8 KiB and some seconds for each; who dawdles makes room for who asks.
 //!
 //! # What to watch
 //!
@@ -132,7 +134,7 @@
 //! | --- | --- | --- |
 //! | `batchdb_pool_waiting` | above 0 for minutes | [how many connections](super::pools#how-many-connections), `LEAK_AFTER` |
 //! | `rate(batchdb_pool_checkout_errors_total[5m])`, by `kind` | above 0 | `Checkout`: as above; `Auth`: the secret; `Connect`, `Timeout(…)`: the server and the network |
-//! | `rate(batchdb_operation_errors_total{kind="OutcomeUnknown"}[1h])` | above 0 | the data, and [what to do about it](super::transactions_and_retry#nobody-knows-whether-it-happened) |
+//! | `batchdb_operation_errors_total{kind="OutcomeUnknown"}` | there, at all: the series begins with the first error, which `rate` and `increase` do not see | the data, and [what to do about it](super::transactions_and_retry#nobody-knows-whether-it-happened) |
 //! | `rate(batchdb_retries_total[5m])` | rising | the log: each retry is a `WARN` with its kind |
 //! | `rate(batchdb_pool_invalid_total[5m])` | above 0 | the network, a firewall that ends idle connections, the server's restarts |
 //! | `batchdb_pool_abandoned_threads` | above 0 | whether the server of that ODBC driver answers |

@@ -35,7 +35,7 @@
 //! | `claim`, `claim_all` | work: a claim is a transaction |
 //! | `with_lock`, `try_lock` | do not: the lock is a session's. Connect to the server itself |
 //! | migrations | are refused when a second connection shows that there is a pooler: their lock would hold nothing |
-//! | `READ_ONLY` | leave it out: the client refuses writes as ever, but the server's half is a `SET` of the session, which the next client would get. Give the user no right to write |
+//! | `READ_ONLY`; `batchdb query`, `pool`, `export` and `copy --from`, which set it | do not: each new connection says `SET default_transaction_read_only = on`, which stays with the pooler's session and fails the writes of *other* clients (25006). Leave it out, give the role no right to write (or `ALTER ROLE … SET default_transaction_read_only = on`), and run these commands on the server itself |
 //! | `SET`, temporary tables, `LISTEN`, advisory locks between two calls | do not: put them into one transaction |
 //! | `settle_commit` | works, as far as the pooler leads to the same server |
 //!
@@ -57,7 +57,8 @@
 //! ```
 //!
 //! What the server is told at the start of a session is the pooler's to pass on. PgBouncer takes `application_name`;
-//! the option `options` (`?options=-c …`) it refuses unless `ignore_startup_parameters` names it.
+//! the option `options` (`?options=-c …`) it reads from version 1.20 on, for the settings that it follows, and refuses
+//! before that unless `ignore_startup_parameters` names it.
 //!
 //! # Statement mode
 //!

@@ -62,7 +62,8 @@
 //! how many callers wait.
 //!
 //! A wrong password fails at once, with its own kind, after one login: it is remembered for 10 s, because repeated
-//! attempts lock accounts. While a server is away one caller a second tries, and the others get the stored error
+//! attempts lock accounts, and the first call after that tries it once more. While a server is away one caller a second
+//! tries; the others wait for the attempt that is under way, up to `CONNECT_TIMEOUT`, or get the error of the last one
 //! without waiting.
 //!
 //! # Idle, old and dead connections

@@ -32,8 +32,8 @@
 //!   program.
 //!
 //! On PostgreSQL a value goes in the type that the server expects. Where that would change it without a word (a
-//! fraction for an `integer`, a time of day for a `date`), the call is an error before anything is sent, and says which
-//! cast would mean it.
+//! fraction for an `integer`, a time of day for a `date`), the call is an error before the statement is run, and says
+//! which cast would mean it.
 //!
 //! # Which call
 //!
@@ -48,7 +48,7 @@
 //! | [`execute_transaction`](crate::DatabaseManager::execute_transaction) | the rows of several statements, all or none |
 //! | [`query_sets`](crate::DatabaseManager::query_sets), [`call_procedure`](crate::DatabaseManager::call_procedure) | several results; what a procedure puts out |
 //! | [`execute_query_with_timeout`](crate::DatabaseManager::execute_query_with_timeout) | all rows, within a limit of its own |
-//! | [`execute_query_with_retry`](crate::DatabaseManager::execute_query_with_retry) | all rows, after as many attempts as it takes |
+//! | [`execute_query_with_retry`](crate::DatabaseManager::execute_query_with_retry) | all rows, after as many attempts as it takes, within `RETRY_ATTEMPTS` (3) and `RETRY_BUDGET` (60 s) |
 //! | [`execute_query_with_timing`](crate::DatabaseManager::execute_query_with_timing) | all rows and how long it took |
 //!
 //! All of them commit when they return `Ok`. Outside of a transaction one call is one transaction.
@@ -122,4 +122,5 @@
 //! * `BEGIN`, `COMMIT` and their kin as text: [`transaction`](crate::DatabaseManager::transaction) ends on every way
 //!   out.
 //! * Writes where `READ_ONLY` is set, before anything is sent, and by the server besides where it can.
-//! * `$1` and `?` for values, because the compiled text would count differently.
+//! * `?` for values, and `$1` beside names, because the compiled text would count differently. (On PostgreSQL `?` is an
+//!   operator and goes through.)

@@ -24,7 +24,7 @@
 //! | --- | --- |
 //! | environment | `BATCHDB_ENVIRONMENT`, else `PREFECT_ENVIRONMENT`, else `development` |
 //! | scope | `GLOBAL`, or the name of a flow that the builder was given |
-//! | name | the database's name; what is no ASCII letter or digit becomes `_` |
+//! | name | the database's name, of ASCII letters, digits, `_` and `-`; `-` becomes `_` |
 //! | key | [`Settings::reference`](crate::Settings::reference) lists them with their defaults, and so does the README |
 //!
 //! Two keys are for all databases: `{ENVIRONMENT}_GLOBAL_DATABASE_TIMEOUT` and
@@ -57,7 +57,8 @@
 //! # The file
 //!
 //! `envs/.env.{environment}` is a `.env` file: a line for each key, `#` begins a comment, a value with spaces stands in
-//! quotes. A key that stands there twice is an error. `${VAR}` is replaced from the process environment, so that no
+//! quotes. A key of this database that stands there twice is an error, unless the process environment has it too and
+//! wins. `${VAR}` is replaced from the process environment, so that no
 //! secret stands in the file; a variable that is not set is an error and not an empty text. Between single quotes
 //! everything is left as it is, and so is a bare `$x`.
 //!
@@ -72,7 +73,7 @@
 //! | --- | --- |
 //! | `CONNECTION_STRING` | the string, with `${VAR}` for its password |
 //! | `CONNECTION_STRING_FILE` | a file with the string, such as a mounted secret of Docker or Kubernetes |
-//! | `CONNECTION_STRING_COMMAND` | a line of the shell that prints the string, such as a vault's client; it has 30 s, and no terminal to ask at |
+//! | `CONNECTION_STRING_COMMAND` | a line of the shell that prints the string, such as a vault's client; it has no terminal to ask at, and 30 s, or when it is run again what is left of `CONNECT_TIMEOUT` |
 //! | `CONNECTION_STRING` and `PASSWORD_FILE` | a string without a password, and a file with the password alone |
 //!
 //! For any other place there is [`SecretSource`](crate::SecretSource):
@@ -94,10 +95,13 @@
 //! ```
 //!
 //! Files, commands and sources are read again when the server refuses a login, and the login is tried once more if the
-//! secret has changed: a password that was rotated needs no restart. The same secret is not tried twice, because
-//! repeated attempts lock accounts.
+//! secret has changed: a password that was rotated needs no restart. Repeated attempts lock accounts, so a refusal is
+//! remembered for 10 s, in which every call that needs a new connection gets its error; the first one after that tries
+//! the same secret once more, if it still is the same. A secret that cannot be read again counts as one that has not changed: the error stays
+//! [`Auth`](crate::ErrorKind::Auth), with the reason in front.
 //!
-//! When `.env` itself has a secret written out and every user of the machine can read it, the log says so, once.
+//! When `.env` itself has a secret written out and every user of the machine can read it, the log says so, once. The
+//! other files that hold secrets are not looked at in this way.
 //!
 //! # Connection strings
 //!

@@ -105,7 +105,7 @@
 //! `TestDatabase` is one database of a server's, migrated, and dropped at the end of the test. The first test that
 //! wants a folder of migrations runs them; the others get a copy of what they made. It refuses to work in an
 //! environment called production, and drops no database that it has not made. Beside `EmbeddedPostgres` it takes any
-//! server whose user may create databases.
+//! PostgreSQL from version 13 on, by its URL, whose user may create databases.
 //!
 //! ```
 //! # #[cfg(all(unix, feature = "postgres", feature = "testing"))] {
@@ -120,14 +120,14 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! What a test that was killed leaves behind is dropped by a later one, an hour after it was made. `load_csv` takes CSV
-//! in place of JSON.
-//!
+//! What a test that was killed leaves behind is dropped by a later one, an hour after it was made; what `keep` has left
+//! there stays. A state of the migrations that nobody has wanted for a week goes too. Numbers of a JSON fixture keep all
+//! their digits; `load_csv` takes CSV in place of JSON.
 //!
 //! # Migrations
 //!
 //! `testing::assert_round_trip` applies all versions one by one, undoes them one by one and applies them again, and
-//! compares the schema after each step with that of the way up:
+//! compares the schema after each step with that of the way up; what is repeatable runs twice:
 //!
 //! ```
 //! # #[cfg(all(unix, feature = "postgres", feature = "testing"))] {

@@ -12,14 +12,15 @@
 //! | `sslmode` | encrypted | who the server is |
 //! | --- | --- | --- |
 //! | `disable` | no | not looked at |
-//! | `prefer`, the default, and `allow` | where the server offers it | not looked at |
+//! | `prefer`, the default, and `allow` | where the server offers it. libpq's `allow` asks for encryption only when it is refused without; here the two are the same | not looked at; the file of `sslrootcert` is not opened |
 //! | `require` | yes, or no connection | not looked at; with `sslrootcert` as `verify-ca` |
 //! | `verify-ca` | yes | its certificate is signed by an issuer that is trusted |
 //! | `verify-full` | yes | the same, and the certificate is for the name that was connected to |
 //!
 //! **Take `verify-full` wherever the way to the server is not your own machine.** What only encrypts keeps out who
-//! listens, and nobody who answers in the server's place. The default is libpq's, so that strings mean here what they
-//! mean there.
+//! listens, and nobody who answers in the server's place. The words and the default are libpq's; its own folder,
+//! `~/.postgresql` with `root.crt` and the rest, is not looked at. So `verify-ca` without `sslrootcert` trusts the
+//! issuers of the machine, of whom anybody can have a certificate, where libpq would ask for the file: name it.
 //!
 //! ```text
 //! PRODUCTION_GLOBAL_RPA_DB_CONNECTION_STRING=postgresql://job:${PW}@db.example/rpa_db?sslmode=verify-full&sslrootcert=/etc/ssl/db-ca.pem
@@ -27,10 +28,11 @@
 //!
 //! | option | what it is |
 //! | --- | --- |
-//! | `sslrootcert` | the issuers that are trusted, a file with PEM certificates. Without it, or as `system`, those of the machine |
+//! | `sslrootcert` | the issuers that are trusted, a file with PEM certificates. Without it those of the machine. `system` is these too, and, as in libpq, it means `verify-full`: a weaker `sslmode` beside it is an error |
 //! | `sslcert`, `sslkey` | the client's own certificate and its key, for servers that ask for one. Both or none |
 //!
-//! The files are read when the pool is made; one that cannot be read is [`Config`](crate::ErrorKind::Config).
+//! The files that the mode needs are read when the pool is made; one that cannot be read is
+//! [`Config`](crate::ErrorKind::Config).
 //!
 //! # What is refused although libpq takes it
 //!
@@ -43,10 +45,11 @@
 //!
 //! # SQL Server and other databases
 //!
-//! There TLS is the driver's. `Encrypt`, `TrustServerCertificate` and `HostNameInCertificate` go to it as they are.
-//! Microsoft's driver encrypts and checks by default from version 18 on. FreeTDS encrypts and checks nothing, so where
-//! no driver is named, a string with `Encrypt=yes` and without `TrustServerCertificate=yes` does not get it; the [page
-//! on SQL Server](super::sqlserver#which-driver) has the rest.
+//! There TLS is the driver's. `Encrypt`, `TrustServerCertificate` and `HostNameInCertificate` go to Microsoft's as they
+//! are; FreeTDS is told `Encrypt` in its own word, `Encryption`, and knows neither of the others. Microsoft's driver
+//! encrypts and checks by default from version 18 on. FreeTDS encrypts and checks nothing, so where no driver is named,
+//! a string with `Encrypt=yes` and without `TrustServerCertificate=yes` does not get it; the [page on SQL
+//! Server](super::sqlserver#which-driver) has the rest.
 //!
 //! # Seeing that it is on
 //!

@@ -68,7 +68,8 @@
 //! * A `SELECT` may call a function that writes. Only functions that the database brings, and that are known to read,
 //!   make a query one that may be repeated when its connection breaks; a function of your own counts as a write.
 //! * A procedure, a `DO` block or a T-SQL batch may have committed a part of what it does. Outside of a transaction an
-//!   error in one is not tried again, not even a deadlock: what ended before it stays.
+//!   error in one is not tried again, not even a deadlock, whose kind stays `Conflict` but is not transient then: what
+//!   ended before it stays.
 //! * A time limit that passes in the middle of a write is no proof that the server stopped in time.
 //!
 //! # Calls that repeat themselves
@@ -107,8 +108,9 @@
 //! | anything in a [`session`](crate::DatabaseManager::session), a transaction there included | no: what was done in the session before would be gone |
 //! | `execute_many`, `bulk_insert` and their kin | no: their rows are not kept. Put a transaction around them, which can make the rows again |
 //!
-//! Opening a connection is not an attempt of yours: while a server is away one caller a second tries, and the others
-//! get its error at once.
+//! A connection that cannot be opened counts as an attempt. While a server is away one caller a second tries; the
+//! others wait for the attempt that is under way, up to `CONNECT_TIMEOUT`, and get its error, for a second without
+//! waiting.
 //!
 //! # Nobody knows whether it happened
 //!

@@ -47,9 +47,9 @@
 //!
 //! # Connect
 //!
-//! The server cannot be reached, or the connection broke before anything was sent. Transient, unless the server has
-//! answered why. Calls that [repeat themselves](super::transactions_and_retry#calls-that-repeat-themselves) wait for
-//! it.
+//! The server cannot be reached, or the connection broke before anything was sent. Transient, but for a database that
+//! does not exist and for what TLS refuses. Calls that [repeat
+//! themselves](super::transactions_and_retry#calls-that-repeat-themselves) wait for it.
 //!
 //! | message | cause | remedy |
 //! | --- | --- | --- |
@@ -61,14 +61,15 @@
 //! | `the server is starting up or shutting down` | a restart | wait; `batchdb wait` does |
 //! | `the server's certificate was not accepted` | another issuer, another name, or its time is over; the hint says which | [TLS](super::tls) |
 //! | `the server does not offer TLS, which …` | `sslmode=require` or more, and a server without TLS | switch it on there |
-//! | `the attempt of a moment ago failed, and is not repeated at once` | while a server is away one caller a second tries, the others get its error | what stands behind it |
+//! | `the attempt of a moment ago failed, and is not repeated at once` | while a server is away one caller a second tries; the others wait for the attempt that is under way, or get the error of the last one | what stands behind it |
 //! | `the server cannot be reached` | the same through ODBC | the driver's words in `report()` |
 //! | `the connection failed while the statement ran` | network, restart, or somebody ended the session; nothing of it remains | it may be made again |
 //!
 //! # Auth
 //!
-//! The server refused the login. It is never repeated by itself, and is remembered for 10 s, because repeated attempts
-//! lock accounts.
+//! The server refused the login. It is repeated by itself only where the secret, read again, is another one. A refusal
+//! is remembered for 10 s, in which every call that needs a new connection gets it, because repeated attempts lock
+//! accounts; the first one after that tries again.
 //!
 //! | message | cause | remedy |
 //! | --- | --- | --- |
@@ -88,19 +89,20 @@
 //! # Timeout
 //!
 //! A limit passed, and the error names the phase. The statement was cancelled on the server, and its connection thrown
-//! away. In a transaction, and for a query that only reads, nothing remains; a write outside of a transaction may have
-//! happened.
+//! away. In a transaction, and for a query that only reads, nothing remains. A write outside of a transaction may have
+//! happened, unless [`is_transient`](crate::Error::is_transient) is true: then PostgreSQL has confirmed that it
+//! stopped.
 //!
 //! | message | cause | remedy |
 //! | --- | --- | --- |
 //! | `the limit of … passed in the phase …`: `checkout` | the call's own deadline was over before a connection was free | as [Checkout](#checkout) |
 //! | `name resolution`, `connect` | a firewall that drops packets, a name server that is silent; `CONNECT_TIMEOUT` | `nc -vz HOST PORT` from that machine |
 //! | `ping` | the call's deadline passed while an idle connection was tested | a longer deadline, or look at the network |
-//! | `query` | a slow statement, or one that waits for a lock; `TIMEOUT` | `EXPLAIN`; who holds the lock: `pg_blocking_pids(pid)`; or a longer limit for this call |
+//! | `query` | a slow statement, or one that waits for a lock; `TIMEOUT` | `EXPLAIN`; who holds the lock: `pg_blocking_pids(pid)`; or a longer limit for this call, and for the task whose [`timeout`](crate::MapOptions::timeout) it was |
 //! | `fetch` | the server needs longer than `TIMEOUT` for the next rows | an `ORDER BY` without an index makes the first rows the slowest |
-//! | `commit`, `rollback`, `reset`, `close` | the server's disk or a synchronous standby is slow | look at the server |
+//! | `commit` | the call's time was over before the commit was sent: all is undone. (One that was sent and not answered is [OutcomeUnknown](#outcomeunknown)) | a longer deadline |
+//! | `rollback` | a savepoint could not be undone in time | look at the server |
 //! | `lock` | somebody else holds the lock of the migrations, or of `with_lock`; the message names the holder | wait longer, or see what the holder does |
-//! | `task` | the task's own [`timeout`](crate::MapOptions::timeout) | a longer one, or less work in a task |
 //!
 //! # Constraint
 //!
@@ -146,13 +148,14 @@
 //!
 //! | message | cause | remedy |
 //! | --- | --- | --- |
-//! | `the database is read-only by its settings (READ_ONLY)` | `READ_ONLY=true`, and a statement that writes, or that cannot be known not to | that is its purpose; for a function that reads only, another handle without it |
-//! | `the session is read-only` | a standby, or a transaction that was begun as read-only | connect to the primary |
+//! | `the database is read-only by its settings (READ_ONLY)` | `READ_ONLY=true`, and a statement that writes by its words, or whose words do not tell (`CALL`, `DO`, a verb that is not known) | that is its purpose; for a procedure that reads only, another handle without it |
+//! | `the session is read-only` | a standby; a transaction that was begun as read-only; `READ_ONLY=true` and a `SELECT` whose function writes | connect to the primary; leave the function out |
 //! | `migrations write, and the database is read-only` | `run_migrations` on such a database | leave it out there |
 //!
 //! # Params
 //!
-//! The parameters do not fit the statement. Nothing was sent.
+//! The parameters do not fit the statement, which was not run. What is wrong with the names is found before anything is
+//! sent; what is wrong with the types, when PostgreSQL has prepared the statement.
 //!
 //! | message | cause | remedy |
 //! | --- | --- | --- |
@@ -225,7 +228,7 @@
 //! | message | cause | remedy |
 //! | --- | --- | --- |
 //! | `the connection failed; whether the statement was carried out is not known` | the session was ended under a write | look at the data; or make it harmless and say `idempotent()` |
-//! | `the commit was sent and not confirmed` | the connection broke under the commit | `settle_commit`, or look |
+//! | `the commit was sent and not confirmed` | the connection broke under the commit, or the limit passed while it waited for its answer: a slow disk, a synchronous standby | `settle_commit`, or look |
 //! | `the work may have been done` | the same through ODBC; or a part of a procedure or batch was committed | look at the data |
 //! | `the connection broke while … was being committed` | a migration | run the migrations again: its row tells |
 //!
@@ -248,6 +251,7 @@
 //! | message | cause | remedy |
 //! | --- | --- | --- |
 //! | `the pool of this database was closed` | [`shutdown`](crate::DatabaseManager::shutdown), or `close` of the last handle, while others still worked | end the work first |
+//! | `the connection of this session was given up after an error` | a session went on after an error that had cost it its connection | return the error; begin a new session |
 //!
 //! # Usage
 //!

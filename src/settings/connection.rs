@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::secret::Secret;
 use super::template::{self, Expander};
-use super::{Target, parse};
+use super::{Driver, Target, parse};
 
 /// What `TYPE` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +63,12 @@ impl Parsed {
             Target::Postgres(target) if target.password.is_none() => target.password = Some(password.clone()),
             Target::Odbc(target) if !target.has_password => {
                 let pair = odbc::Pair::new("PWD", password.expose());
-                let text = format!("{}{}", target.connection_string.expose(), pair.text());
-                target.connection_string = Secret::new(text);
+                let with = |text: &Secret| Secret::new(format!("{}{}", text.expose(), pair.text()));
+                target.connection_string = with(&target.connection_string);
+                // Which of the two strings is used is known only when the drivers are looked for.
+                if let Driver::Installed { freetds: Ok(text) } = &mut target.driver {
+                    *text = with(text);
+                }
                 target.secrets.push(password.clone());
                 target.has_password = true;
             }

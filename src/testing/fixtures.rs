@@ -1,6 +1,8 @@
 //! Rows that a test begins with.
 
-use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::manager::DatabaseManager;
@@ -11,7 +13,7 @@ use crate::value::Value;
 /// Puts the objects of a JSON array into a table, one row each, all or nothing. Returns how many they are.
 ///
 /// The keys are the columns. A key that an object lacks is `NULL` in its row. Texts become what the column is (a date, a
-/// number); arrays and objects are JSON.
+/// number); arrays and objects are JSON. A number keeps every digit that the fixture has.
 ///
 /// # Errors
 ///
@@ -26,14 +28,10 @@ use crate::value::Value;
 /// ```
 pub fn load_json(db: &DatabaseManager, table: &str, text: &str) -> Result<u64> {
     let unfit = || Error::params("the fixture is no JSON array of objects");
-    let rows: Vec<serde_json::Map<String, Json>> =
+    // Raw, because a number that went through a float would come out as another one.
+    let rows: Vec<BTreeMap<String, &RawValue>> =
         serde_json::from_str(text).map_err(|error| unfit().with_source(error))?;
-    let mut columns: Vec<&str> = Vec::new();
-    for key in rows.iter().flat_map(serde_json::Map::keys) {
-        if !columns.contains(&key.as_str()) {
-            columns.push(key);
-        }
-    }
+    let columns: BTreeSet<&str> = rows.iter().flat_map(BTreeMap::keys).map(String::as_str).collect();
     if columns.is_empty() {
         return if rows.is_empty() { Ok(0) } else { Err(unfit()) };
     }
@@ -47,10 +45,12 @@ pub fn load_json(db: &DatabaseManager, table: &str, text: &str) -> Result<u64> {
         marks.join(", ")
     );
     let records = rows.iter().map(|row| {
-        columns.iter().enumerate().fold(Params::new(), |params, (place, column)| {
-            params.set(&format!("c{place}"), value(row.get(*column)))
+        columns.iter().enumerate().try_fold(Params::new(), |params, (place, column)| {
+            Ok(params.set(&format!("c{place}"), value(row.get(*column).map(|raw| raw.get()))?))
         })
     });
+    let records = records.collect::<serde_json::Result<Vec<Params>>>();
+    let records = records.map_err(|error| unfit().with_source(error))?;
     db.execute_many(&sql, records)
 }
 
@@ -73,21 +73,20 @@ pub fn load_csv(db: &DatabaseManager, table: &str, text: &str) -> Result<u64> {
     Ok(db.import_csv(table, text.as_bytes(), ImportOptions::new())?.rows)
 }
 
-fn value(json: Option<&Json>) -> Value {
-    match json {
-        None | Some(Json::Null) => Value::Null,
-        Some(Json::Bool(yes)) => Value::Bool(*yes),
-        Some(Json::String(text)) => Value::Text(text.clone()),
-        Some(Json::Number(number)) => number.as_i64().map_or_else(
-            // A decimal keeps every digit that the fixture has.
-            || {
-                number
-                    .to_string()
-                    .parse::<bigdecimal::BigDecimal>()
-                    .map_or_else(|_| Value::Text(number.to_string()), Value::from)
-            },
-            Value::Int,
-        ),
-        Some(nested) => Value::Json(Box::new(nested.clone())),
-    }
+/// What the text of one JSON value is to a column.
+fn value(json: Option<&str>) -> serde_json::Result<Value> {
+    let Some(text) = json else { return Ok(Value::Null) };
+    Ok(match text.as_bytes().first() {
+        Some(b'n') => Value::Null,
+        Some(b't' | b'f') => Value::Bool(text == "true"),
+        Some(b'"') => Value::Text(serde_json::from_str(text)?),
+        // A document's numbers keep their digits as well: the database reads it.
+        Some(b'[' | b'{') => Value::Text(text.to_owned()),
+        _ => match text.parse::<i64>() {
+            Ok(whole) => Value::Int(whole),
+            Err(_) => text
+                .parse::<bigdecimal::BigDecimal>()
+                .map_or_else(|_| Value::Text(text.to_owned()), Value::from),
+        },
+    })
 }

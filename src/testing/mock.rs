@@ -64,13 +64,18 @@ struct Book {
 
 #[derive(Default)]
 struct Entries {
-    expected: Vec<Expected>,
+    expected: Vec<Arc<Expected>>,
     events: Vec<MockEvent>,
 }
 
 impl Book {
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is expected at this moment, to be asked outside of the lock.
+    fn expected(&self) -> Vec<Arc<Expected>> {
+        self.entries().expected.clone()
     }
 }
 
@@ -184,8 +189,8 @@ impl MockDatabase {
     /// When one was not, with its text and how often it was used.
     #[track_caller]
     pub fn assert_all_used(&self) {
-        let entries = self.book.entries();
-        let unmet: Vec<String> = entries.expected.iter().filter_map(Expected::complaint).collect();
+        let unmet: Vec<String> =
+            self.book.expected().iter().filter_map(|expected| expected.complaint()).collect();
         assert!(unmet.is_empty(), "{}: not met:\n  {}", self.name, unmet.join("\n  "));
     }
 }
@@ -234,21 +239,17 @@ impl Book {
     }
 
     fn answer_question(&self, connection: u64, question: Question) -> Reply {
-        let answer = {
-            let mut entries = self.entries();
-            let fitting = |expected: &&mut Expected| match &question {
-                Question::Connect => expected.matcher.is_connect(),
-                Question::Commit => expected.matcher.is_commit(),
-                Question::Call(call) => expected.takes(call),
-            };
-            entries
-                .expected
-                .iter_mut()
-                .filter(|expected| expected.is_left())
-                .find(fitting)
-                .map(Expected::take)
+        // Nothing here holds the lock: a test's own closures may ask the mock something.
+        let fits = |expected: &Expected| match &question {
+            Question::Connect => expected.matcher.is_connect(),
+            Question::Commit => expected.matcher.is_commit(),
+            Question::Call(call) => expected.takes(call),
         };
-        // Outside of the lock: a test's own closure may ask the mock something.
+        let answer = self
+            .expected()
+            .iter()
+            .filter(|expected| expected.is_left() && fits(expected))
+            .find_map(|expected| expected.take());
         let reply = match (&answer, &question) {
             (Some(answer), Question::Call(call)) => answer.reply(call),
             (Some(answer), _) => answer.reply(&MockCall::none(connection)),
@@ -267,9 +268,9 @@ impl Book {
 
     /// The error for a statement that nobody has expected, with what comes nearest.
     fn unexpected(&self, call: &MockCall) -> Error {
-        let entries = self.entries();
-        let near = entries.expected.iter().find_map(|expected| expected.why_not(call));
-        let hint = near.unwrap_or_else(|| match entries.expected.len() {
+        let expected = self.expected();
+        let near = expected.iter().find_map(|expected| expected.why_not(call));
+        let hint = near.unwrap_or_else(|| match expected.len() {
             0 => "the mock expects nothing; begin with `mock.on(sql)`".to_owned(),
             count => format!("none of the {count} expectations has this text"),
         });

@@ -1,28 +1,23 @@
 //! A database of a test's own, on a server that is there.
 
 mod scratch;
+mod template;
 
-use std::collections::hash_map::DefaultHasher;
 use std::fmt;
-use std::fs;
-use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use self::scratch::Scratch;
-use crate::error::{Error, ErrorKind, Result};
+use crate::builder::DatabaseManagerBuilder;
+use crate::error::{Error, Result};
 use crate::manager::DatabaseManager;
-use crate::settings::MigrateOnStart;
-
-/// How long a test waits for another one that makes the same template.
-const TEMPLATE_LIMIT: Duration = Duration::from_secs(120);
+use crate::settings::{MigrateOnStart, Secret};
 
 /// A PostgreSQL database for one test: made empty or migrated, and dropped at the end of the test.
 ///
 /// It is used as a handle. Of many tests that want the same migrations only the first runs them; the others get a copy
 /// of what it made, which takes PostgreSQL some ten milliseconds. What a test that was killed left behind is dropped by
-/// a later one, an hour after it was made.
+/// a later one, an hour after it was made; what the copies are made of, when nobody has wanted it for a week.
 ///
 /// It works only where it can do no harm: not in an environment called production, and it drops no database that it
 /// has not made and marked itself.
@@ -49,12 +44,18 @@ pub struct TestDatabaseBuilder {
     server: String,
     name: String,
     migrations: Option<PathBuf>,
+    placeholders: Vec<(String, Secret)>,
 }
 
 impl TestDatabase {
     /// Begins a test database on the server of this URL, whose user may create databases there.
     pub fn on(url: &str) -> TestDatabaseBuilder {
-        TestDatabaseBuilder { server: url.to_owned(), name: "test".to_owned(), migrations: None }
+        TestDatabaseBuilder {
+            server: url.to_owned(),
+            name: "test".to_owned(),
+            migrations: None,
+            placeholders: Vec::new(),
+        }
     }
 
     /// Where the database is, for code that makes its own handles. It holds the password.
@@ -69,7 +70,7 @@ impl TestDatabase {
         &self.manager
     }
 
-    /// Leaves the database there, to be looked at; says what it is called on the server.
+    /// Leaves the database there, to be looked at; says what it is called on the server. No later test drops it.
     #[must_use = "somebody must drop it by this name"]
     pub fn keep(mut self) -> String {
         self.scratch.take().map(Scratch::keep).unwrap_or_default()
@@ -132,6 +133,12 @@ impl TestDatabaseBuilder {
         self
     }
 
+    /// What stands for `${name}` in the migrations. Default: `MIGRATION_PLACEHOLDERS`, which this adds to.
+    pub fn placeholder(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.placeholders.push((name.to_owned(), Secret::new(value)));
+        self
+    }
+
     /// Makes the database.
     ///
     /// # Errors
@@ -140,45 +147,46 @@ impl TestDatabaseBuilder {
     /// PostgreSQL's; [`ErrorKind::Io`] when the folder of migrations cannot be read; what connecting, creating and
     /// migrating give.
     pub fn create(self) -> Result<TestDatabase> {
-        let admin = handle("batchdb_test_server", &self.server, None)?;
+        let admin = builder("batchdb_test_server", &self.server).build()?;
         refuse_production(admin.settings().environment())?;
-        scratch::sweep(&admin)?;
+        admin.session(scratch::sweep)?;
+        template::sweep(&admin)?;
         let template = match &self.migrations {
             Some(folder) => Some(self.template(&admin, folder)?),
             None => None,
         };
         let scratch = Scratch::create(admin, template.as_deref())?;
         let connection_string = on_database(&self.server, scratch.name())?;
-        let manager = handle(&self.name, &connection_string, self.migrations.as_deref())?;
+        let manager = self.handle(&connection_string)?;
         Ok(TestDatabase { manager, connection_string, scratch: Some(scratch) })
     }
 
     /// The database that these migrations have made, made now where it is not there.
     fn template(&self, admin: &DatabaseManager, folder: &Path) -> Result<String> {
-        let print = fingerprint(folder)?;
-        let name = scratch::template_name(print);
-        admin.with_lock(&name, TEMPLATE_LIMIT, |_| {
-            if scratch::is_ready(admin, &name)? {
-                return Ok(());
-            }
-            scratch::create_template(admin, &name)?;
-            let manager = handle(&self.name, &on_database(&self.server, &name)?, Some(folder))?;
+        let name = template::name_for(folder, self.handle(&self.server)?.settings())?;
+        template::have(admin, &name, |scratch| {
+            let manager = self.handle(&on_database(&self.server, scratch)?)?;
             let migrated = manager.run_migrations();
-            // A database that somebody is connected to cannot be copied.
+            // A database that somebody is connected to can be neither renamed nor copied.
             manager.shutdown();
-            migrated?;
-            scratch::mark_ready(admin, &name)
+            migrated.map(drop)
         })?;
         Ok(name)
     }
+
+    /// The test's handle on the database of this URL.
+    fn handle(&self, url: &str) -> Result<DatabaseManager> {
+        let mut builder = builder(&self.name, url);
+        if let Some(folder) = &self.migrations {
+            builder = builder.migrations_dir(folder);
+        }
+        let placeholders = self.placeholders.iter();
+        placeholders.fold(builder, |builder, (name, value)| builder.placeholder(name, value.expose())).build()
+    }
 }
 
-fn handle(name: &str, url: &str, migrations: Option<&Path>) -> Result<DatabaseManager> {
-    let builder = DatabaseManager::builder(name).connection_string(url).migrate_on_start(MigrateOnStart::Off);
-    match migrations {
-        Some(folder) => builder.migrations_dir(folder).build(),
-        None => builder.build(),
-    }
+fn builder(name: &str, url: &str) -> DatabaseManagerBuilder {
+    DatabaseManager::builder(name).connection_string(url).migrate_on_start(MigrateOnStart::Off)
 }
 
 /// Tests belong nowhere near production, whatever the URL says.
@@ -207,29 +215,10 @@ fn on_database(url: &str, name: &str) -> Result<String> {
     Ok(format!("{scheme}://{server}/{name}{query}"))
 }
 
-/// The same for the same files with the same contents.
-fn fingerprint(folder: &Path) -> Result<u64> {
-    let failed = |error: std::io::Error| {
-        Error::new(ErrorKind::Io, format!("the migrations in {} cannot be read", folder.display()))
-            .with_source(error)
-    };
-    let entries = fs::read_dir(folder).map_err(failed)?;
-    let mut files = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failed)?;
-    files.sort();
-    let mut hasher = DefaultHasher::new();
-    for file in files.iter().filter(|file| file.is_file()) {
-        file.file_name().hash(&mut hasher);
-        fs::read(file).map_err(failed)?.hash(&mut hasher);
-    }
-    Ok(hasher.finish())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn the_database_of_a_url_is_replaced_and_the_rest_stays() {

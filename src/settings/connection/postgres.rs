@@ -48,6 +48,8 @@ struct Draft {
     dbname: Option<String>,
     ssl_mode: Option<SslMode>,
     ssl_root_cert: Option<PathBuf>,
+    /// `sslrootcert=system`, which asks for more than certificates: the server's name must be in its own.
+    ssl_root_system: bool,
     ssl_cert: Option<PathBuf>,
     ssl_key: Option<PathBuf>,
     application_name: Option<String>,
@@ -152,9 +154,10 @@ impl Draft {
                      `verify-full`",
                 ),
             },
-            // The word for the certificates of the machine, which are what is used without it.
             "sslrootcert" => {
-                self.ssl_root_cert = Some(value).filter(|path| path != "system").map(PathBuf::from)
+                // The word for the certificates of the machine, which are what is used without it.
+                self.ssl_root_system = value == "system";
+                self.ssl_root_cert = Some(value).filter(|path| path != "system").map(PathBuf::from);
             }
             "sslcert" => self.ssl_cert = Some(value.into()),
             "sslkey" => self.ssl_key = Some(value.into()),
@@ -197,12 +200,18 @@ impl Draft {
         if self.ssl_mode == Some(SslMode::Disable) && self.ssl_cert.is_some() {
             expander.problem("`sslcert` has no use with `sslmode=disable`");
         }
+        // Anybody can have a certificate of an issuer that the machine trusts. So libpq takes the word for
+        // `verify-full`, and nothing weaker beside it, and a string must not check less here than there.
+        if self.ssl_root_system && self.ssl_mode.is_some_and(|mode| mode != SslMode::VerifyFull) {
+            expander.problem("`sslrootcert=system` goes with no weaker `sslmode` than `verify-full`");
+        }
+        let default_mode = if self.ssl_root_system { SslMode::VerifyFull } else { SslMode::Prefer };
         let target = Target::Postgres(PostgresTarget {
             hosts,
             user: self.user.filter(|user| !user.is_empty()),
             password: self.password.filter(|password| !password.expose().is_empty()),
             dbname: dbname?,
-            ssl_mode: self.ssl_mode.unwrap_or(SslMode::Prefer),
+            ssl_mode: self.ssl_mode.unwrap_or(default_mode),
             ssl_root_cert: self.ssl_root_cert,
             ssl_cert: self.ssl_cert,
             ssl_key: self.ssl_key,

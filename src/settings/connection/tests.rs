@@ -114,6 +114,44 @@ fn postgresql_parameters() {
 }
 
 #[test]
+fn the_issuers_of_the_machine_are_trusted_with_the_name_checked_or_not_at_all() {
+    use crate::settings::SslMode;
+    for (parameters, expected) in [
+        ("sslrootcert=system", SslMode::VerifyFull),
+        ("sslrootcert=system&sslmode=verify-full", SslMode::VerifyFull),
+        ("sslrootcert=/ca.pem", SslMode::Prefer),
+        ("sslrootcert=system&sslrootcert=/ca.pem", SslMode::Prefer),
+    ] {
+        let parsed = read_as(&format!("postgresql://h/d?{parameters}"), None).unwrap();
+        let Target::Postgres(target) = parsed.target else { panic!("not PostgreSQL") };
+        assert_eq!(target.ssl_mode, expected, "{parameters}");
+    }
+    for mode in ["disable", "allow", "prefer", "require", "verify-ca"] {
+        let part = "`sslrootcert=system` goes with no weaker `sslmode` than `verify-full`";
+        check_refused(&format!("postgresql://h/d?sslmode={mode}&sslrootcert=system"), None, part);
+        check_refused(&format!("host=h dbname=d sslrootcert=system sslmode={mode}"), None, part);
+    }
+}
+
+#[test]
+fn a_password_from_outside_is_in_both_strings_of_a_database_without_a_driver() {
+    for (text, password, pair) in [
+        ("mssql://u@h:7/d?Encrypt=no", "p", "PWD=p;"),
+        ("Server=h;Database=d;User ID=u", "a}b;c", "PWD={a}}b;c};"),
+    ] {
+        let mut parsed = read_as(text, None).unwrap();
+        parsed.set_password(Secret::new(password)).unwrap();
+        let Target::Odbc(target) = &parsed.target else { panic!("not ODBC") };
+        let Driver::Installed { freetds: Ok(freetds) } = &target.driver else { panic!("FreeTDS is refused") };
+        for string in [&target.connection_string, freetds] {
+            assert!(string.expose().ends_with(&format!(";{pair}")), "{}", string.expose());
+        }
+        assert_ne!(freetds.expose(), target.connection_string.expose());
+        assert!(parsed.set_password(Secret::new("another")).is_err(), "it has one now");
+    }
+}
+
+#[test]
 fn sql_server_strings() {
     const MS: &str = "Driver=ODBC Driver 17 for SQL Server;";
     for (text, expected) in [

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Book;
@@ -33,12 +34,12 @@ enum Times {
     Exactly(u64),
 }
 
-/// An expectation with its answer.
+/// An expectation with its answer. It is asked without a lock, because a test's closure may ask the mock in turn.
 pub(super) struct Expected {
     pub(super) matcher: Matcher,
     params: Option<Params>,
     times: Times,
-    used: u64,
+    used: AtomicU64,
     answer: Answer,
 }
 
@@ -131,14 +132,23 @@ impl<'m> Expectation<'m> {
 
     fn end(self, answer: Answer) {
         let Expectation { book, matcher, params, times, .. } = self;
-        book.entries().expected.push(Expected { matcher, params, times, used: 0, answer });
+        let expected = Expected { matcher, params, times, used: AtomicU64::new(0), answer };
+        book.entries().expected.push(Arc::new(expected));
     }
 }
 
 impl Expected {
     /// Whether it can still be met.
     pub(super) fn is_left(&self) -> bool {
-        !matches!(self.times, Times::Exactly(times) if self.used >= times)
+        self.has_left(self.used())
+    }
+
+    fn has_left(&self, used: u64) -> bool {
+        !matches!(self.times, Times::Exactly(times) if used >= times)
+    }
+
+    fn used(&self) -> u64 {
+        self.used.load(Ordering::SeqCst)
     }
 
     /// Whether it is about this call.
@@ -152,10 +162,12 @@ impl Expected {
         wanted.names().find(|name| call.param(name) != wanted.get(name))
     }
 
-    /// Counts one use and says what is answered.
-    pub(super) fn take(&mut self) -> Answer {
-        self.used += 1;
-        self.answer.clone()
+    /// Counts one use and says what is answered; `None` when another thread has had the last one.
+    pub(super) fn take(&self) -> Option<Answer> {
+        let counted = self
+            .used
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| self.has_left(used).then_some(used + 1));
+        counted.is_ok().then(|| self.answer.clone())
     }
 
     /// Why a call with the right text was not answered by this.
@@ -165,7 +177,7 @@ impl Expected {
         }
         Some(match self.different(call) {
             Some(name) => format!("an expectation has this text, and its parameter `{name}` another value"),
-            None => format!("an expectation has this text, and was used up after {} times", self.used),
+            None => format!("an expectation has this text, and was used up after {} times", self.used()),
         })
     }
 
@@ -173,11 +185,11 @@ impl Expected {
     pub(super) fn complaint(&self) -> Option<String> {
         let wanted = match self.times {
             Times::AnyNumber => return None,
-            Times::AtLeastOnce if self.used > 0 => return None,
-            Times::Exactly(times) if self.used == times => return None,
+            Times::AtLeastOnce if self.used() > 0 => return None,
+            Times::Exactly(times) if self.used() == times => return None,
             Times::AtLeastOnce => "at least once".to_owned(),
             Times::Exactly(times) => format!("{times} times"),
         };
-        Some(format!("{}: expected {wanted}, used {} times", self.matcher, self.used))
+        Some(format!("{}: expected {wanted}, used {} times", self.matcher, self.used()))
     }
 }

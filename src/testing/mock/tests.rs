@@ -174,6 +174,53 @@ fn closures_answer_by_what_they_are_asked() {
     assert_eq!(streamed, [6]);
 }
 
+/// Runs `work` on a thread of its own, which a dead-lock may keep; the test goes on after two seconds.
+fn within_two_seconds<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(work()));
+    told.recv_timeout(Duration::from_secs(2)).expect("an answer within two seconds")
+}
+
+#[test]
+fn a_predicate_may_ask_the_mock_itself() {
+    let mock = MockDatabase::new("mock");
+    let asked = Arc::downgrade(&mock.book);
+    // Only what comes after the first statement: whoever decides looks at what was there before.
+    mock.on_call(move |_| asked.upgrade().is_some_and(|book| !book.entries().events.is_empty()))
+        .once()
+        .returns([row("n", 1)]);
+    let db = mock.manager().unwrap();
+    let answers = within_two_seconds(move || {
+        let ask = || db.query_one("SELECT 1 AS n", ()).and_then(|row| row.get::<i64>(0));
+        // Also an error that says what is near asks the predicate, and finds it used up.
+        [ask(), ask()]
+    });
+    assert_eq!(*answers[0].as_ref().unwrap(), 1);
+    let error = answers[1].as_ref().unwrap_err();
+    assert!(error.to_string().contains("used up after 1 times"), "{error}");
+}
+
+#[test]
+fn an_expectation_is_met_as_often_as_it_says_by_many_threads_too() {
+    let mock = MockDatabase::new("mock");
+    mock.on_call(|_| {
+        // Long enough for the others to decide on the same one.
+        std::thread::sleep(Duration::from_millis(20));
+        true
+    })
+    .times(3)
+    .changes(1);
+    mock.on_like("DELETE %").changes(0);
+    let db = mock.builder().pool_size(8).build().unwrap();
+    let changed: u64 = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| db.execute("DELETE FROM t", ()).unwrap())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(changed, 3);
+    mock.assert_all_used();
+}
+
 #[test]
 fn a_mass_load_is_one_call_with_its_rows() {
     let mock = MockDatabase::new("mock");

@@ -112,6 +112,57 @@ fn what_an_undo_forgets_is_found() {
     );
 }
 
+/// What `assert_round_trip` says against these files.
+#[track_caller]
+fn no_round_trip(files: &[(&str, &str)]) -> String {
+    let given = Given::postgres(files);
+    let db = given.db();
+    let panic = catch_unwind(AssertUnwindSafe(|| assert_round_trip(&db))).unwrap_err();
+    panic.downcast_ref::<String>().unwrap().clone()
+}
+
+#[test]
+fn a_function_is_more_than_its_body() {
+    let function = |kind: &str| {
+        format!("CREATE OR REPLACE FUNCTION f(n int) RETURNS int LANGUAGE sql {kind} AS 'SELECT $1 + 1'")
+    };
+    let (before, after) = (function("IMMUTABLE"), function("VOLATILE"));
+    // Undone without a word about IMMUTABLE, the function is left VOLATILE.
+    let said = no_round_trip(&[
+        ("V1__f.sql", &before),
+        ("U1__f.sql", "DROP FUNCTION f"),
+        ("V2__g.sql", &after),
+        ("U2__g.sql", &function("")),
+    ]);
+    assert!(said.contains("after undoing V2") && said.contains("function f(integer)"), "{said}");
+    // An aggregate has no text of its own that the server would print.
+    let aggregate = |step: &str| format!("CREATE OR REPLACE AGGREGATE s(int) (SFUNC = {step}, STYPE = int)");
+    let (sum, largest) = (aggregate("int4pl"), aggregate("int4larger"));
+    let files = |undo| {
+        [
+            ("V1__s.sql", sum.as_str()),
+            ("U1__s.sql", "DROP AGGREGATE s(int)"),
+            ("V2__l.sql", largest.as_str()),
+            ("U2__l.sql", undo),
+        ]
+    };
+    let said = no_round_trip(&files("SELECT 1"));
+    assert!(said.contains("after undoing V2") && said.contains("function s(integer)"), "{said}");
+    assert_round_trip(&Given::postgres(&files(&sum)).db());
+}
+
+#[test]
+fn repeatable_migrations_alone_are_applied_twice() {
+    let said = no_round_trip(&[("R__v.sql", "CREATE OR REPLACE VIEW v AS SELEC 1 AS one")]);
+    assert!(said.contains("R__v.sql"), "{said}");
+    let said = no_round_trip(&[("R__v.sql", "CREATE VIEW v AS SELECT 1 AS one")]);
+    assert!(said.contains("R__v.sql") && said.contains("already exists"), "{said}");
+    let given = Given::postgres(&[("R__v.sql", "CREATE OR REPLACE VIEW v AS SELECT 1 AS one")]);
+    assert_round_trip(&given.db());
+    assert_eq!(given.psql("SELECT count(*) FROM schema_version_history WHERE action = 'applied'"), "2");
+    assert_round_trip(&Given::postgres(&[]).db());
+}
+
 #[cfg(feature = "odbc")]
 #[test]
 fn sqlite_goes_down_too() {

@@ -73,7 +73,10 @@ pub(super) const STRANGERS: &[(&str, &str)] = &[("backend::postgres", "backend::
 /// Modules that stand high and may yet look at little.
 pub(super) const ONLY: &[(&str, &[&str])] = &[
     ("testing::embedded_postgres", &["error", "manager"]),
-    ("testing::test_database", &["error", "lock", "manager", "migrate", "params", "settings"]),
+    (
+        "testing::test_database",
+        &["builder", "error", "lock", "manager", "migrate", "params", "session", "settings"],
+    ),
     ("testing::round_trip", &["dialect", "error", "manager"]),
     ("testing::fixtures", &["dialect", "error", "manager", "params", "transfer", "value"]),
     (
