@@ -8,12 +8,8 @@ use std::time::Duration;
 use batchdb::testing::EmbeddedPostgres;
 use batchdb::{DatabaseManager, Diagnosis, StepOutcome};
 
-#[allow(dead_code, reason = "of all that the scripted server can do, some is asked for here")]
-#[path = "../faults/tds.rs"]
-mod tds;
-
-use self::tds::{Answer, Server, Then};
 use crate::common::{fresh, signal, timed, unique};
+use crate::tds::{Answer, Server, Then};
 
 /// The end of a call, by its promise.
 const GRACE: Duration = Duration::from_millis(500);

@@ -27,6 +27,9 @@ mod retry;
 mod secrets;
 mod shutdown;
 mod stream;
+#[allow(dead_code, reason = "of all that the scripted server can do, some is asked for here")]
+#[path = "../faults/tds.rs"]
+mod tds;
 mod telemetry;
 mod test_database;
 mod tidy;

@@ -1,17 +1,17 @@
 //! SQL Server's types, through FreeTDS from a server that speaks its protocol.
 
-#[path = "../../faults/tds.rs"]
-#[allow(dead_code, reason = "nothing fails here")]
-mod scripted;
+use std::sync::{Arc, Mutex};
 
-use batchdb::{DatabaseManager, ErrorKind, MigrateOnStart, Value, params};
+use batchdb::{
+    DatabaseManager, DatabaseManagerBuilder, ErrorKind, MigrateOnStart, TextParameters, Value, params,
+};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::generator::{Generator, rounds, seed};
 use super::tokens::{self, Column, days, digits, long, null, parts, pointed, result, short, ticks, utf16};
 use super::{decimal, same};
 use crate::common::unique;
-use scripted::{Answer, Server, Then};
+use crate::tds::{Answer, Server, Then};
 
 /// A handle for a server that answers every `SELECT` with these tokens.
 fn answering(tokens: Vec<u8>, rows: u64) -> (Server, DatabaseManager) {
@@ -24,6 +24,10 @@ fn answering(tokens: Vec<u8>, rows: u64) -> (Server, DatabaseManager) {
 }
 
 fn connect(server: &Server) -> DatabaseManager {
+    builder(server).build().unwrap()
+}
+
+fn builder(server: &Server) -> DatabaseManagerBuilder {
     DatabaseManager::builder(&unique("types"))
         .connection_string(format!(
             "Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2;Encryption=off",
@@ -31,8 +35,6 @@ fn connect(server: &Server) -> DatabaseManager {
         ))
         .database_type("sqlserver")
         .migrate_on_start(MigrateOnStart::Off)
-        .build()
-        .unwrap()
 }
 
 /// Reads a column of these values, and a NULL behind them.
@@ -247,6 +249,35 @@ fn echo() -> (Server, DatabaseManager) {
     });
     let db = connect(&server);
     (server, db)
+}
+
+#[test]
+fn texts_go_as_the_settings_say() {
+    for (texts, given, declared) in [
+        (TextParameters::Auto, "abc", Some("@P1 varchar(100)")),
+        (TextParameters::Auto, "é", Some("@P1 nvarchar(100)")),
+        (TextParameters::Nvarchar, "abc", Some("@P1 nvarchar(100)")),
+        (TextParameters::Nvarchar, "é", Some("@P1 nvarchar(100)")),
+        (TextParameters::Varchar, "abc", Some("@P1 varchar(100)")),
+        (TextParameters::Varchar, "é", None),
+    ] {
+        let seen = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&seen);
+        let server = Server::start(move |text| {
+            if let Some((_, behind)) = text.to_ascii_lowercase().split_once("@p1 ") {
+                let declared = behind.split_inclusive(')').next().unwrap_or_default();
+                *told.lock().unwrap() = Some(format!("@P1 {declared}"));
+            }
+            Answer::nothing(Then::Done)
+        });
+        let db = builder(&server).text_parameters(texts).build().unwrap();
+        let outcome = db.execute("DELETE FROM t WHERE v = :v", params! { v: given });
+        assert_eq!(seen.lock().unwrap().as_deref(), declared, "{texts:?} {given}");
+        match declared {
+            Some(_) => assert!(outcome.is_ok()),
+            None => assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Params),
+        }
+    }
 }
 
 #[test]
