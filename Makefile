@@ -36,7 +36,7 @@ soak: setup ## All faults for a while, by chance: MINUTES=10, and SEED=42 to rep
 
 hostile: setup ## Send 100,000 hostile values through each backend, cut 100,000 scripts; HOSTILE_SEED=number repeats a run
 	HOSTILE_VALUES=100000 $(CARGO) test --locked --all-features --test it hostile -- --nocapture
-	PROPTEST_CASES=100000 $(CARGO) test --locked --all-features --lib -- sql::script migrate::name
+	PROPTEST_CASES=100000 $(CARGO) test --locked --all-features --lib -- sql::script migrate::name migrate::directives
 
 fuzz: ## Fuzz what reads migration files, MINUTES=1 for each target; needs a nightly compiler and cargo-fuzz
 	@for target in script file_name directives; do \

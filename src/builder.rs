@@ -9,7 +9,9 @@ use crate::error::Result;
 use crate::fault::FaultInjector;
 use crate::manager::DatabaseManager;
 use crate::migrate;
-use crate::settings::{MigrateOnStart, Overrides, Secret, SecretSource, Settings, SharedSource};
+use crate::settings::{
+    MigrateOnStart, Overrides, Secret, SecretSource, Settings, SharedSource, TextParameters,
+};
 
 impl DatabaseManager {
     /// A handle for the database called `name`, with the settings of the environment.
@@ -183,6 +185,12 @@ impl DatabaseManagerBuilder {
     /// Refuses writes in the client and asks the server for a read-only session. Default: `READ_ONLY`, else no.
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.overrides.read_only = Some(read_only);
+        self
+    }
+
+    /// As what texts go to SQL Server. Default: `TEXT_PARAMETERS`, else [`TextParameters::Auto`].
+    pub fn text_parameters(mut self, texts: TextParameters) -> Self {
+        self.overrides.text_parameters = Some(texts);
         self
     }
 

@@ -112,7 +112,7 @@ pub use crate::{
     retry::RetryPolicy,
     row::{ColumnIndex, Row},
     session::{Procedure, ProcedureResult, RowIter, Session},
-    settings::{MigrateOnStart, Origin, SecretSource, Setting, Settings},
+    settings::{MigrateOnStart, Origin, SecretSource, Setting, Settings, TextParameters},
     tasks::{
         MapOptions, Progress, Stage, TaskError, TaskRecord, TaskResults, TaskState, TaskStream, ThreeStages,
         TwoStages, map_stream, map_tasks, stage, try_map_stream,

@@ -72,6 +72,42 @@ impl MigrateOnStart {
     }
 }
 
+/// As what a text goes to SQL Server: the key `TEXT_PARAMETERS`. No other database has two kinds of text.
+///
+/// An `nvarchar` that is compared with a `varchar` column makes the server convert the column, row by row, and leave its
+/// index unused. A `CAST(:name AS …)` in the statement goes before any of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum TextParameters {
+    /// `varchar` where the text is ASCII, else `nvarchar`: right for columns of both kinds.
+    #[default]
+    Auto,
+    /// `varchar` always. A text that is not ASCII is refused, because nobody here knows which letters the code page of
+    /// the server has, and it puts `?` in the place of the others.
+    Varchar,
+    /// `nvarchar` always: one type, and so one plan, for each statement of a database whose columns are `nvarchar`.
+    Nvarchar,
+}
+
+impl TextParameters {
+    fn parse(text: &str) -> Option<TextParameters> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "auto" => Some(TextParameters::Auto),
+            "varchar" => Some(TextParameters::Varchar),
+            "nvarchar" => Some(TextParameters::Nvarchar),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            TextParameters::Auto => "auto",
+            TextParameters::Varchar => "varchar",
+            TextParameters::Nvarchar => "nvarchar",
+        }
+    }
+}
+
 /// The checked settings of one database.
 ///
 /// They come from keys of the form `{ENVIRONMENT}_{SCOPE}_{NAME}_{KEY}`, such as
@@ -113,6 +149,7 @@ pub struct Settings {
     pub(crate) slow_query: Duration,
     pub(crate) audit: bool,
     pub(crate) read_only: bool,
+    pub(crate) text_parameters: TextParameters,
     pub(crate) migrations_dir: PathBuf,
     /// They take the place of the folder.
     pub(crate) migrations: Option<EmbeddedMigrations>,
@@ -141,7 +178,7 @@ type FingerprintParts = (
     [u32; 2],
     [Duration; 5],
     usize,
-    bool,
+    (bool, TextParameters),
     PathBuf,
     Option<usize>,
     MigrateOnStart,
@@ -322,7 +359,7 @@ impl Settings {
                 self.leak_after,
             ],
             self.statement_cache,
-            self.read_only,
+            (self.read_only, self.text_parameters),
             self.migrations_dir.clone(),
             // They last as long as the program, so where they are says which they are.
             self.migrations.map(|migrations| migrations.files().as_ptr().addr()),

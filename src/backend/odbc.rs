@@ -49,7 +49,7 @@ use std::time::{Duration, Instant};
 use crate::backend::{Connection, Connector};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
-use crate::settings::{OdbcTarget, Secret, Settings};
+use crate::settings::{OdbcTarget, Secret, Settings, TextParameters};
 
 use caller::OdbcConnection;
 use link::Gauge;
@@ -72,7 +72,12 @@ impl OdbcConnector {
     /// `Config`, when the connection string cannot be handed to the driver manager.
     pub(super) fn new(target: &OdbcTarget, settings: &Settings) -> Result<OdbcConnector> {
         Ok(OdbcConnector {
-            address: Arc::new(address(target, &settings.database, settings.read_only)?),
+            address: Arc::new(address(
+                target,
+                &settings.database,
+                settings.read_only,
+                settings.text_parameters,
+            )?),
             connect_timeout: settings.connect_timeout,
             abandoned: Arc::default(),
         })
@@ -91,7 +96,12 @@ impl Connector for OdbcConnector {
 }
 
 /// The target as the connection's thread needs it.
-fn address(target: &OdbcTarget, database: &Arc<str>, read_only: bool) -> Result<Address> {
+fn address(
+    target: &OdbcTarget,
+    database: &Arc<str>,
+    read_only: bool,
+    texts: TextParameters,
+) -> Result<Address> {
     let text = session::with_protocol(target.connection_string.expose());
     if text.len() > usize::from(i16::MAX.unsigned_abs()) || text.contains('\0') {
         return Err(Error::config("the ODBC connection string is too long, or has a NUL character in it"));
@@ -104,5 +114,6 @@ fn address(target: &OdbcTarget, database: &Arc<str>, read_only: bool) -> Result<
         database: Arc::clone(database),
         secrets: target.secrets.iter().map(|secret| Secret::new(secret.expose())).collect(),
         read_only,
+        texts,
     })
 }

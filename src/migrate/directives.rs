@@ -136,6 +136,8 @@ impl Directives {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -212,5 +214,43 @@ mod tests {
         assert!(read("/* x */ -- batchdb: no-transaction\nVACUUM").no_transaction);
         assert!(read("/* a /* b */ */\n-- batchdb: no-transaction\nVACUUM").no_transaction);
         assert_eq!(misplaced("SELECT '\n-- batchdb: x';\n-- a note", Dialect::Postgres), []);
+    }
+
+    const FRAGMENTS: [&str; 16] = [
+        "-- batchdb: no-transaction",
+        "-- batchdb no-transaction",
+        "--batchdb:",
+        "/* batchdb: timeout=5s */",
+        "/*",
+        "*/",
+        "\n",
+        " ",
+        "'",
+        "\"",
+        "$$",
+        "SELECT 1;",
+        "é",
+        "-- BATCHDB : out-of-order=1, x",
+        "GO",
+        "--",
+    ];
+
+    proptest! {
+        #[test]
+        fn what_is_told_of_any_text_has_a_line_in_it(
+            parts in prop::collection::vec(prop::sample::select(&FRAGMENTS[..]), 0..30),
+        ) {
+            let text = parts.concat();
+            let lines = text.matches('\n').count() + 1;
+            for dialect in [Dialect::Postgres, Dialect::SqlServer, Dialect::Sqlite] {
+                let (read, misplaced) = (read(&text), misplaced(&text, dialect));
+                for (line, _) in read.wrong.iter().chain(&misplaced) {
+                    prop_assert!((1..=lines).contains(line));
+                }
+                // Below the first statement nothing counts.
+                let below = format!("SELECT 1;\n{text}");
+                prop_assert_eq!(super::read(&below), Directives::default());
+            }
+        }
     }
 }

@@ -227,7 +227,7 @@ impl MigrationValidation {
 pub struct MigrationEvent {
     /// `applied`, `failed`, `undone`, `repaired`, `baselined` or `imported`.
     pub action: String,
-    /// The version as the history keeps it, or the name of a repeatable migration.
+    /// The version as the history keeps it, or the name of a repeatable migration or of a callback that failed.
     pub version: String,
     /// The file's name.
     pub file: String,

@@ -94,6 +94,11 @@ pub(super) static AUDIT: Key = key(
     "Whether every call is told in the log, by the target `batchdb::audit`: who, where, what kind, how long.",
 );
 pub(super) static READ_ONLY: Key = key("READ_ONLY", Some("false"), "Whether every write is refused.");
+pub(super) static TEXT_PARAMETERS: Key = key(
+    "TEXT_PARAMETERS",
+    Some("auto"),
+    "As what texts go to SQL Server: `varchar`, `nvarchar`, or `auto`, which is `varchar` for ASCII only.",
+);
 pub(super) static MIGRATIONS_DIR: Key =
     key("MIGRATIONS_DIR", None, "The folder of the migrations. Else `migrations/` and the database's name.");
 pub(super) static MIGRATION_PLACEHOLDERS: Key = key(
@@ -113,7 +118,7 @@ pub(super) static MIGRATE_ON_START: Key = key(
 );
 
 /// All keys, in the order in which the reference shows them.
-pub(super) static KEYS: [&Key; 23] = [
+pub(super) static KEYS: [&Key; 24] = [
     &TYPE,
     &CONNECTION_STRING,
     &CONNECTION_STRING_FILE,
@@ -133,6 +138,7 @@ pub(super) static KEYS: [&Key; 23] = [
     &SLOW_QUERY,
     &AUDIT,
     &READ_ONLY,
+    &TEXT_PARAMETERS,
     &MIGRATIONS_DIR,
     &MIGRATION_PLACEHOLDERS,
     &MIGRATION_TIMEOUT,

@@ -173,6 +173,7 @@ impl Settings {
             "SLOW_QUERY" => time(self.slow_query),
             "AUDIT" => Some(self.audit.to_string()),
             "READ_ONLY" => Some(self.read_only.to_string()),
+            "TEXT_PARAMETERS" => Some(self.text_parameters.name().to_owned()),
             "MIGRATIONS_DIR" => match self.migrations {
                 Some(_) => None,
                 None => Some(self.migrations_dir.display().to_string()),

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::MigrateOnStart;
 use super::secret::Secret;
 use super::secret_source::SharedSource;
+use super::{MigrateOnStart, TextParameters};
 use crate::embedded::EmbeddedMigrations;
 #[cfg(feature = "testing")]
 use crate::fault::FaultInjector;
@@ -44,6 +44,7 @@ pub(crate) struct Overrides {
     pub(crate) slow_query: Option<Duration>,
     pub(crate) audit: Option<bool>,
     pub(crate) read_only: Option<bool>,
+    pub(crate) text_parameters: Option<TextParameters>,
     /// As it is: a relative folder is one of the working directory, not of the home.
     pub(crate) migrations_dir: Option<PathBuf>,
     pub(crate) migrations: Option<EmbeddedMigrations>,

@@ -20,7 +20,7 @@ use super::parse::{self, Unit};
 use super::secret::Secret;
 use super::sources::Sources;
 use super::template::{self, Coding, Expander};
-use super::{MigrateOnStart, Settings, names};
+use super::{MigrateOnStart, Settings, TextParameters, names};
 use crate::error::{Error, Result};
 use crate::retry::RetryPolicy;
 
@@ -156,6 +156,12 @@ impl<'a> Reader<'a> {
         let statement_cache = self.number(&keys::STATEMENT_CACHE, overrides.statement_cache, 0..=MOST);
         let slow_query = self.age(&keys::SLOW_QUERY, overrides.slow_query, Unit::Seconds);
         let audit = self.word(&keys::AUDIT, overrides.audit, parse::boolean, "`true` or `false`");
+        let text_parameters = self.word(
+            &keys::TEXT_PARAMETERS,
+            overrides.text_parameters,
+            TextParameters::parse,
+            "`auto`, `varchar` or `nvarchar`",
+        );
         let placeholders = self.placeholders(overrides);
         let migration_timeout = self.limit(&keys::MIGRATION_TIMEOUT, overrides.migration_timeout);
         let migrate_on_start = self.word(
@@ -183,6 +189,7 @@ impl<'a> Reader<'a> {
             slow_query: slow_query?,
             audit: audit?,
             read_only: read_only?,
+            text_parameters: text_parameters?,
             migrations_dir,
             migrations: overrides.migrations,
             placeholders,

@@ -106,7 +106,7 @@ fn the_first_that_speaks_wins() {
 #[test]
 fn every_key_is_read() {
     let process = "G_MAX_OVERFLOW=0\nG_POOL_TIMEOUT=1.5\nG_POOL_RECYCLE=0\nG_PING_AFTER_IDLE=0\nG_LEAK_AFTER=90\nG_TIMEOUT=2m\n\
-                   G_CONNECT_TIMEOUT=700ms\nG_STATEMENT_CACHE=0\nG_READ_ONLY=yes\nG_MIGRATIONS_DIR=sql/${NAME}\n\
+                   G_CONNECT_TIMEOUT=700ms\nG_STATEMENT_CACHE=0\nG_READ_ONLY=yes\nG_MIGRATIONS_DIR=sql/${NAME}\nG_TEXT_PARAMETERS=NVarchar\n\
                    G_MIGRATION_TIMEOUT=2h\nG_RETRY_ATTEMPTS=5\nG_RETRY_BUDGET=2m\nG_MIGRATE_ON_START=OFF\nG_TYPE=postgresql\nG_POOL_SIZE=\nNAME=rpa";
     let settings = read(&Overrides::default(), process, "").unwrap();
     assert_eq!((settings.pool_size, settings.max_overflow, settings.statement_cache), (5, 0, 0));
@@ -117,7 +117,7 @@ fn every_key_is_read() {
     let policy = RetryPolicy::default().attempts(5).budget(Duration::from_secs(120));
     assert_eq!(settings.retry_policy(), &policy);
     assert_eq!(settings.leak_after.as_secs(), 90);
-    assert!(settings.read_only);
+    assert!(settings.read_only && settings.text_parameters == TextParameters::Nvarchar);
     assert_eq!(settings.migrate_on_start, MigrateOnStart::Off);
     assert_eq!(settings.migrations_dir, Path::new("/jobs/sql/rpa"));
     assert_eq!(read(&Overrides::default(), "A_DATABASE_TIMEOUT=45", "").unwrap().timeout.as_secs(), 45);
@@ -324,6 +324,7 @@ fn a_pool_is_shared_by_what_makes_it_the_same() {
         "G_CONNECT_TIMEOUT=6",
         "G_STATEMENT_CACHE=6",
         "G_READ_ONLY=true",
+        "G_TEXT_PARAMETERS=varchar",
         "G_MIGRATE_ON_START=off",
     ] {
         assert_ne!(plain, print(other, &Overrides::default()), "{other}");

@@ -143,9 +143,9 @@ impl TestDatabaseBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Usage`] in an environment called production; [`ErrorKind::Config`] when the URL is none of
-    /// PostgreSQL's; [`ErrorKind::Io`] when the folder of migrations cannot be read; what connecting, creating and
-    /// migrating give.
+    /// [`Usage`](crate::ErrorKind::Usage) in an environment called production; [`Config`](crate::ErrorKind::Config) when
+    /// the URL is none of PostgreSQL's; [`Io`](crate::ErrorKind::Io) when the folder of migrations cannot be read; what
+    /// connecting, creating and migrating give.
     pub fn create(self) -> Result<TestDatabase> {
         let admin = builder("batchdb_test_server", &self.server).build()?;
         refuse_production(admin.settings().environment())?;

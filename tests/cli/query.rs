@@ -1,5 +1,7 @@
 //! `batchdb query`.
 
+use std::fs;
+
 use serde_json::{Value as Json, json};
 
 use crate::world::*;
@@ -56,4 +58,29 @@ fn a_database_behind_odbc_is_queried_in_the_same_way() {
     // READ_ONLY of the settings holds against --write too.
     let ran = world.expect(1, &["query", "SurveyHub", "DELETE FROM survey_responses", "--write"]);
     assert!(ran.err.contains("READ_ONLY"), "{}", ran.err);
+}
+
+#[test]
+fn the_installed_drivers_are_listed_whatever_their_entries_are_like() {
+    let world = World::new();
+    let driver = "Driver={No Such Driver};Server=x;";
+    world.settings(&[
+        &format!("DEVELOPMENT_GLOBAL_HUB_CONNECTION_STRING=\"{driver}\""),
+        "DEVELOPMENT_GLOBAL_HUB_TYPE=odbc",
+    ]);
+    // Of whatever length an entry is: the driver manager writes one character more than it says that it has.
+    for length in 0..16 {
+        let path = "x".repeat(length);
+        let entry = format!("[ODBC Driver 18 for SQL Server]\nDescription=Microsoft\nDriver=/opt/{path}\n");
+        fs::write(world.home.path().join("odbcinst.ini"), entry).unwrap();
+        let ran = run(&["query", "hub", "SELECT 1"], |command| {
+            command.env("BATCHDB_HOME", world.home.path()).env("ODBCSYSINI", world.home.path())
+        });
+        assert!(
+            ran.code == 78 && ran.err.contains("ODBC Driver 18 for SQL Server"),
+            "{} {}",
+            ran.code,
+            ran.err
+        );
+    }
 }

@@ -39,6 +39,26 @@ pub(crate) fn a_borrower_finds_a_clean_session(target: &Target) -> Told {
         db.execute("SET DATEFIRST 3", ()).unwrap();
         let first = db.query_one("SELECT CAST(@@DATEFIRST AS int) AS n", ()).unwrap();
         assert_ne!(first.get::<i64>("n").unwrap(), 3);
+        for (leaves, asks) in [
+            ("USE tempdb", "SELECT DB_NAME() AS v"),
+            ("SET LOCK_TIMEOUT 77", "SELECT CAST(@@LOCK_TIMEOUT AS varchar(10)) AS v"),
+            ("SET CONTEXT_INFO 0x0102", "SELECT CAST(CONTEXT_INFO() AS varbinary(128)) AS v"),
+            (
+                "SET ROWCOUNT 1",
+                "SELECT CAST(count(*) AS varchar(10)) AS v FROM (SELECT 1 AS n UNION ALL SELECT 2) q",
+            ),
+            ("SET TEXTSIZE 5", "SELECT CAST(@@TEXTSIZE AS varchar(20)) AS v"),
+        ] {
+            let asked = || db.query_one(asks, ()).map(batchdb::Row::into_values);
+            let (before, left) = (asked(), db.execute(leaves, ()));
+            let failed = before.as_ref().err().or(left.as_ref().err());
+            if let (Kind::Babelfish, Some(error)) = (target.kind, failed) {
+                println!("    {leaves}: {error}");
+                continue;
+            }
+            left.unwrap();
+            assert!(asked().unwrap() == before.unwrap(), "{leaves} outlived its borrower");
+        }
     }
     Ok(())
 }

@@ -1,11 +1,20 @@
 //! The databases that the bodies run on, and what differs in the words for each.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use batchdb::testing::EmbeddedPostgres;
 use batchdb::{DatabaseManager, DatabaseManagerBuilder, MigrateOnStart};
+
+/// One server for all that is about PostgreSQL. Its guardian ends it with this process.
+pub(crate) fn server() -> &'static EmbeddedPostgres {
+    static SERVER: OnceLock<EmbeddedPostgres> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let server = EmbeddedPostgres::builder().max_connections(300).start();
+        server.expect("a throw-away PostgreSQL server is needed for the tests")
+    })
+}
 
 /// Which database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +53,12 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub(crate) fn postgres(server: &EmbeddedPostgres) -> Target {
-        Target::new("postgresql", Kind::Postgres, "postgresql", server.url_for("postgres"), None)
+    pub(crate) fn postgres() -> Target {
+        Target::new("postgresql", Kind::Postgres, "postgresql", server().url_for("postgres"), None)
     }
 
-    pub(crate) fn psql_odbc(server: &EmbeddedPostgres) -> Target {
+    pub(crate) fn psql_odbc() -> Target {
+        let server = server();
         let text = format!(
             "Driver={{PostgreSQL Unicode}};Server={};Port={};Database=postgres;UID={};PWD={{{}}};",
             server.host(),
@@ -150,6 +160,11 @@ impl Target {
 
     pub(crate) fn db(&self) -> DatabaseManager {
         self.builder().build().unwrap()
+    }
+
+    /// What `TYPE` says of it.
+    pub(crate) fn database_type(&self) -> &str {
+        self.database_type
     }
 
     pub(crate) fn connection_string(&self) -> &str {

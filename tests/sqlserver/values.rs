@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use batchdb::{ErrorKind, Value, params};
+use batchdb::{ErrorKind, TextParameters, Value, params};
 use chrono::{DateTime, FixedOffset};
 use uuid::Uuid;
 
@@ -130,9 +130,6 @@ fn peak() -> u64 {
 }
 
 pub(crate) fn long_values_come_back_whole_in_bounded_memory(target: &Target) -> Told {
-    if target.kind == Kind::PsqlOdbc {
-        return Err(Left::NotItsMatter("psqlODBC writes and reads every value as a literal of its own"));
-    }
     const MIB: usize = 1024 * 1024;
     let db = target.builder().pool_size(1).build().unwrap();
     let text = target.say("text", "text", "nvarchar(max)");
@@ -168,7 +165,7 @@ pub(crate) fn long_values_come_back_whole_in_bounded_memory(target: &Target) -> 
     let shown: Vec<String> =
         needed.iter().map(|(what, bytes)| format!("{what} {} MiB", bytes / MIB as u64)).collect();
     println!("    10 MiB: {}", shown.join(", "));
-    // A copy of the value that the call is given is part of what it needs.
+    // A copy of the value that the call is given is part of what it needs. psqlODBC has every value as a literal besides.
     if target.is_t_sql() {
         for (what, bytes) in needed {
             assert!(bytes < 4 * size as u64, "{what} of 10 MiB needs {} MiB", bytes / MIB as u64);
@@ -229,12 +226,36 @@ pub(crate) fn plain_text_is_varchar_and_other_text_nvarchar(target: &Target) -> 
         db.query_one(sql, params! { v: value }).unwrap().get("base").unwrap()
     };
     assert_eq!(base("abc"), "varchar");
+    // Whatever the settings say, a text finds itself in columns of both kinds.
+    let table = target.table(&db, "v varchar(20), n nvarchar(20)");
+    for texts in [TextParameters::Auto, TextParameters::Nvarchar, TextParameters::Varchar] {
+        let db = target.builder().text_parameters(texts).build().unwrap();
+        db.execute(&format!("INSERT INTO {table} VALUES (:t, :t)"), params! { t: "abc" }).unwrap();
+        let found = format!("SELECT count(*) AS n FROM {table} WHERE v = :t AND n = :t");
+        assert!(
+            db.query_one(&found, params! { t: "abc" }).unwrap().get::<i64>("n").unwrap() > 0,
+            "{texts:?}"
+        );
+        let other = db.query_one(&found, params! { t: "äbc" }).map(|row| row.get::<i64>("n").unwrap());
+        match texts {
+            TextParameters::Varchar => assert_eq!(other.unwrap_err().kind(), ErrorKind::Params),
+            _ => assert_eq!(other.unwrap(), 0),
+        }
+        let long = "x".repeat(9_000);
+        let same =
+            db.query_one("SELECT CAST(:t AS nvarchar(max)) AS t", params! { t: long.as_str() }).unwrap();
+        assert!(same.get::<String>("t").unwrap() == long, "{texts:?}");
+    }
     // What is said in the statement goes before: there the text is `nvarchar` whatever it holds.
     let sql =
         "SELECT CAST(SQL_VARIANT_PROPERTY(CAST(:v AS nvarchar(20)), 'BaseType') AS varchar(20)) AS base";
     assert_eq!(db.query_one(sql, params! { v: "abc" }).unwrap().get::<String>("base").unwrap(), "nvarchar");
     target.not_on_babelfish("its sql_variant calls every text parameter a varchar")?;
     assert_eq!(base("äbc"), "nvarchar", "text that is not ASCII");
+    let wide = target.builder().text_parameters(TextParameters::Nvarchar).build().unwrap();
+    let sql = "SELECT CAST(SQL_VARIANT_PROPERTY(:v, 'BaseType') AS varchar(20)) AS base";
+    let row = wide.query_one(sql, params! { v: "abc" }).unwrap();
+    assert_eq!(row.get::<String>("base").unwrap(), "nvarchar");
     // A long text can be compared: it is no `text`.
     let long = "x".repeat(9_000);
     let sql =

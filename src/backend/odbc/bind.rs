@@ -11,6 +11,7 @@ use odbc_api::handles::{CData, HasDataType};
 use odbc_sys::{CDataType, Len, NULL_DATA, SqlDataType};
 
 use crate::error::{Error, Result};
+use crate::settings::TextParameters;
 use crate::value::{Value, calendar, whole_minutes};
 
 use super::flavor::Flavor;
@@ -55,30 +56,38 @@ pub(super) enum Long {
     Unsized,
 }
 
+/// What the form of an argument depends on, besides its value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Forms {
+    pub(super) flavor: Flavor,
+    pub(super) long: Long,
+    pub(super) texts: TextParameters,
+}
+
 /// The arguments of a statement.
 ///
 /// # Errors
 ///
 /// `Params`, when the database cannot take a value as it is.
-pub(super) fn arguments(values: &[Value], flavor: Flavor, long: Long) -> Result<Vec<Argument>> {
+pub(super) fn arguments(values: &[Value], forms: Forms) -> Result<Vec<Argument>> {
     (1..)
         .zip(values)
         .map(|(number, value)| {
-            argument(value, flavor)
-                .map(|argument| argument.with(long))
+            argument(value, forms.flavor, forms.texts)
+                .map(|argument| argument.with(forms.long))
                 .map_err(|error| error.at(format_args!("parameter {number}")))
         })
         .collect()
 }
 
-fn argument(value: &Value, flavor: Flavor) -> Result<Argument> {
+fn argument(value: &Value, flavor: Flavor, texts: TextParameters) -> Result<Argument> {
     Ok(match value {
         Value::Null => Argument::fixed(Buffer::Null, SqlDataType::VARCHAR, 1, 0),
         Value::Bool(flag) => Argument::fixed(Buffer::Bit(u8::from(*flag)), SqlDataType::EXT_BIT, 1, 0),
         Value::Int(number) => Argument::fixed(Buffer::Int(*number), SqlDataType::EXT_BIG_INT, 19, 0),
         Value::Float(number) => Argument::fixed(Buffer::Float(*number), SqlDataType::DOUBLE, 53, 0),
         Value::Decimal(number) => decimal(number, flavor)?,
-        Value::Text(text) => Argument::text(checked(text, flavor)?, flavor),
+        Value::Text(text) => worded(checked(text, flavor)?, flavor, texts)?,
         Value::Bytes(bytes) => Argument::bytes(bytes),
         Value::Date(date) if goes_as_struct(*date, flavor) => {
             Argument::fixed(Buffer::Date(day(*date)?), SqlDataType::DATE, 10, 0)
@@ -98,7 +107,7 @@ fn argument(value: &Value, flavor: Flavor) -> Result<Argument> {
         }
         Value::Interval(interval) => Argument::text(&interval.to_string(), flavor),
         Value::Uuid(id) => Argument::text(&id.to_string(), flavor),
-        Value::Json(json) => Argument::text(checked(&json.to_string(), flavor)?, flavor),
+        Value::Json(json) => worded(checked(&json.to_string(), flavor)?, flavor, texts)?,
         Value::List(_) => {
             return Err(Error::params("a list cannot be a parameter of its own here")
                 .with_hint("lists stand in IN (:name)"));
@@ -117,6 +126,19 @@ fn checked(text: &str, flavor: Flavor) -> Result<&str> {
         return Err(Error::params(message).with_hint("send it as bytes, or take the NUL out"));
     }
     Ok(text)
+}
+
+/// A text of the program, as what it is to go to SQL Server. What has another type and is only spelled as a text is left
+/// out of that: it is converted in any case.
+fn worded(text: &str, flavor: Flavor, texts: TextParameters) -> Result<Argument> {
+    match (flavor, texts) {
+        (Flavor::SqlServer, TextParameters::Nvarchar) => Ok(Argument::wide(text)),
+        (Flavor::SqlServer, TextParameters::Varchar) if !text.is_ascii() => {
+            Err(Error::params("the text is not ASCII, and TEXT_PARAMETERS=varchar lets no other text go")
+                .with_hint("set TEXT_PARAMETERS=auto, under which it goes as nvarchar"))
+        }
+        _ => Ok(Argument::text(text, flavor)),
+    }
 }
 
 /// A decimal goes as text. SQL Server is told its exact type; the others read the text as the column's.
@@ -202,6 +224,11 @@ fn small(part: u32) -> u16 {
     u16::try_from(part).unwrap_or(u16::MAX)
 }
 
+/// The first size that the length fits into.
+fn step(sizes: [usize; 3], length: usize) -> Option<usize> {
+    sizes.into_iter().find(|&size| length <= size)
+}
+
 impl Argument {
     fn fixed(buffer: Buffer, sql_type: SqlDataType, size: usize, digits: i16) -> Argument {
         let indicator = if matches!(buffer, Buffer::Null) { NULL_DATA } else { 0 };
@@ -212,27 +239,32 @@ impl Argument {
     /// server from using the index of a `varchar` column; the sizes go in steps, because each size makes
     /// a plan of its own.
     fn text(text: &str, flavor: Flavor) -> Argument {
-        const PLAIN: [usize; 3] = [100, 1000, 8000];
-        const WIDE: [usize; 3] = [100, 1000, 4000];
-        let step = |steps: [usize; 3], length: usize| steps.into_iter().find(|&step| length <= step);
         if flavor.takes_utf8() || (flavor == Flavor::SqlServer && text.is_ascii()) {
-            let bytes = text.as_bytes().to_vec();
-            let length = bytes.len();
-            let (sql_type, size) = match step(PLAIN, length) {
-                Some(size) => (SqlDataType::VARCHAR, size),
-                None => (SqlDataType::EXT_LONG_VARCHAR, length),
-            };
-            Argument { buffer: Buffer::Utf8(bytes), sql_type, size, digits: 0, indicator: length as Len }
+            Argument::narrow(text)
         } else {
-            let units: Vec<u16> = text.encode_utf16().collect();
-            let length = units.len();
-            let (sql_type, size) = match step(WIDE, length) {
-                Some(size) => (SqlDataType::EXT_W_VARCHAR, size),
-                None => (SqlDataType::EXT_W_LONG_VARCHAR, length),
-            };
-            let indicator = (length * size_of::<u16>()) as Len;
-            Argument { buffer: Buffer::Wide(units), sql_type, size, digits: 0, indicator }
+            Argument::wide(text)
         }
+    }
+
+    fn narrow(text: &str) -> Argument {
+        let bytes = text.as_bytes().to_vec();
+        let length = bytes.len();
+        let (sql_type, size) = match step([100, 1000, 8000], length) {
+            Some(size) => (SqlDataType::VARCHAR, size),
+            None => (SqlDataType::EXT_LONG_VARCHAR, length),
+        };
+        Argument { buffer: Buffer::Utf8(bytes), sql_type, size, digits: 0, indicator: length as Len }
+    }
+
+    fn wide(text: &str) -> Argument {
+        let units: Vec<u16> = text.encode_utf16().collect();
+        let length = units.len();
+        let (sql_type, size) = match step([100, 1000, 4000], length) {
+            Some(size) => (SqlDataType::EXT_W_VARCHAR, size),
+            None => (SqlDataType::EXT_W_LONG_VARCHAR, length),
+        };
+        let indicator = (length * size_of::<u16>()) as Len;
+        Argument { buffer: Buffer::Wide(units), sql_type, size, digits: 0, indicator }
     }
 
     fn bytes(bytes: &[u8]) -> Argument {
@@ -318,7 +350,22 @@ mod tests {
     use crate::error::ErrorKind;
 
     fn bound(value: impl Into<Value>, flavor: Flavor) -> Argument {
-        argument(&value.into(), flavor).unwrap()
+        argument(&value.into(), flavor, TextParameters::Auto).unwrap()
+    }
+
+    #[test]
+    fn a_database_may_have_one_kind_of_text_only() {
+        let given = |text: &str, texts| argument(&text.into(), Flavor::SqlServer, texts);
+        let wide = given("abc", TextParameters::Nvarchar).unwrap();
+        assert_eq!((wide.sql_type, wide.size, wide.indicator), (SqlDataType::EXT_W_VARCHAR, 100, 6));
+        assert_eq!(given("abc", TextParameters::Varchar).unwrap().sql_type, SqlDataType::VARCHAR);
+        let refused = given("é", TextParameters::Varchar).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Params);
+        let elsewhere = argument(&"é".into(), Flavor::Postgres, TextParameters::Varchar);
+        assert_eq!(elsewhere.unwrap().sql_type, SqlDataType::EXT_W_VARCHAR);
+        // A number is spelled, and no text of the program.
+        let uuid = argument(&Value::Uuid(uuid::Uuid::nil()), Flavor::SqlServer, TextParameters::Nvarchar);
+        assert_eq!(uuid.unwrap().sql_type, SqlDataType::VARCHAR);
     }
 
     #[test]
@@ -354,7 +401,12 @@ mod tests {
             SqlDataType::DECIMAL
         );
         assert!(
-            argument(&Value::Decimal(Box::new("1e1000000000".parse().unwrap())), Flavor::SqlServer).is_err()
+            argument(
+                &Value::Decimal(Box::new("1e1000000000".parse().unwrap())),
+                Flavor::SqlServer,
+                TextParameters::Auto
+            )
+            .is_err()
         );
         let huge = bound("1e40".parse::<BigDecimal>().unwrap(), Flavor::SqlServer);
         assert_eq!(huge.sql_type, SqlDataType::VARCHAR);
@@ -372,8 +424,10 @@ mod tests {
 
     #[test]
     fn what_cannot_go_unchanged_is_refused_with_its_place() {
-        let refused =
-            |value: Value, flavor| arguments(&[Value::Null, value], flavor, Long::Typed).unwrap_err();
+        let refused = |value: Value, flavor| {
+            let forms = Forms { flavor, long: Long::Typed, texts: TextParameters::Auto };
+            arguments(&[Value::Null, value], forms).unwrap_err()
+        };
         let fine = NaiveDate::from_ymd_opt(2026, 1, 2).unwrap().and_hms_nano_opt(3, 4, 5, 678).unwrap();
         for error in [
             refused(Value::Timestamp(fine), Flavor::SqlServer),
@@ -383,7 +437,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Params);
             assert!(error.to_string().starts_with("parameter 2: "), "{error}");
         }
-        assert!(argument(&Value::from("a\0b"), Flavor::SqlServer).is_err());
+        assert!(argument(&Value::from("a\0b"), Flavor::SqlServer, TextParameters::Auto).is_err());
     }
 
     #[test]

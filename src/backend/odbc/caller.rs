@@ -16,7 +16,7 @@ use crate::log_line;
 use crate::settings::scrub;
 use crate::sql::Statement;
 
-use super::bind::{Long, arguments};
+use super::bind::{Forms, Long, arguments};
 use super::cells::Chunk;
 use super::classify::{Moment, judge, lost};
 use super::decode::Decoder;
@@ -172,6 +172,7 @@ impl OdbcConnection {
                 Waited::Message(Reply::Rows(chunk)) => Ok(Came::Rows(chunk)),
                 Waited::Message(Reply::Done(count)) => {
                     self.broken = false;
+                    self.link.drop_spares();
                     Ok(Came::Done(count))
                 }
                 Waited::Message(Reply::Failed(failure)) => Err(self.failed(failure, moment)),
@@ -215,17 +216,17 @@ impl OdbcConnection {
                     }
                 }
                 Came::Rows(chunk) => {
-                    let Some(decoder) = &decoder else { return Err(driver_panicked()) };
-                    for row in 0..chunk.rows {
-                        let row = decoder.row(&chunk, row)?;
-                        match &mut rows {
-                            Rows::Ignore => (),
-                            Rows::Collect(kept) => kept.push(row),
-                            Rows::Sets(sets) => {
-                                sets.last_mut().into_iter().for_each(|set| set.push(row.clone()))
+                    let Some(decoder) = &mut decoder else { return Err(driver_panicked()) };
+                    match &mut rows {
+                        Rows::Ignore => (),
+                        Rows::Collect(kept) => decoder.rows(&chunk, |row| kept.push(row))?,
+                        Rows::Sets(sets) => {
+                            if let Some(set) = sets.last_mut() {
+                                decoder.rows(&chunk, |row| set.push(row))?;
                             }
                         }
                     }
+                    self.spend(chunk);
                 }
                 Came::Done(count) => return Ok(count),
             }
@@ -305,6 +306,11 @@ impl OdbcConnection {
         self.flavor
     }
 
+    /// A chunk was read.
+    pub(super) fn spend(&self, chunk: Chunk) {
+        self.link.keep_spare(chunk);
+    }
+
     fn fail_transaction(&mut self) {
         if let Transaction::Open(begin) = self.transaction {
             self.transaction = Transaction::Failed(begin);
@@ -317,7 +323,8 @@ impl OdbcConnection {
             return Err(Error::usage("SQLite's ODBC driver would run this and lose the rows of RETURNING")
                 .with_hint("run it without RETURNING, and read the rows by a SELECT"));
         }
-        let arguments = arguments(&statement.args, self.flavor, self.long)?;
+        let forms = Forms { flavor: self.flavor, long: self.long, texts: self.address.texts };
+        let arguments = arguments(&statement.args, forms)?;
         let (deadline, _) = budget.first(Instant::now);
         let work = Work { text: Arc::clone(&statement.text), arguments, wanted, left: left(deadline) };
         Ok((work, self.moment(Phase::Query, deadline, statement.traits.acts)))

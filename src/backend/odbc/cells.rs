@@ -1,5 +1,7 @@
 //! Rows on their way from the connection's thread to the caller: values in the driver's form, by column.
 
+use std::ops::Range;
+
 use odbc_sys::{CDataType, Len, NULL_DATA};
 
 use crate::error::Error;
@@ -9,8 +11,11 @@ use super::columns::{Column, Form};
 use super::diagnostics::Failure;
 use super::statement::{Fixed, Part, Statement, Unit};
 
+/// The rows of a first chunk by blocks, and of every chunk by values.
+const FIRST_ROWS: usize = 512;
+
 /// The most rows of one chunk.
-const MOST_ROWS: usize = 512;
+const MOST_ROWS: usize = 2048;
 
 /// The size in bytes from which on a chunk is full.
 const FULL: usize = 1 << 20;
@@ -20,6 +25,8 @@ const FULL: usize = 1 << 20;
 pub(super) struct Chunk {
     pub(super) rows: usize,
     pub(super) columns: Vec<Cells>,
+    /// The buffers are those of a block, and may be filled with another.
+    pub(super) serves_again: bool,
 }
 
 /// The values of one column in the rows of a chunk.
@@ -51,10 +58,22 @@ pub(super) struct Long<U> {
 }
 
 impl<U> Long<U> {
-    /// The value of one row.
-    pub(super) fn get(&self, row: usize) -> &[U] {
-        let (start, end) = self.spans[row];
-        &self.units[start..end]
+    /// The values of some rows.
+    pub(super) fn some(&self, rows: Range<usize>) -> impl Iterator<Item = &[U]> {
+        self.spans[rows].iter().map(|&(start, end)| &self.units[start..end])
+    }
+}
+
+#[cfg(test)]
+impl<'t> FromIterator<&'t str> for Long<u16> {
+    fn from_iter<T: IntoIterator<Item = &'t str>>(texts: T) -> Long<u16> {
+        let mut long = Long::default();
+        for text in texts {
+            let start = long.units.len();
+            long.units.extend(text.encode_utf16());
+            long.spans.push((start, long.units.len()));
+        }
+        long
     }
 }
 
@@ -64,8 +83,8 @@ pub(super) enum Way {
     /// Each value is asked for by itself and in the order of the columns, which every driver can do, and
     /// which cuts no value off however long it is.
     ByValue,
-    /// So many rows go in one call into buffers of these widths, in units with the end mark.
-    ByBlock { rows: usize, widths: Vec<usize> },
+    /// So many rows go in one call into buffers of these widths, in units with the end mark; and so many at most.
+    ByBlock { rows: usize, most: usize, widths: Vec<usize> },
 }
 
 impl Way {
@@ -91,7 +110,23 @@ impl Way {
             .sum();
         match (FULL / row.max(1)).min(MOST_ROWS) {
             0 | 1 => Way::ByValue,
-            rows => Way::ByBlock { rows, widths },
+            most => Way::ByBlock { rows: most.min(FIRST_ROWS), most, widths },
+        }
+    }
+
+    /// Takes more rows at a time, where that is possible: each chunk costs a change of threads.
+    pub(super) fn grow(&mut self, statement: &mut Statement<'_>) {
+        let Way::ByBlock { rows, most, .. } = self else { return };
+        let more = (*rows * 2).min(*most);
+        if more == *rows {
+            return;
+        }
+        if statement.widen(more) {
+            *rows = more;
+        } else if statement.widen(*rows) {
+            *most = *rows;
+        } else {
+            *self = Way::ByValue;
         }
     }
 }
@@ -105,16 +140,16 @@ impl Chunk {
     ) -> Result<Option<Chunk>, Failure> {
         let chunk = match way {
             Way::ByValue => Chunk::by_value(statement, columns)?,
-            Way::ByBlock { rows, widths } => Chunk::by_block(statement, columns, *rows, widths)?,
+            Way::ByBlock { rows, widths, .. } => Chunk::by_block(statement, columns, *rows, widths)?,
         };
         Ok((chunk.rows > 0).then_some(chunk))
     }
 
     fn by_value(statement: &mut Statement<'_>, columns: &[Column]) -> Result<Chunk, Failure> {
         let cells = columns.iter().map(|column| Cells::new(column.form, 0, 0)).collect();
-        let mut chunk = Chunk { rows: 0, columns: cells };
+        let mut chunk = Chunk { rows: 0, columns: cells, serves_again: false };
         let mut bytes = 0;
-        while chunk.rows < MOST_ROWS && bytes < FULL && statement.fetch()? {
+        while chunk.rows < FIRST_ROWS && bytes < FULL && statement.fetch()? {
             for (number, cells) in (1..).zip(&mut chunk.columns) {
                 bytes += cells.push(statement, number)?;
             }
@@ -129,8 +164,14 @@ impl Chunk {
         rows: usize,
         widths: &[usize],
     ) -> Result<Chunk, Failure> {
-        let mut cells: Vec<Cells> =
-            columns.iter().zip(widths).map(|(column, &width)| Cells::new(column.form, rows, width)).collect();
+        let spare = statement.link().take_spare();
+        let mut cells = match spare.and_then(|spare| spare.buffers(columns, rows, widths)) {
+            Some(cells) => cells,
+            None => {
+                let new = |(column, width): (&Column, &usize)| Cells::new(column.form, rows, *width);
+                columns.iter().zip(widths).map(new).collect()
+            }
+        };
         let mut indicators = vec![vec![0; rows]; columns.len()];
         let mut targets: Vec<Target<'_>> = cells
             .iter_mut()
@@ -144,7 +185,20 @@ impl Chunk {
             let (column, width) = (&columns[place], widths[place]);
             cells.settle(statement, place, column, width, &indicators[place][..fetched])?;
         }
-        Ok(Chunk { rows: fetched, columns: cells })
+        // Long values that were had again stand behind the block, and would stay there.
+        let mut all = cells.iter().zip(columns).zip(widths);
+        let serves_again = all.all(|((cells, column), width)| cells.are_of(column.form, rows, *width));
+        Ok(Chunk { rows: fetched, columns: cells, serves_again })
+    }
+}
+
+impl Chunk {
+    /// The buffers for another block, unless they are of another size, or of another result before it.
+    fn buffers(self, columns: &[Column], rows: usize, widths: &[usize]) -> Option<Vec<Cells>> {
+        let mut all = self.columns.iter().zip(columns).zip(widths);
+        let fit = self.columns.len() == columns.len()
+            && all.all(|((cells, column), width)| cells.are_of(column.form, rows, *width));
+        fit.then_some(self.columns)
     }
 }
 
@@ -166,6 +220,23 @@ impl Cells {
             Form::Bytes => Values::Bytes(long(rows * width)),
         };
         Cells { values, nulls: Vec::new() }
+    }
+
+    /// Whether the buffers are for just this.
+    fn are_of(&self, form: Form, rows: usize, width: usize) -> bool {
+        match (&self.values, form) {
+            (Values::Bit(values), Form::Bit) => values.len() == rows,
+            (Values::Int(values), Form::Int) => values.len() == rows,
+            (Values::Float(values), Form::Float) => values.len() == rows,
+            (Values::Single(values), Form::Single) => values.len() == rows,
+            (Values::Date(values), Form::Date) => values.len() == rows,
+            (Values::Timestamp(values), Form::Timestamp) => values.len() == rows,
+            (Values::Utf16(long), Form::Utf16) => long.units.len() == rows * width,
+            (Values::Utf8(long), Form::Utf8) | (Values::Bytes(long), Form::Bytes) => {
+                long.units.len() == rows * width
+            }
+            _ => false,
+        }
     }
 
     /// The buffers as the target of a block.
@@ -192,7 +263,8 @@ impl Cells {
         width: usize,
         indicators: &[Len],
     ) -> Result<(), Failure> {
-        self.nulls = indicators.iter().map(|&indicator| indicator == NULL_DATA).collect();
+        self.nulls.clear();
+        self.nulls.extend(indicators.iter().map(|&indicator| indicator == NULL_DATA));
         match &mut self.values {
             Values::Utf16(long) => long.settle(statement, place, column, width, indicators, CDataType::WChar),
             Values::Utf8(long) => long.settle(statement, place, column, width, indicators, CDataType::Char),
@@ -294,6 +366,7 @@ impl<U: Unit> Long<U> {
         c_type: CDataType,
     ) -> Result<(), Failure> {
         let room = width - usize::from(c_type != CDataType::Binary);
+        self.spans.clear();
         for (row, &indicator) in indicators.iter().enumerate() {
             let start = row * width;
             let length = usize::try_from(indicator).map(|bytes| bytes / size_of::<U>());
@@ -329,14 +402,36 @@ mod tests {
     }
 
     #[test]
+    fn buffers_serve_again_for_the_same_columns_only() {
+        let (number, text) = (column(Form::Int, Some(0)), column(Form::Utf16, Some(9)));
+        let chunk = || {
+            let columns = vec![Cells::new(Form::Int, 4, 1), Cells::new(Form::Utf16, 4, 10)];
+            Chunk { rows: 3, columns, serves_again: true }
+        };
+        let both = [number.clone(), text.clone()];
+        assert!(chunk().buffers(&both, 4, &[1, 10]).is_some());
+        assert!(chunk().buffers(&both, 8, &[1, 10]).is_none());
+        assert!(chunk().buffers(&both, 4, &[1, 12]).is_none());
+        assert!(chunk().buffers(&both[..1], 4, &[1]).is_none());
+        assert!(chunk().buffers(&[number.clone(), number.clone()], 4, &[1, 10]).is_none());
+        let mut grown = chunk();
+        let Values::Utf16(long) = &mut grown.columns[1].values else { panic!("not a text") };
+        long.units.push(0);
+        assert!(grown.buffers(&both, 4, &[1, 10]).is_none());
+    }
+
+    #[test]
     fn a_result_goes_by_block_where_every_column_has_a_bound() {
         let number = column(Form::Int, Some(0));
         let bounded = column(Form::Utf16, Some(40));
         let endless = column(Form::Utf16, None);
         let both = [number.clone(), bounded.clone()];
-        assert_eq!(Way::of(&both, false), Way::ByBlock { rows: 512, widths: vec![1, 41] });
+        assert_eq!(Way::of(&both, false), Way::ByBlock { rows: 512, most: 2048, widths: vec![1, 41] });
         assert_eq!(Way::of(&[number.clone(), endless.clone()], false), Way::ByValue);
-        assert_eq!(Way::of(&[number, endless], true), Way::ByBlock { rows: 512, widths: vec![1, 257] });
+        assert_eq!(
+            Way::of(&[number, endless], true),
+            Way::ByBlock { rows: 512, most: 1949, widths: vec![1, 257] }
+        );
         let wide = vec![column(Form::Utf16, Some(8000)); 40];
         assert_eq!(Way::of(&wide, false), Way::ByValue);
     }

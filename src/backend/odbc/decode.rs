@@ -1,5 +1,6 @@
 //! From the driver's form of a value to a [`Value`]: exact, or an error that names the column. Pure.
 
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -22,12 +23,15 @@ pub(super) struct Decoder {
     columns: Vec<Column>,
     names: Arc<Columns>,
     flavor: Flavor,
+    /// The rows that are being made. It is kept because freeing it would have the allocator tidy up, again and again,
+    /// among the many small values of a result.
+    rows: Vec<Vec<Value>>,
 }
 
 impl Decoder {
     pub(super) fn new(columns: Vec<Column>, flavor: Flavor) -> Decoder {
         let names = Columns::new(columns.iter().map(|column| column.name.as_str()));
-        Decoder { columns, names, flavor }
+        Decoder { columns, names, flavor, rows: Vec::new() }
     }
 
     /// The names of the columns.
@@ -35,36 +39,87 @@ impl Decoder {
         &self.names
     }
 
-    /// One row of a chunk.
-    pub(super) fn row(&self, chunk: &Chunk, row: usize) -> Result<Row> {
-        let mut values = Vec::with_capacity(self.columns.len());
-        for (column, cells) in self.columns.iter().zip(&chunk.columns) {
-            let value = value(cells, row, column.kind, self.flavor)
-                .map_err(|error| error.at(format_args!("column \"{}\"", column.name)))?;
-            values.push(value);
+    /// Gives the rows of a chunk away, in their order, up to the first that cannot be read.
+    pub(super) fn rows(&mut self, chunk: &Chunk, mut give: impl FnMut(Row)) -> Result<()> {
+        /// Rows are made so many at a time, column by column, so that what a column is gets asked once for
+        /// many values; no more than stay in the nearest cache.
+        const AT_ONCE: usize = 128;
+        for start in (0..chunk.rows).step_by(AT_ONCE) {
+            let made = self.make(chunk, start..chunk.rows.min(start + AT_ONCE));
+            self.rows.drain(..).for_each(|values| give(Row::new(Arc::clone(&self.names), values)));
+            made?;
         }
-        Ok(Row::new(Arc::clone(&self.names), values))
+        Ok(())
+    }
+
+    /// Makes some rows, and says what is wrong with the row behind the last of them.
+    fn make(&mut self, chunk: &Chunk, places: Range<usize>) -> Result<()> {
+        self.rows.extend(places.clone().map(|_| Vec::with_capacity(self.columns.len())));
+        let mut made = Ok(());
+        for (column, cells) in self.columns.iter().zip(&chunk.columns) {
+            let places = places.start..places.start + self.rows.len();
+            if let Err((row, error)) = put(&mut self.rows, cells, places, column.kind, self.flavor) {
+                // The columns behind this one are read as far as it could be read.
+                self.rows.truncate(row);
+                made = Err(error.at(format_args!("column \"{}\"", column.name)));
+            }
+        }
+        made
     }
 }
 
-fn value(cells: &Cells, row: usize, kind: Kind, flavor: Flavor) -> Result<Value> {
-    if cells.nulls[row] {
-        return Ok(Value::Null);
-    }
+/// Adds the values of a column to their rows. An error comes with the number of rows that have got theirs.
+fn put(
+    rows: &mut [Vec<Value>],
+    cells: &Cells,
+    places: Range<usize>,
+    kind: Kind,
+    flavor: Flavor,
+) -> std::result::Result<(), (usize, Error)> {
+    let nulls = &cells.nulls[places.clone()];
     match &cells.values {
-        Values::Bit(values) => Ok(Value::Bool(values[row] != 0)),
-        Values::Int(values) => Ok(Value::Int(values[row])),
-        Values::Float(values) => Ok(Value::Float(values[row])),
-        Values::Single(values) => Ok(Value::Float(f64::from(values[row]))),
-        Values::Date(values) => day(values[row].year, values[row].month, values[row].day).map(Value::Date),
-        Values::Timestamp(values) if flavor == Flavor::Postgres => psqlodbc::from_struct(&values[row]),
-        Values::Timestamp(values) => timestamp(&values[row]).map(Value::Timestamp),
-        Values::Bytes(values) => Ok(Value::Bytes(values.get(row).into())),
-        Values::Utf8(values) => String::from_utf8(values.get(row).to_vec())
-            .map_err(|_| Error::decode("the text is not valid UTF-8"))
-            .and_then(|text| parsed(text, kind, flavor)),
-        Values::Utf16(values) => utf16(values.get(row)).and_then(|text| parsed(text, kind, flavor)),
+        Values::Bit(values) => each(rows, nulls, &values[places], |value| Ok(Value::Bool(*value != 0))),
+        Values::Int(values) => each(rows, nulls, &values[places], |value| Ok(Value::Int(*value))),
+        Values::Float(values) => each(rows, nulls, &values[places], |value| Ok(Value::Float(*value))),
+        Values::Single(values) => {
+            each(rows, nulls, &values[places], |value| Ok(Value::Float(f64::from(*value))))
+        }
+        Values::Date(values) => {
+            each(rows, nulls, &values[places], |at| day(at.year, at.month, at.day).map(Value::Date))
+        }
+        Values::Timestamp(values) if flavor == Flavor::Postgres => {
+            each(rows, nulls, &values[places], psqlodbc::from_struct)
+        }
+        Values::Timestamp(values) => {
+            each(rows, nulls, &values[places], |at| timestamp(at).map(Value::Timestamp))
+        }
+        Values::Bytes(values) => {
+            each(rows, nulls, values.some(places), |bytes| Ok(Value::Bytes(bytes.into())))
+        }
+        Values::Utf8(values) => each(rows, nulls, values.some(places), |bytes| {
+            String::from_utf8(bytes.to_vec())
+                .map_err(|_| Error::decode("the text is not valid UTF-8"))
+                .and_then(|text| parsed(text, kind, flavor))
+        }),
+        Values::Utf16(values) if kind == Kind::Text => {
+            each(rows, nulls, values.some(places), |units| utf16(units).map(Value::Text))
+        }
+        Values::Utf16(values) => each(rows, nulls, values.some(places), |units| {
+            utf16(units).and_then(|text| parsed(text, kind, flavor))
+        }),
     }
+}
+
+fn each<C>(
+    rows: &mut [Vec<Value>],
+    nulls: &[bool],
+    cells: impl IntoIterator<Item = C>,
+    read: impl Fn(C) -> Result<Value>,
+) -> std::result::Result<(), (usize, Error)> {
+    for (place, ((row, null), cell)) in rows.iter_mut().zip(nulls).zip(cells).enumerate() {
+        row.push(if *null { Value::Null } else { read(cell).map_err(|error| (place, error))? });
+    }
+    Ok(())
 }
 
 /// Most text is ASCII, and that goes much faster than UTF-16 in general.
@@ -165,6 +220,7 @@ mod tests {
     use chrono::{DateTime, Datelike};
 
     use super::*;
+    use crate::backend::odbc::columns::Form;
     use crate::error::ErrorKind;
 
     #[track_caller]
@@ -198,6 +254,27 @@ mod tests {
         assert_eq!(parsed("X'0'".into(), Kind::Bytes, Flavor::Sqlite).unwrap(), Value::from("X'0'"));
         refused("yesterday", Kind::Date);
         refused("perhaps", Kind::Bool);
+    }
+
+    #[test]
+    fn rows_are_given_up_to_the_first_that_cannot_be_read() {
+        let column = |name: &str, kind| Column { name: name.into(), kind, form: Form::Utf16, bound: None };
+        let columns = vec![column("a", Kind::Int), column("b", Kind::Date)];
+        let texts = |bad: usize, good: &str| {
+            let texts = (0..400).map(|row| if row == bad { "x" } else { good });
+            Cells { values: Values::Utf16(texts.collect()), nulls: (0..400).map(|row| row == 3).collect() }
+        };
+        let mut decoder = Decoder::new(columns, Flavor::SqlServer);
+        for (bad, column) in [((300, 200), "\"b\""), ((200, 201), "\"a\""), ((150, 150), "\"a\"")] {
+            let columns = vec![texts(bad.0, "7"), texts(bad.1, "2026-01-05")];
+            let mut rows = Vec::new();
+            let error = decoder
+                .rows(&Chunk { rows: 400, columns, serves_again: false }, |row| rows.push(row))
+                .unwrap_err();
+            assert_eq!(rows.len(), bad.0.min(bad.1));
+            assert!(error.to_string().contains(column), "{error}");
+            assert!(rows[3].values().iter().all(Value::is_null) && rows[2]["a"] == Value::Int(7));
+        }
     }
 
     #[test]

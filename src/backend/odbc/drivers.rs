@@ -1,15 +1,51 @@
 //! The driver for SQL Server, where the settings leave it to what is installed. Pure, but for the question what is.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+#![allow(unsafe_code, reason = "the driver manager writes names into a buffer")]
+
+use std::ptr::null_mut;
+
+use odbc_api::handles::{AnyHandle as _, Environment, SqlResult};
+use odbc_sys::{AttrOdbcVersion, FetchOrientation, SqlReturn};
 
 /// The names of the drivers that the driver manager knows.
+///
+/// They are asked for here and without their attributes, because unixODBC tells a length for these that lacks the end
+/// mark which it writes: odbc-api's list of drivers gives it just that room, and the mark lands in somebody else's memory.
 pub(super) fn installed() -> Vec<String> {
-    // odbc-api panics over a driver entry that it cannot read.
-    let listed = catch_unwind(AssertUnwindSafe(|| {
-        odbc_api::environment().and_then(odbc_api::Environment::drivers).unwrap_or_default()
-    }));
-    let mut names: Vec<String> =
-        listed.unwrap_or_default().into_iter().map(|driver| driver.description).collect();
+    // The longest that unixODBC reads from its file has 1,000 characters.
+    const UNITS: i16 = 1024;
+    // An environment of its own, since the place in the list is a part of it.
+    let (SqlResult::Success(environment) | SqlResult::SuccessWithInfo(environment)) = Environment::new()
+    else {
+        return Vec::new();
+    };
+    if environment.declare_version(AttrOdbcVersion::Odbc3_80).is_err() {
+        return Vec::new();
+    }
+    let mut names = Vec::new();
+    let mut direction = FetchOrientation::First;
+    loop {
+        let mut name = [0_u16; UNITS as usize];
+        // SAFETY: the handle is valid; the buffer has the length that is told, and no attributes are asked for.
+        let result = unsafe {
+            odbc_sys::SQLDriversW(
+                environment.as_handle().as_henv(),
+                direction,
+                name.as_mut_ptr(),
+                UNITS,
+                null_mut(),
+                null_mut(),
+                0,
+                null_mut(),
+            )
+        };
+        if !matches!(result, SqlReturn::SUCCESS | SqlReturn::SUCCESS_WITH_INFO) {
+            break;
+        }
+        direction = FetchOrientation::Next;
+        let name = name.split(|unit| *unit == 0).next().unwrap_or_default();
+        names.push(String::from_utf16_lossy(name));
+    }
     names.sort();
     names
 }

@@ -8,6 +8,7 @@ use std::thread;
 
 use odbc_sys::HStmt;
 
+use super::cells::Chunk;
 use crate::backend::notices::Notices;
 
 /// How many threads are held by an ODBC driver although nobody waits for them any more. Each ends by itself when
@@ -37,6 +38,8 @@ pub(super) struct Link {
     presence: Mutex<Presence>,
     /// That of the connection's pool.
     gauge: Arc<Gauge>,
+    /// Chunks of the result under way that were read, whose buffers serve again.
+    spares: Mutex<Vec<Chunk>>,
     /// Whom the driver's messages are for.
     pub(super) notices: Notices,
 }
@@ -95,6 +98,23 @@ impl Link {
     /// Whether the caller has asked to stop.
     pub(super) fn must_stop(&self) -> bool {
         self.stop.load(Ordering::Acquire)
+    }
+
+    /// The buffers of a chunk may be filled again, where they are those of a block. New ones would be memory that the system clears, page by page.
+    pub(super) fn keep_spare(&self, chunk: Chunk) {
+        if chunk.serves_again {
+            lock(&self.spares).push(chunk);
+        }
+    }
+
+    /// A chunk whose buffers may be filled again.
+    pub(super) fn take_spare(&self) -> Option<Chunk> {
+        lock(&self.spares).pop()
+    }
+
+    /// The result has come to its end.
+    pub(super) fn drop_spares(&self) {
+        *lock(&self.spares) = Vec::new();
     }
 
     /// Asks the connection's thread to make no further driver call for the work at hand.

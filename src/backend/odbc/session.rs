@@ -14,7 +14,7 @@ use odbc_sys::{
 
 use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
-use crate::settings::{Driver, Secret};
+use crate::settings::{Driver, Secret, TextParameters};
 
 use super::bind::Long;
 use super::diagnostics::{DriverText, Failure, Record, records};
@@ -37,6 +37,7 @@ pub(super) struct Address {
     /// What must not be in any message.
     pub(super) secrets: Vec<Secret>,
     pub(super) read_only: bool,
+    pub(super) texts: TextParameters,
 }
 
 /// Adds the protocol version for FreeTDS, unless the string names one: asked to find out by itself, it

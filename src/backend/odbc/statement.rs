@@ -67,6 +67,11 @@ impl<'c> Statement<'c> {
         self.rereads
     }
 
+    /// Whom the connection's thread shares its chunks with.
+    pub(super) fn link(&self) -> &'c Link {
+        self.link
+    }
+
     pub(super) fn flavor(&self) -> Flavor {
         self.flavor
     }

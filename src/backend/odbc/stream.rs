@@ -3,20 +3,20 @@
 //! The channel between the two holds a few of them, so that a slow reader stops the thread, and with it the driver
 //! and the server.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
 use super::caller::{Came, OdbcConnection, driver_panicked};
-use super::cells::Chunk;
 use super::classify::Moment;
 use super::decode::Decoder;
 use super::worker::{Job, Reply, Work};
 use crate::backend::Cursor;
 use crate::context;
 use crate::deadline::Budget;
-use crate::error::{Phase, Result};
+use crate::error::{Error, Phase, Result};
 use crate::row::{Columns, Row};
 
 /// The rows of one statement.
@@ -27,8 +27,9 @@ pub(super) struct OdbcRows<'c> {
     budget: Budget,
     /// `None` for a statement that returns no rows.
     decoder: Option<Decoder>,
-    /// The chunk that is being read, and its next row.
-    chunk: Option<(Chunk, usize)>,
+    /// The rows that have come and were not taken yet, and what is wrong behind them.
+    rows: VecDeque<Row>,
+    failed: Option<Error>,
     /// The last reply has come.
     ended: bool,
 }
@@ -42,8 +43,16 @@ impl<'c> OdbcRows<'c> {
         budget: Budget,
     ) -> Result<OdbcRows<'c>> {
         let inbox = connection.send(|replies| Job::Run(work, replies))?;
-        let mut opened =
-            OdbcRows { connection, inbox, moment, budget, decoder: None, chunk: None, ended: false };
+        let mut opened = OdbcRows {
+            connection,
+            inbox,
+            moment,
+            budget,
+            decoder: None,
+            rows: VecDeque::new(),
+            failed: None,
+            ended: false,
+        };
         opened.receive()?;
         opened.moment.phase = Phase::Fetch;
         Ok(opened)
@@ -52,7 +61,11 @@ impl<'c> OdbcRows<'c> {
     fn receive(&mut self) -> Result<()> {
         match self.connection.reply(&self.inbox, self.moment) {
             Ok(Came::Columns(decoder)) => self.decoder = Some(decoder),
-            Ok(Came::Rows(chunk)) => self.chunk = Some((chunk, 0)),
+            Ok(Came::Rows(chunk)) => {
+                let Some(decoder) = &mut self.decoder else { return Err(driver_panicked()) };
+                self.failed = decoder.rows(&chunk, |row| self.rows.push_back(row)).err();
+                self.connection.spend(chunk);
+            }
             Ok(Came::Done(_)) => self.ended = true,
             Err(error) => {
                 self.ended = true;
@@ -70,13 +83,11 @@ impl Cursor for OdbcRows<'_> {
 
     fn next(&mut self) -> Result<Option<Row>> {
         loop {
-            if let Some((chunk, next)) = &mut self.chunk {
-                if *next < chunk.rows {
-                    let Some(decoder) = &self.decoder else { return Err(driver_panicked()) };
-                    *next += 1;
-                    return decoder.row(chunk, *next - 1).map(Some);
-                }
-                self.chunk = None;
+            if let Some(row) = self.rows.pop_front() {
+                return Ok(Some(row));
+            }
+            if let Some(error) = self.failed.take() {
+                return Err(error);
             }
             if self.ended {
                 return Ok(None);
@@ -87,7 +98,7 @@ impl Cursor for OdbcRows<'_> {
     }
 
     fn close(&mut self) -> bool {
-        self.chunk = None;
+        self.rows.clear();
         if std::mem::replace(&mut self.ended, true) {
             return false;
         }

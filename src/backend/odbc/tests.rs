@@ -40,7 +40,7 @@ fn connector(dialect: Dialect, connection_string: &str, secrets: &[&str]) -> Odb
         secrets: secrets.iter().map(|secret| Secret::new(*secret)).collect(),
     };
     OdbcConnector {
-        address: Arc::new(address(&target, &"test".into(), false).unwrap()),
+        address: Arc::new(address(&target, &"test".into(), false, TextParameters::Auto).unwrap()),
         connect_timeout: Duration::from_secs(10),
         abandoned: ABANDONED.with(Arc::clone),
     }
@@ -450,7 +450,7 @@ fn a_read_only_session_takes_no_writes() {
         dialect: Dialect::Sqlite,
         secrets: vec![],
     };
-    let address = Arc::new(address(&target, &"test".into(), true).unwrap());
+    let address = Arc::new(address(&target, &"test".into(), true, TextParameters::Auto).unwrap());
     let reader = OdbcConnector { address, connect_timeout: LONG, abandoned: Arc::default() };
     let mut connection = reader.connect(Deadline::NONE).unwrap();
     assert_eq!(count(connection.as_mut(), "t"), 0);

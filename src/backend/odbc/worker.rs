@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
@@ -70,6 +70,10 @@ pub(super) struct Ends {
 /// Replies that may wait for a caller that is slow to take them: together with the one that is being
 /// filled and the one that is being read they bound the memory of a streamed result.
 const WAITING_REPLIES: usize = 2;
+
+/// Chunks that come faster than this grow. The limit on one fetch is not to be used up by waiting for a large chunk of
+/// a result that comes slowly, and its first rows are not to wait for many others.
+const QUICK: Duration = Duration::from_millis(50);
 
 /// The channel for the replies to one job.
 pub(super) fn replies() -> (Sender<Reply>, Receiver<Reply>) {
@@ -209,9 +213,15 @@ fn hand_over(statement: &mut Statement<'_>, columns: u16, replies: &Sender<Reply
         way = Way::ByValue;
     }
     let mut rows = 0;
+    let mut begun = Instant::now();
     while let Some(chunk) = Chunk::fetch(statement, &columns, &way)? {
+        let took = begun.elapsed();
         rows += chunk.rows as u64;
         send(Reply::Rows(chunk))?;
+        if took < QUICK {
+            way.grow(statement);
+        }
+        begun = Instant::now();
     }
     if way != Way::ByValue {
         statement.narrow();

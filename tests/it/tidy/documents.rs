@@ -6,7 +6,7 @@ use std::fs;
 use batchdb::Settings;
 
 use super::house::RANKS;
-use super::project;
+use super::{project, sources};
 
 fn read(name: &str) -> String {
     fs::read_to_string(project().join(name)).unwrap()
@@ -39,6 +39,15 @@ fn same<T: Ord + std::fmt::Debug>(told: &BTreeSet<T>, known: &BTreeSet<T>) {
 
 fn bare(cell: &str) -> &str {
     cell.trim_matches('`')
+}
+
+/// What stands in backticks in a text and may be the name of a test.
+fn named(text: &str) -> BTreeSet<&str> {
+    let is_name = |word: &&str| {
+        word.matches('_').count() > 1
+            && word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_')
+    };
+    text.split('`').skip(1).step_by(2).filter(is_name).collect()
 }
 
 /// The names of a section of the manifest, but for the crate itself.
@@ -143,4 +152,20 @@ fn the_ranks_of_the_architecture_are_those_of_the_house() {
         .collect();
     let house = RANKS.iter().map(|(module, rank)| ((*module).to_owned(), *rank));
     same(&told, &house.collect());
+}
+
+#[test]
+fn the_guide_names_tests_that_exist() {
+    let guide = read("src/guide/sqlserver.rs").replace("\n//! ", "\n");
+    let sources = sources();
+    let exists = |name: &&str| sources.iter().any(|(_, text)| text.contains(&format!("fn {name}(")));
+    let drivers = rows(between(&guide, "\n# The two drivers\n", "\n# The suite, and what is untested\n"));
+    assert!(drivers.len() > 10, "{drivers:?}");
+    for row in &drivers {
+        let shown = named(row.last().unwrap());
+        assert!(!shown.is_empty() && shown.iter().all(exists), "{row:?}");
+    }
+    let (_, untested) = guide.split_once("\n# The suite, and what is untested\n").unwrap();
+    let unknown: Vec<_> = named(untested).into_iter().filter(|name| !exists(name)).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
 }

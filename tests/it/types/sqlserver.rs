@@ -1,6 +1,10 @@
 //! SQL Server's types, through FreeTDS from a server that speaks its protocol.
 
-use batchdb::{DatabaseManager, ErrorKind, MigrateOnStart, Value, params};
+use std::sync::{Arc, Mutex};
+
+use batchdb::{
+    DatabaseManager, DatabaseManagerBuilder, ErrorKind, MigrateOnStart, TextParameters, Value, params,
+};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::generator::{Generator, rounds, seed};
@@ -20,6 +24,10 @@ fn answering(tokens: Vec<u8>, rows: u64) -> (Server, DatabaseManager) {
 }
 
 fn connect(server: &Server) -> DatabaseManager {
+    builder(server).build().unwrap()
+}
+
+fn builder(server: &Server) -> DatabaseManagerBuilder {
     DatabaseManager::builder(&unique("types"))
         .connection_string(format!(
             "Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2;Encryption=off",
@@ -27,8 +35,6 @@ fn connect(server: &Server) -> DatabaseManager {
         ))
         .database_type("sqlserver")
         .migrate_on_start(MigrateOnStart::Off)
-        .build()
-        .unwrap()
 }
 
 /// Reads a column of these values, and a NULL behind them.
@@ -243,6 +249,35 @@ fn echo() -> (Server, DatabaseManager) {
     });
     let db = connect(&server);
     (server, db)
+}
+
+#[test]
+fn texts_go_as_the_settings_say() {
+    for (texts, given, declared) in [
+        (TextParameters::Auto, "abc", Some("@P1 varchar(100)")),
+        (TextParameters::Auto, "é", Some("@P1 nvarchar(100)")),
+        (TextParameters::Nvarchar, "abc", Some("@P1 nvarchar(100)")),
+        (TextParameters::Nvarchar, "é", Some("@P1 nvarchar(100)")),
+        (TextParameters::Varchar, "abc", Some("@P1 varchar(100)")),
+        (TextParameters::Varchar, "é", None),
+    ] {
+        let seen = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&seen);
+        let server = Server::start(move |text| {
+            if let Some((_, behind)) = text.to_ascii_lowercase().split_once("@p1 ") {
+                let declared = behind.split_inclusive(')').next().unwrap_or_default();
+                *told.lock().unwrap() = Some(format!("@P1 {declared}"));
+            }
+            Answer::nothing(Then::Done)
+        });
+        let db = builder(&server).text_parameters(texts).build().unwrap();
+        let outcome = db.execute("DELETE FROM t WHERE v = :v", params! { v: given });
+        assert_eq!(seen.lock().unwrap().as_deref(), declared, "{texts:?} {given}");
+        match declared {
+            Some(_) => assert!(outcome.is_ok()),
+            None => assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Params),
+        }
+    }
 }
 
 #[test]
