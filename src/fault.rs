@@ -16,7 +16,8 @@ pub enum FaultPoint {
     /// The connection is lost when the answer of a statement is to come. The server has carried it out; the program is
     /// told the same as at [`BeforeStatement`](FaultPoint::BeforeStatement).
     AfterStatement,
-    /// The server undoes the transaction for another one's sake: [`Conflict`](crate::ErrorKind::Conflict).
+    /// The server undoes the transaction for another one's sake: [`Conflict`](crate::ErrorKind::Conflict). What follows
+    /// in the transaction is refused, as PostgreSQL does with `25P02`.
     Deadlock,
     /// The connection is lost when a commit is to be sent. The server undoes the transaction, and the program is told
     /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
@@ -39,6 +40,10 @@ impl FaultPoint {
 ///
 /// The same seed strikes the same calls: whether the third commit fails does not depend on what happens between.
 /// Several threads may change who makes the third commit.
+///
+/// What a fault has lost does nothing more, as a real connection: further calls of the transaction are
+/// [`Connect`](crate::ErrorKind::Connect), and its commit is refused. The real one behind it is closed when the pool
+/// gets it back, and holds its locks until then.
 ///
 /// ```
 /// use batchdb::testing::{FaultInjector, FaultPoint, MockDatabase};

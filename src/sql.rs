@@ -60,6 +60,7 @@ pub(crate) struct Statement {
 
 impl Statement {
     /// The text as the program wrote it.
+    #[cfg(feature = "testing")]
     pub(crate) fn source(&self) -> &str {
         self.template.as_ref().map_or(&self.text, |template| template.source())
     }

@@ -275,7 +275,7 @@ impl<'a> Reader<'a> {
             }
             (None, Some(source)) => {
                 let place = self.given(&keys::CONNECTION_STRING, "secret_source");
-                match source.0.connection_string(database) {
+                match source.ask(database, overrides.afresh) {
                     Ok(text) => (place, template::literal(&text)),
                     Err(error) => {
                         self.problem(&place, "gave no connection string");

@@ -3,11 +3,15 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 /// Gives the connection string of a database: from a vault, a cloud's secret store, a configuration service.
 ///
 /// It is asked when a handle is built, and again when the server has refused the login, so that a password that was
-/// changed meanwhile needs no restart of the program. What it returns is a secret: it is shown nowhere.
+/// changed meanwhile needs no restart of the program. What it returns is a secret: it is shown nowhere. Where a call waits
+/// for it, it has the time of that call, and runs in a thread of its own.
 ///
 /// ```
 /// use batchdb::{DatabaseManager, SecretSource};
@@ -46,6 +50,26 @@ pub(crate) struct SharedSource(pub(super) Arc<dyn SecretSource>);
 impl SharedSource {
     pub(crate) fn new(source: impl SecretSource + 'static) -> SharedSource {
         SharedSource(Arc::new(source))
+    }
+
+    /// Asks it, and where a call waits for the answer no longer than the call may take: nobody can end a program's own
+    /// code, so that then runs in a thread of its own and may be left behind.
+    pub(super) fn ask(
+        &self,
+        database: &str,
+        limit: Option<Duration>,
+    ) -> Result<String, Box<dyn Error + Send + Sync>> {
+        let Some(limit) = limit else { return self.0.connection_string(database) };
+        let (source, database) = (Arc::clone(&self.0), database.to_owned());
+        let (told, heard) = mpsc::channel();
+        thread::Builder::new().name("batchdb-secret".to_owned()).spawn(move || {
+            // Nobody waits any longer when the limit has passed.
+            let _ = told.send(source.connection_string(&database));
+        })?;
+        heard.recv_timeout(limit).map_err(|error| match error {
+            RecvTimeoutError::Timeout => format!("it did not answer in {limit:?}"),
+            RecvTimeoutError::Disconnected => "it panicked".to_owned(),
+        })?
     }
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::iter::FusedIterator;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -126,13 +127,14 @@ where
     let end = CancelToken::new();
     let work = Box::new(move |item: &T| work(item).map_err(TaskError::new));
     let running = Running::new(options, work, 0, workers, outer(), Some(&end));
-    let mut failed = None;
+    let (mut failed, left) = (None, AtomicBool::new(false));
+    let (outbox, done) = unbounded();
+    let _unwanted = Unwanted(done.clone());
     let outcome = thread::scope(|scope| {
         let (jobs, inbox) = unbounded();
-        let (outbox, done) = unbounded();
         for worker in 0..workers {
-            let (inbox, outbox, running) = (inbox.clone(), outbox.clone(), &running);
-            crew.spawn(scope, worker, move || serve(&inbox, &outbox, running))?;
+            let (inbox, outbox, running, left) = (inbox.clone(), outbox.clone(), &running, &left);
+            crew.spawn(scope, worker, move || serve(&inbox, &outbox, running, left))?;
         }
         // Whoever waits for a record must see it when no worker is left to send one.
         drop((inbox, outbox));
@@ -141,6 +143,7 @@ where
             failed: &mut failed,
             running: &running,
             end: &end,
+            left: &left,
             jobs,
             done,
             read: 0,
@@ -162,15 +165,30 @@ where
 
 /// A worker: one item after the other, until there are no more. It ends by nothing else: each item owes a record, and
 /// items, values and errors may be the caller's own types, with a `drop` that panics.
-fn serve<T, R>(inbox: &Receiver<(usize, T)>, outbox: &Sender<TaskRecord<R>>, running: &Running<'_, T, R>) {
+fn serve<T, R>(
+    inbox: &Receiver<(usize, T)>,
+    outbox: &Sender<TaskRecord<R>>,
+    running: &Running<'_, T, R>,
+    left: &AtomicBool,
+) {
     for (index, item) in inbox {
+        if left.load(Ordering::SeqCst) {
+            discard(item);
+            continue;
+        }
         let record = running.start(index, &item, None);
         discard(item);
-        if let Err(unsent) = outbox.send(record) {
-            // Nobody listens any more, and nobody puts more items in.
-            discard(unsent);
-            return inbox.iter().for_each(discard);
-        }
+        // It is taken in any case: what nobody wants is unwanted.
+        let _ = outbox.send(record);
+    }
+}
+
+/// The records that nobody has taken by the time when all workers have ended. A value may panic when it is dropped.
+struct Unwanted<R>(Receiver<TaskRecord<R>>);
+
+impl<R> Drop for Unwanted<R> {
+    fn drop(&mut self) {
+        self.0.try_iter().for_each(discard);
     }
 }
 
@@ -236,6 +254,8 @@ struct Feed<'s, 'w, I, T, R> {
     running: &'s Running<'w, T, R>,
     /// Stops what runs.
     end: &'s CancelToken,
+    /// Nobody wants a record any more.
+    left: &'s AtomicBool,
     jobs: Sender<(usize, T)>,
     done: Receiver<TaskRecord<R>>,
     /// The items read so far.
@@ -324,5 +344,7 @@ impl<I, T, R> Drop for Feed<'_, '_, I, T, R> {
         if self.at_work > 0 {
             self.end.cancel();
         }
+        self.left.store(true, Ordering::SeqCst);
+        std::mem::take(&mut self.held).into_values().for_each(discard);
     }
 }

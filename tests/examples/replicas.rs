@@ -156,6 +156,9 @@ fn a_replica_that_runs_for_ever_answers_probes_and_finds_what_is_new() {
     eventually("it is ready", &|| says("/readyz", " 200 "));
     let written =
         |number: i64| world.sql("SELECT count(*) FROM rpa1_processed_surveys") == number.to_string();
+    // It answers before its first look for work, which is what migrates.
+    let there = "SELECT to_regclass('rpa1_processed_surveys') IS NOT NULL";
+    eventually("its table is there", &|| world.sql(there) == "t");
     eventually("all is written", &|| written(40));
     let new = "INSERT INTO survey_responses (survey_id, customer_id, response_data, submitted_at, processed)
                VALUES (1000, 7, '{\"question_1\": 4}', '2026-01-05T10:00:00', 0)";

@@ -227,3 +227,31 @@ fn a_vault_that_hangs_does_not_hold_a_call_beyond_its_limit() {
     });
     assert!(asked.exists());
 }
+
+#[test]
+fn a_source_that_hangs_does_not_hold_a_call_beyond_its_limit() {
+    struct Hanging(AtomicU32, String);
+
+    impl SecretSource for Hanging {
+        fn connection_string(&self, _: &str) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+            if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
+                std::thread::sleep(Duration::from_secs(20));
+            }
+            Ok(self.1.clone())
+        }
+    }
+
+    let user = User::new();
+    user.set_password("right5");
+    let db = DatabaseManager::builder(&user.name)
+        .secret_source(Hanging(AtomicU32::new(0), user.url("wrong5")))
+        .migrate_on_start(MigrateOnStart::Off)
+        .connect_timeout(Duration::from_millis(800))
+        .build()
+        .unwrap();
+    let (refused, took) = timed(|| db.execute_query("SELECT 1", ()));
+    let error = refused.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    assert!(error.report().contains("it did not answer in"), "{}", error.report());
+    assert!(took < Duration::from_millis(1_300), "{took:?}");
+}
