@@ -31,8 +31,12 @@ pub(crate) trait Polled {
     /// Takes the lock if it is free.
     fn try_acquire(&self, session: &mut Session<'_>) -> Result<bool>;
 
-    /// Who holds the lock, in words; `None` where nobody does, or nobody can tell.
-    fn holder(&self, session: &mut Session<'_>) -> Option<String>;
+    /// Who holds the lock, in words; `None` where nobody does, or the user may not see it.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` alone, after which the session is of no use.
+    fn holder(&self, session: &mut Session<'_>) -> Result<Option<String>>;
 
     /// Takes the lock as soon as it is free. Each question has `TIMEOUT`, and no more than is left.
     ///
@@ -58,17 +62,18 @@ pub(crate) trait Polled {
         loop {
             // The last question may be asked when no time is left, and yet has some.
             session.set_limit(each.min(deadline.left(Instant::now()).max(PAUSE)));
-            match self.try_acquire(session) {
-                Ok(true) => return Ok(()),
-                Ok(false) => (),
-                Err(error) if is_late(&error) && deadline.left(Instant::now()).is_zero() => {
-                    return Err(deadline.passed(Phase::Lock).with_hint(held(&holder)).with_source(error));
+            let late = |error: Error, holder: &Option<String>| {
+                if !is_late(&error) || !deadline.left(Instant::now()).is_zero() {
+                    return error;
                 }
-                Err(error) => return Err(error),
+                deadline.passed(Phase::Lock).with_hint(held(holder)).with_source(error)
+            };
+            if self.try_acquire(session).map_err(|error| late(error, &holder))? {
+                return Ok(());
             }
             let time = pause(deadline.left(Instant::now()), fastrand::f64());
             if time.is_none() || asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
-                let found = self.holder(session);
+                let found = self.holder(session).map_err(|error| late(error, &holder))?;
                 if asked.is_none() || (found.is_some() && found != holder) {
                     log::info!(
                         "waiting for {}, held by {}",
@@ -149,8 +154,12 @@ impl Polled for AdvisoryLock {
     }
 
     /// What the user may not see is left out.
-    fn holder(&self, session: &mut Session<'_>) -> Option<String> {
-        let row = self.find_holder(session).ok().flatten()?;
+    fn holder(&self, session: &mut Session<'_>) -> Result<Option<String>> {
+        let row = match self.find_holder(session) {
+            Ok(Some(row)) => row,
+            Err(error) if is_late(&error) => return Err(error),
+            Ok(None) | Err(_) => return Ok(None),
+        };
         let text =
             |column: &str| row.get::<Option<String>>(column).ok().flatten().filter(|text| !text.is_empty());
         let mut words = match row.get::<i64>("session") {
@@ -163,7 +172,7 @@ impl Polled for AdvisoryLock {
         if let Some(host) = text("host") {
             words.push_str(&format!(" on {host}"));
         }
-        Some(words)
+        Ok(Some(words))
     }
 }
 

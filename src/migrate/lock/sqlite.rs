@@ -116,8 +116,9 @@ impl Polled for FileLock {
         Ok(unless_busy(said)? && seize(guard)?)
     }
 
-    fn holder(&self, guard: &mut Session<'_>) -> Option<String> {
-        guard.query_opt("SELECT process FROM batchdb_lock.holder", ()).ok().flatten()?.get(0).ok()
+    fn holder(&self, guard: &mut Session<'_>) -> Result<Option<String>> {
+        let row = guard.query_opt("SELECT process FROM batchdb_lock.holder", ());
+        Ok(row.ok().flatten().and_then(|row| row.get(0).ok()))
     }
 }
 
