@@ -130,13 +130,14 @@ impl Polled for AdvisoryLock {
                 .query_one("SELECT CAST(pg_try_advisory_lock(:key) AS int) AS got", params! { key: *key })?
                 .get::<bool>(0),
             Key::SqlServer(resource) => {
-                // The return code is the answer: without a look at it one would run unlocked after -1.
+                // The return code is the answer: without a look at it one would run unlocked after -1. What the
+                // session does next counts its rows again.
                 let code: i64 = session
                     .query_one(
                         &format!(
                             "SET NOCOUNT ON; DECLARE @code int; EXEC @code = sp_getapplock \
                              @Resource = N'{resource}', @LockMode = 'Exclusive', @LockOwner = 'Session', \
-                             @LockTimeout = 0; SELECT @code AS code"
+                             @LockTimeout = 0; SELECT @code AS code; SET NOCOUNT OFF"
                         ),
                         (),
                     )?
@@ -203,7 +204,7 @@ impl AdvisoryLock {
                     .query_one(
                         &format!(
                             "SET NOCOUNT ON; DECLARE @code int; EXEC @code = sp_releaseapplock \
-                             @Resource = N'{resource}', @LockOwner = 'Session'; SELECT @code AS code"
+                             @Resource = N'{resource}', @LockOwner = 'Session'; SELECT @code AS code; SET NOCOUNT OFF"
                         ),
                         (),
                     )?

@@ -86,6 +86,12 @@ const BODIES: &[(&str, Body)] = bodies! {
     migrations::{
         the_sample_migrations_go_up_and_down,
         a_migration_that_fails_says_where,
+        a_file_that_ends_half_way_is_told_and_repaired,
+        a_rehearsal_leaves_nothing_behind,
+        all_that_is_wrong_with_the_files_is_told_at_once,
+        a_history_of_flyway_is_adopted,
+        of_two_runners_each_file_is_applied_once,
+        a_batch_goes_as_often_as_it_says_and_its_words_are_in_the_log,
     },
 };
 
