@@ -173,7 +173,7 @@ impl<'a> Session<'a> {
             return Err(Error::usage("transactions are not begun or ended by text")
                 .with_hint("use `transaction(|tx| …)`, which ends them on every way out"));
         }
-        if statement.traits.writes && self.settings.read_only {
+        if self.settings.read_only && statement.traits.may_write(self.settings.dialect()) {
             return Err(Error::new(
                 ErrorKind::ReadOnly,
                 "the database is read-only by its settings (READ_ONLY)",

@@ -103,6 +103,14 @@ pub(crate) struct Traits {
     pub(crate) leaves_traces: bool,
 }
 
+impl Traits {
+    /// Whether a database that is only to be read must refuse it. What a function of PostgreSQL would write, its own
+    /// session refuses; what is written by a text that T-SQL hands to another server, nobody does.
+    pub(crate) fn may_write(self, dialect: Dialect) -> bool {
+        self.writes || (self.acts && dialect == Dialect::SqlServer)
+    }
+}
+
 /// Compiles one text and binds its values.
 ///
 /// # Errors

@@ -23,8 +23,22 @@ const LONGEST: u64 = 64 * 1024;
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Outside {
-    File(PathBuf),
+    /// `is_told` says whether messages may hold the path.
+    File {
+        path: PathBuf,
+        is_told: bool,
+    },
     Command(String),
+}
+
+impl Outside {
+    /// The file that a key names. Whoever puts the secret itself there, by mistake, must not find it in a log: what does
+    /// not look like a path, or came out of a variable, is in no message.
+    pub(super) fn file(home: &Path, text: &str, has_variable: bool) -> Outside {
+        let is_path = text.contains(std::path::is_separator) && !text.contains("://");
+        let is_told = is_path && !has_variable && !text.contains(['=', '@', ';']);
+        Outside::File { path: home.join(text), is_told }
+    }
 }
 
 /// Reads a secret; a last line end does not belong to it.
@@ -37,7 +51,7 @@ pub(super) enum Outside {
 /// What went wrong, in words that hold nothing of the secret.
 pub(super) fn read(outside: &Outside, afresh: Option<Duration>) -> Result<Secret, String> {
     match outside {
-        Outside::File(path) => read_file(path),
+        Outside::File { path, is_told } => read_file(path, *is_told),
         Outside::Command(line) => ask(line, afresh),
     }
 }
@@ -76,12 +90,15 @@ fn ask(line: &str, afresh: Option<Duration>) -> Result<Secret, String> {
     Ok(secret)
 }
 
-fn read_file(path: &Path) -> Result<Secret, String> {
-    let bytes =
-        fs::read(path).map_err(|error| format!("the file {} cannot be read: {error}", path.display()))?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| format!("the file {} is not UTF-8 text", path.display()))?;
-    whole(&text).ok_or_else(|| format!("the file {} is empty", path.display()))
+fn read_file(path: &Path, is_told: bool) -> Result<Secret, String> {
+    let name = match is_told {
+        true => format!("the file {}", path.display()),
+        false => "the file that this key names".to_owned(),
+    };
+    // Of the system's own error only the kind: it cannot hold the path.
+    let bytes = fs::read(path).map_err(|error| format!("{name} cannot be read: {}", error.kind()))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8 text"))?;
+    whole(&text).ok_or_else(|| format!("{name} is empty"))
 }
 
 /// Runs a line of the shell and takes what it prints. What it says besides goes to the program's own standard error.
@@ -176,7 +193,7 @@ mod tests {
     fn a_file_is_a_secret_without_its_last_line_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");
-        let read = || told(read(&Outside::File(path.clone()), None));
+        let read = || told(read(&Outside::file(folder.path(), "./password", false), None));
         assert!(read().unwrap_err().contains("cannot be read"));
         for (text, wanted) in [("p w\n", "p w"), ("p\r\n", "p"), (" p \n\n", " p \n")] {
             fs::write(&path, text).unwrap();
@@ -186,6 +203,20 @@ mod tests {
         assert!(read().unwrap_err().ends_with("is empty"));
         fs::write(&path, b"\xff").unwrap();
         assert!(read().unwrap_err().ends_with("not UTF-8 text"));
+    }
+
+    #[test]
+    fn what_may_be_the_secret_itself_is_in_no_message() {
+        let told = |text: &str, has_variable| {
+            told(read(&Outside::file(Path::new("/jobs"), text, has_variable), None)).unwrap_err()
+        };
+        assert_eq!(told("/run/x/pg", false), "the file /run/x/pg cannot be read: entity not found");
+        for secret in ["hunter2", "postgresql://u:hunter2@h/d", "host=/run password=hunter2", "Pwd=hunter2;"]
+        {
+            assert_eq!(told(secret, false), "the file that this key names cannot be read: entity not found");
+        }
+        assert!(!told("/hunter2/x", true).contains("hunter2"));
+        assert!(!told("hunter2\0", false).contains("hunter2"));
     }
 
     #[test]

@@ -337,17 +337,20 @@ impl<'a> Reader<'a> {
 
     /// The secret that a key leads to. Where it cannot be had, that is noted.
     fn outside(&mut self, key: &'static Key, afresh: Option<Duration>) -> Option<(Origin, Secret)> {
+        let has_variable = self.all(key).first().is_some_and(|(_, marked)| template::has_variable(marked));
         let (place, text) = self.text(key)?;
         let outside = if key.name == keys::CONNECTION_STRING_COMMAND.name {
             Outside::Command(text)
         } else {
-            let path = self.sources.home.join(text.trim());
-            self.notes.shown(key.name, path.display().to_string());
-            Outside::File(path)
+            Outside::file(&self.sources.home, text.trim(), has_variable)
         };
         self.rotates = true;
         match (self.sources.outside)(&outside, afresh) {
             Ok(secret) => {
+                // What could be read is a path, and no secret that somebody has put in its place.
+                if let Outside::File { path, .. } = &outside {
+                    self.notes.shown(key.name, path.display().to_string());
+                }
                 self.secrets.push(secret.clone());
                 Some((place, secret))
             }

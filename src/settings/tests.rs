@@ -411,13 +411,12 @@ fn a_folder_is_read_and_its_databases_are_found() {
 fn outside(outside: &super::outside::Outside, afresh: Option<Duration>) -> Result<Secret, String> {
     use super::outside::Outside;
 
+    let url = |host| Ok(Secret::new(format!("postgresql://u:hunter2@{host}/d")));
     match outside {
-        Outside::File(path) if path.ends_with("jobs/x") => Ok(Secret::new("postgresql://u:hunter2@file/d")),
-        Outside::File(path) if path.ends_with("word") => Ok(Secret::new("p${w}")),
-        Outside::Command(line) if line == "get" && afresh.is_some() => {
-            Ok(Secret::new("postgresql://u:hunter2@fresh/d"))
-        }
-        Outside::Command(line) if line == "get" => Ok(Secret::new("postgresql://u:hunter2@command/d")),
+        Outside::File { path, .. } if path.ends_with("jobs/x") => url("file"),
+        Outside::File { path, .. } if path.ends_with("word") => Ok(Secret::new("p${w}")),
+        Outside::Command(line) if line == "get" && afresh.is_some() => url("fresh"),
+        Outside::Command(line) if line == "get" => url("command"),
         _ => Err("cannot be had".to_owned()),
     }
 }

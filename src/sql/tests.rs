@@ -345,3 +345,19 @@ proptest! {
         prop_assert_eq!(statement.args.len(), 1);
     }
 }
+
+#[test]
+fn a_text_for_another_server_is_no_reading() {
+    let refused = |text, dialect| super::traits_of(text, dialect).may_write(dialect);
+    for text in [
+        "SELECT * FROM OPENQUERY(linked, 'DELETE FROM t OUTPUT deleted.id')",
+        "SELECT * FROM openrowset('SQLNCLI', 'Server=x', 'DELETE FROM t')",
+        "SELECT * FROM OPENDATASOURCE('SQLNCLI', 'Data Source=x').d.dbo.t",
+    ] {
+        assert!(refused(text, Dialect::SqlServer), "{text}");
+    }
+    assert!(refused("SELECT dblink_exec('dbname=x', 'DELETE FROM t')", Dialect::Postgres));
+    for dialect in [Dialect::SqlServer, Dialect::Postgres] {
+        assert!(!refused("SELECT n FROM t WHERE f(n) = 1", dialect), "{dialect:?}");
+    }
+}

@@ -34,8 +34,10 @@ const REMOTE: &[&str] = &["openquery", "openrowset", "opendatasource"];
 const WRITING_WORDS: &[&str] = &["INSERT", "UPDATE", "DELETE", "MERGE", "INTO"];
 
 /// Functions that change data although they are called by `SELECT`. `set_config` is among them as `SET` is among
-/// what writes: it could take back that the session of a read-only database reads only.
-const WRITING_FUNCTIONS: &[&str] = &["nextval", "setval", "pg_notify", "set_config"];
+/// what writes: it could take back that the session of a read-only database reads only. `dblink`'s run a text in another
+/// session, which is not bound by this one.
+const WRITING_FUNCTIONS: &[&str] =
+    &["nextval", "setval", "pg_notify", "set_config", "dblink_exec", "dblink_send_query"];
 
 /// Functions that leave something behind in the session.
 const TRACING_FUNCTIONS: &[&str] = &[

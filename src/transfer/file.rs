@@ -15,9 +15,20 @@ pub(super) struct WholeFile {
 
 impl WholeFile {
     /// Makes the file beside its target: a rename is one step within a file system only.
+    ///
+    /// # Errors
+    ///
+    /// The system's, and one for a target that is there and no regular file: a rename would put a file in the place of
+    /// `/dev/null` or of a pipe that somebody reads.
     pub(super) fn create(target: &Path) -> io::Result<WholeFile> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = target.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
+        if fs::metadata(target).is_ok_and(|about| !about.is_file()) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is no regular file, and only such a one can be replaced as a whole",
+            ));
+        }
         let mut partial = OsString::from(".");
         partial.push(name);
         partial.push(format!(".{}-{}.partial", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
@@ -104,6 +115,17 @@ mod tests {
             assert_eq!(mode(&target), 0o640);
         }
         assert!(WholeFile::create(Path::new("/")).is_err());
+        // Also where a link leads to it, as /dev/stdout does.
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+            for special in [Path::new("/dev/null"), &link, folder.path()] {
+                let Err(error) = WholeFile::create(special) else { panic!("{}", special.display()) };
+                assert!(error.to_string().contains("no regular file"), "{error}");
+            }
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        }
         assert!(WholeFile::create(&folder.path().join("no/where.csv")).is_err());
     }
 }

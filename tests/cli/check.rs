@@ -142,3 +142,24 @@ fn the_table_of_settings_stays() {
     let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     insta::assert_snapshot!("settings", words.collect::<Vec<_>>().join("\n"));
 }
+
+#[test]
+fn a_secret_in_the_place_of_a_files_name_is_not_told() {
+    let world = World::new();
+    let port = server().port();
+    world.settings(&[
+        &format!("DEVELOPMENT_GLOBAL_FILED_CONNECTION_STRING=postgresql://postgres@127.0.0.1:{port}/x"),
+        "DEVELOPMENT_GLOBAL_FILED_PASSWORD_FILE=${PG_PASSWORD}",
+        "DEVELOPMENT_GLOBAL_PLACED_CONNECTION_STRING_FILE=postgresql://postgres:S3cr@127.0.0.1/x",
+        "DEVELOPMENT_GLOBAL_AWAY_CONNECTION_STRING_FILE=/run/no/where",
+    ]);
+    // That no output holds the secret is looked at where the command is run.
+    for (name, told) in [
+        ("filed", "the file that this key names"),
+        ("placed", "the file that this key names"),
+        ("away", "/run/no/where"),
+    ] {
+        let ran = world.expect(1, &["check", name]);
+        assert!(ran.out.contains(told) && ran.out.contains("cannot be read"), "{}", ran.out);
+    }
+}

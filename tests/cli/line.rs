@@ -30,6 +30,56 @@ fn errors_tell_the_whole_chain_and_end_in_their_own_code() {
 }
 
 #[test]
+fn a_server_cannot_speak_to_the_terminal() {
+    let world = World::new();
+    let evil = "SELECT * FROM \"\u{1b}[2Jx\u{9b}31m\"";
+    let ran = world.expect(1, &["query", "rpa_db", evil]);
+    assert!(ran.err.contains("\\u{1b}[2Jx\\u{9b}31m"), "{}", ran.err);
+    assert!(!ran.err.contains(['\u{1b}', '\u{9b}']), "{:?}", ran.err);
+}
+
+#[test]
+fn who_closes_standard_error_changes_no_exit_code() {
+    let world = World::new();
+    world.settings(&[&format!(
+        "DEVELOPMENT_GLOBAL_GONE_CONNECTION_STRING=postgresql://u@127.0.0.1:{}/x",
+        closed_port()
+    )]);
+    let jobs: [(i32, &[&str]); 6] = [
+        (75, &["query", "gone", "SELECT 1"]),
+        (78, &["query", "nothing", "SELECT 1"]),
+        (78, &["doctor", "nothing"]),
+        (75, &["wait", "gone", "--for", "700ms"]),
+        (64, &["qeury"]),
+        (0, &["export", "rpa_db", "SELECT 1 AS one"]),
+    ];
+    for (code, arguments) in jobs {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_batchdb"));
+        command.args(arguments).env("BATCHDB_HOME", world.home.path()).env("PG_PASSWORD", PASSWORD);
+        for name in ["BATCHDB_ENVIRONMENT", "PREFECT_ENVIRONMENT", "RUST_LOG"] {
+            command.env_remove(name);
+        }
+        let status = command.stdout(std::process::Stdio::null()).stderr(writer).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn an_argument_that_is_no_unicode_is_a_wrong_call() {
+    use std::os::unix::ffi::OsStrExt;
+
+    for (code, command) in [(64, "query"), (2, "migrate")] {
+        let wrong = std::ffi::OsStr::from_bytes(b"\xff");
+        let ran = run(&[command], |command| command.arg(wrong).arg(wrong));
+        assert_eq!(ran.code, code, "{}", ran.err);
+        assert!(!ran.err.contains("panicked"), "{}", ran.err);
+    }
+}
+
+#[test]
 fn help_teaches() {
     let help = run(&["--help"], |command| command);
     assert_eq!(help.code, 0);

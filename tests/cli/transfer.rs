@@ -55,6 +55,19 @@ fn the_end_of_a_name_is_the_format_unless_one_is_named() {
 }
 
 #[test]
+#[cfg(unix)]
+fn what_is_no_regular_file_stays_what_it_is() {
+    let world = World::new();
+    let link = world.home.path().join("null");
+    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    for path in [link.as_path(), world.home.path()] {
+        let ran = world.expect(1, &["export", "rpa_db", "SELECT 1 AS one", "--to", path.to_str().unwrap()]);
+        assert!(ran.err.contains("without --to the rows go to standard output"), "{}", ran.err);
+    }
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+}
+
+#[test]
 fn a_failed_export_leaves_the_old_file() {
     let world = filled();
     let file = world.home.path().join("jobs.csv");

@@ -139,5 +139,6 @@ fn place(origin: &Origin) -> String {
 /// The error's own text has one line for each problem, with the key, the place and what it must be.
 fn problems(out: Out<'_>, database: &str, error: &Error) -> io::Result<()> {
     let text = error.to_string();
-    writeln!(out, "{database}: {}", text.strip_prefix(&format!("{database}: ")).unwrap_or(&text))
+    let text = show::lines(text.strip_prefix(&format!("{database}: ")).unwrap_or(&text));
+    writeln!(out, "{}: {text}", show::plain(database))
 }

@@ -7,7 +7,7 @@ use batchdb::{Diagnosis, DiagnosisStep, ErrorKind, MigrateOnStart, StepOutcome};
 use clap::Args;
 
 use super::options::Options;
-use super::show::{self, Colour, Out, paint, plain};
+use super::show::{self, Colour, Out, paint, plain, tell};
 use super::{Failure, code};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options, doctor: &Doctor, out: Out<'_>) -> Result<u8
     let db = match options.builder(&doctor.database).migrate_on_start(MigrateOnStart::Off).build() {
         Ok(db) => db,
         Err(error) if error.kind() == ErrorKind::Config => {
-            eprintln!("batchdb: it stops at the settings, before anything is connected");
+            tell(format_args!("batchdb: it stops at the settings, before anything is connected"));
             return Err(error.into());
         }
         Err(error) => return Err(error.into()),

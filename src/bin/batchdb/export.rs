@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::options::Options;
 use super::progress::Progress;
-use super::show::Out;
+use super::show::{Out, tell};
 use super::{Failure, code, params};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -75,6 +75,14 @@ fn by_name(path: &Path) -> Format {
 
 pub(crate) fn run(options: &Options, export: &Export, out: Out<'_>) -> Result<u8, Failure> {
     let params = params::parse(&export.params).map_err(Failure::Usage)?;
+    if let Some(path) =
+        export.to.as_deref().filter(|path| path.metadata().is_ok_and(|about| !about.is_file()))
+    {
+        let path = path.display();
+        return Err(Failure::Local(format!(
+            "{path} is no regular file; without --to the rows go to standard output"
+        )));
+    }
     let db =
         options.builder(&export.database).migrate_on_start(MigrateOnStart::Off).read_only(true).build()?;
     let format = export.format.or_else(|| export.to.as_deref().map(by_name)).unwrap_or(Format::Csv);
@@ -91,7 +99,7 @@ pub(crate) fn run(options: &Options, export: &Export, out: Out<'_>) -> Result<u8
     let summary = progress.done(rows);
     match &export.to {
         Some(path) => writeln!(out, "{}: {summary}", path.display())?,
-        None => eprintln!("batchdb: {summary}"),
+        None => tell(format_args!("batchdb: {summary}")),
     }
     Ok(code::DONE)
 }

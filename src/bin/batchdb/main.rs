@@ -1,6 +1,7 @@
 //! The `batchdb` command: looks at settings, health and migrations, and moves rows. It uses the library's public
 //! face and nothing else, so what it does a program can do.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use clap::Parser;
 use clap::error::ErrorKind as Usage;
 
 use self::options::{Command, Options};
+use self::show::{Rows, tell};
 
 mod bench;
 mod check;
@@ -82,7 +84,7 @@ fn main() -> ExitCode {
             let _ = error.print();
             return match error.kind() {
                 Usage::DisplayHelp | Usage::DisplayVersion => ExitCode::from(code::DONE),
-                _ if is_migrate(std::env::args().skip(1)) => ExitCode::from(code::MIGRATE_USAGE),
+                _ if is_migrate(std::env::args_os().skip(1)) => ExitCode::from(code::MIGRATE_USAGE),
                 // clap's own 2 would read as `degraded`.
                 _ => ExitCode::from(code::USAGE),
             };
@@ -106,12 +108,12 @@ fn main() -> ExitCode {
 }
 
 /// Whether the command is `migrate`, of a line that could not be read.
-fn is_migrate(arguments: impl Iterator<Item = String>) -> bool {
+fn is_migrate(arguments: impl Iterator<Item = OsString>) -> bool {
     let mut takes_value = false;
     let mut words = arguments.filter(|argument| {
         let is_value =
-            std::mem::replace(&mut takes_value, matches!(argument.as_str(), "--environment" | "--home"));
-        !is_value && !argument.starts_with('-')
+            std::mem::replace(&mut takes_value, argument == "--environment" || argument == "--home");
+        !is_value && !argument.to_string_lossy().starts_with('-')
     });
     words.next().is_some_and(|command| command == "migrate")
 }
@@ -122,24 +124,24 @@ fn told(failure: &Failure) -> u8 {
         // Whoever read our output has seen enough of it.
         Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => code::DONE,
         Failure::Output(error) => {
-            eprintln!("batchdb: the output cannot be written: {error}");
+            tell(format_args!("batchdb: the output cannot be written: {error}"));
             code::FAILED
         }
         Failure::Usage(text) => {
-            eprintln!("batchdb: {text}");
+            tell(format_args!("batchdb: {text}"));
             code::USAGE
         }
         Failure::Local(text) => {
-            eprintln!("batchdb: {text}");
+            tell(format_args!("batchdb: {text}"));
             code::FAILED
         }
         Failure::Load(failure) => {
             let code = told_error(&failure.error);
             if failure.report.rows + failure.in_doubt == 0 {
-                eprintln!("batchdb: nothing of it stays");
+                tell(format_args!("batchdb: nothing of it stays"));
                 return code;
             }
-            eprintln!("batchdb: {failure}");
+            tell(format_args!("batchdb: {failure}"));
             // The same again would load the rows that stay a second time.
             code::FAILED
         }
@@ -152,7 +154,7 @@ fn told_error(error: &Error) -> u8 {
     if is_broken_pipe(error) {
         return code::DONE;
     }
-    eprintln!("batchdb: {}", error.report());
+    tell(format_args!("batchdb: {}", error.report()));
     match error.kind() {
         ErrorKind::Config => code::CONFIG,
         ErrorKind::Params | ErrorKind::Usage => code::USAGE,
@@ -189,8 +191,8 @@ fn run(options: &Options, out: &mut dyn Write) -> Result<u8, Failure> {
         Command::Migrate(migrate) => {
             migrate::run(&options.builder(&migrate.database).build()?, &migrate.action, out)
         }
-        Command::Query(query) => stoppable(|| query::run(options, query, out)),
-        Command::Export(export) => stoppable(|| export::run(options, export, out)),
+        Command::Query(query) => stoppable(|| query::run(options, query, &mut Rows::new(out))),
+        Command::Export(export) => stoppable(|| export::run(options, export, &mut Rows::new(out))),
         Command::Import(import) => stoppable(|| import::run(options, import, out)),
         Command::Copy(copy) => stoppable(|| copy::run(options, copy, out)),
         Command::Bench(bench) => bench::run(options, bench, out),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::show::counted;
+use super::show::{counted, tell};
 
 /// How often a plain line is written: a log of a night's work must stay readable.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -46,7 +46,7 @@ impl Progress {
     pub(crate) fn rows(&self, rows: u64) {
         match &self.bar {
             Some(bar) => bar.set_message(self.told(rows)),
-            None => self.line(rows, Instant::now()).into_iter().for_each(|line| eprintln!("{line}")),
+            None => self.line(rows, Instant::now()).into_iter().for_each(|line| tell(format_args!("{line}"))),
         }
     }
 
@@ -66,7 +66,7 @@ impl Progress {
     pub(crate) fn now(&self, what: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(what.to_owned()),
-            None => eprintln!("batchdb: {what}"),
+            None => tell(format_args!("batchdb: {what}")),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a person reads: tables and plain lines. What a program reads is JSON.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -71,7 +73,7 @@ pub(crate) fn health(out: Out<'_>, report: &HealthReport) -> io::Result<()> {
     writeln!(out, "{table}")?;
     for database in &report.databases {
         if let Some(error) = &database.error {
-            writeln!(out, "{error}")?;
+            writeln!(out, "{}", lines(error))?;
         }
     }
     writeln!(out, "overall: {}", report.overall_status)
@@ -127,6 +129,56 @@ fn cell(value: &Value) -> String {
     }
 }
 
+/// Says something on standard error, in lines that cannot speak to a terminal: a server's words are in them. Where nobody
+/// reads it any more, nothing is said, and the work and its exit code are the same.
+pub(crate) fn tell(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{}", lines(&text.to_string()));
+}
+
+/// Lines that cannot move the cursor or paint; tabs stay.
+pub(crate) fn lines(text: &str) -> Cow<'_, str> {
+    let is_harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    if text.chars().all(is_harmless) {
+        return Cow::Borrowed(text);
+    }
+    let lines = text.split('\n').map(|line| line.split('\t').map(plain).collect::<Vec<_>>().join("\t"));
+    Cow::Owned(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// Rows on their way to where they are as they are for a program, and harmless for a terminal.
+pub(crate) struct Rows<'o> {
+    out: Out<'o>,
+    is_terminal: bool,
+    /// The beginning of a character whose end is still to come.
+    held: Vec<u8>,
+}
+
+impl<'o> Rows<'o> {
+    pub(crate) fn new(out: Out<'o>) -> Rows<'o> {
+        Rows { out, is_terminal: io::stdout().is_terminal(), held: Vec::new() }
+    }
+}
+
+impl Write for Rows<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_terminal {
+            return self.out.write(bytes);
+        }
+        self.held.extend_from_slice(bytes);
+        let whole = match std::str::from_utf8(&self.held) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => self.held.len(),
+        };
+        let text: Vec<u8> = self.held.drain(..whole).collect();
+        self.out.write_all(lines(&String::from_utf8_lossy(&text)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 /// Text that cannot move the cursor or break the table.
 pub(crate) fn plain(text: &str) -> String {
     text.chars()
@@ -157,5 +209,21 @@ mod tests {
     #[test]
     fn no_text_moves_the_cursor() {
         assert_eq!(plain("a\u{1b}[2Jb\nc"), r"a\u{1b}[2Jb\nc");
+        let text = "SELECT 1;\n\tSELECT '\u{1b}[2J\u{9b}31m\u{7}';";
+        assert_eq!(lines(text), "SELECT 1;\n\tSELECT '\\u{1b}[2J\\u{9b}31m\\u{7}';");
+        assert!(matches!(lines("SELECT 'é';\n\tSELECT 2"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn rows_are_harmless_on_a_terminal_only() {
+        // The last is the one byte form of `ESC [`, which is two bytes in UTF-8 and comes here in two pieces.
+        let pieces: [&[u8]; 3] = [b"id\n\x1b[2J", b"\xc3\xa9\xc2", b"\x9b1\n"];
+        for (is_terminal, wanted) in [(true, "id\n\\u{1b}[2Jé\\u{9b}1\n"), (false, "id\n\u{1b}[2Jé\u{9b}1\n")]
+        {
+            let mut written = Vec::new();
+            let mut rows = Rows { out: &mut written, is_terminal, held: Vec::new() };
+            pieces.iter().for_each(|piece| rows.write_all(piece).unwrap());
+            assert_eq!(String::from_utf8(written).unwrap(), wanted);
+        }
     }
 }

@@ -7,7 +7,7 @@ use batchdb::{DatabaseManager, Error, ErrorKind, MigrateOnStart, MigrationState}
 use clap::Args;
 
 use super::options::Options;
-use super::show::{self, Out};
+use super::show::{self, Out, tell};
 use super::{Failure, code};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -102,8 +102,12 @@ pub(crate) fn run(options: &Options, wait: &Wait, out: Out<'_>) -> Result<u8, Fa
         names.iter().zip(&outcomes).filter_map(|(name, outcome)| Some((name, outcome.as_ref().err()?)))
     {
         match unready.may_pass() {
-            true => eprintln!("batchdb: {name}: not ready after {:?}: {}", wait.limit, unready.text(name)),
-            false => eprintln!("batchdb: {name}: not waited for: {}", unready.text(name)),
+            true => tell(format_args!(
+                "batchdb: {name}: not ready after {:?}: {}",
+                wait.limit,
+                unready.text(name)
+            )),
+            false => tell(format_args!("batchdb: {name}: not waited for: {}", unready.text(name))),
         }
     }
     if worst == code::DONE {
@@ -123,7 +127,7 @@ fn one(options: &Options, wait: &Wait, name: &str, end: Instant) -> Result<(), U
         }
         let reason = unready.reason(name);
         if reason != told {
-            eprintln!("batchdb: {name}: waiting: {}", unready.text(name));
+            tell(format_args!("batchdb: {name}: waiting: {}", unready.text(name)));
             told = reason;
         }
         thread::sleep(PAUSE);
