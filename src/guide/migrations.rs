@@ -55,7 +55,9 @@
 //! them nobody could promise that a failed file leaves nothing behind.
 //!
 //! Each file and its row are committed together. What the database says meanwhile (`RAISE NOTICE`, `PRINT`) is in the log as
-//! it comes, and each file leaves a line with its duration. `schema_version_history` is only added to: every run, failure,
+//! it comes, and each file leaves a line with its duration. What a file sets does not reach the next one; but on SQL Server
+//! `DATEFORMAT`, `DATEFIRST`, `LANGUAGE`, `IDENTITY_INSERT` and `EXECUTE AS` do, and on SQLite every pragma but `foreign_keys`:
+//! a file that sets them sets them back. `schema_version_history` is only added to: every run, failure,
 //! undo and repair.
 //!
 //! # When a file fails
@@ -82,7 +84,7 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! A dry run takes the locks and the time of a real one. Files without a transaction are not in it.
+//! A dry run takes the locks and the time of a real one, and checks after each file what its commit would check. Files without a transaction are not in it.
 //!
 //! # Undoing
 //!

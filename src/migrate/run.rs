@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use crate::context;
 use crate::deadline::Deadline;
-use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::manager::DatabaseManager;
 use crate::migrate::adapter;
@@ -138,7 +137,6 @@ pub(crate) fn rehearse(
     lock::hold(manager, session, &history, request.lock_deadline(), |session| {
         let outcome = session.transaction(|tx| {
             run.up(tx, &files)?;
-            refuse_at_commit(tx, history.engine())?;
             Err::<(), _>(Rehearsed::Done)
         });
         match outcome {
@@ -159,18 +157,6 @@ impl From<Error> for Rehearsed {
     fn from(error: Error) -> Rehearsed {
         Rehearsed::Failed(error)
     }
-}
-
-/// Checks what a commit would check.
-fn refuse_at_commit(tx: &mut Session<'_>, engine: Engine) -> Result<()> {
-    if engine != Engine::Postgres {
-        return Ok(());
-    }
-    tx.run_script("SET CONSTRAINTS ALL IMMEDIATE").map_err(|error| {
-        Error::migration("a constraint that is checked at the commit refuses what the files have done")
-            .with_codes(error.sqlstate(), None)
-            .with_source(error)
-    })
 }
 
 /// Undoes the versions above that of the request, the newest first.

@@ -185,3 +185,16 @@ fn a_file_that_frees_the_lock_ends_the_run() {
         assert_eq!(given.db().run_migrations().unwrap().applied.len(), 1);
     }
 }
+
+#[cfg(feature = "odbc")]
+#[test]
+fn foreign_keys_that_a_file_turns_off_are_checked_in_the_next_one() {
+    let mut given = Given::sqlite(&[
+        ("V1__a.sql", "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p int REFERENCES p (id))"),
+        ("V2__b.sql", "-- batchdb: no-transaction\nPRAGMA foreign_keys = OFF;\nINSERT INTO c VALUES (1);"),
+        ("V3__c.sql", "INSERT INTO c VALUES (2)"),
+    ]);
+    given.connection_string.push_str(";FKSupport=1");
+    assert!(given.refused().contains("\"V3__c.sql\" failed"));
+    assert_eq!(given.read("SELECT p FROM c"), "1");
+}
