@@ -207,7 +207,7 @@ impl<'a> Runner<'a> {
                 self.history.forget_repeatable(tx)?;
                 self.history.note(tx, Action::Undone, script, Some(took), None)
             }
-            Purpose::Callback => Ok(()),
+            Purpose::Callback => self.history.note(tx, Action::Applied, script, Some(took), None),
         }
     }
 

@@ -170,3 +170,18 @@ fn a_file_that_runs_on_sqlite_is_told_from_one_that_failed() {
     assert!(status.problems[0].message.contains("did not come to its end"), "{status:?}");
     assert_eq!(given.read("SELECT count(*) FROM t"), "0");
 }
+
+#[test]
+fn a_file_that_frees_the_lock_ends_the_run() {
+    for free in ["SELECT pg_advisory_unlock_all()", "DISCARD ALL"] {
+        let given = Given::postgres(&[
+            ("V1__Free.sql", &format!("-- batchdb: no-transaction\n{free};")),
+            ("V2__After.sql", "CREATE TABLE t (id int)"),
+        ]);
+        let said = given.refused();
+        assert!(said.contains("\"V1__Free.sql\" has freed the lock of the migrations"), "{said}");
+        assert_eq!(given.psql("SELECT version, success FROM schema_version"), "1|t");
+        assert!(!given.has("t"));
+        assert_eq!(given.db().run_migrations().unwrap().applied.len(), 1);
+    }
+}
