@@ -21,6 +21,7 @@ fn files_are_applied_once_in_the_order_of_their_versions() {
         ("V1.5__Rename.sql", "ALTER TABLE t RENAME COLUMN old TO id;"),
         ("V1__Create.sql", "CREATE TABLE t (old int);"),
         ("README.md", "not a migration"),
+        ("README.sql", "not a statement, and not a migration"),
     ]);
     let report = given.db().run_migrations().unwrap();
     assert_eq!(files(&report), ["V1__Create.sql", "V1.5__Rename.sql", "V2__Widen.sql", "V10__Fill.sql"]);
