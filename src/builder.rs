@@ -86,6 +86,22 @@ impl DatabaseManagerBuilder {
         self
     }
 
+    /// How long [`build`](DatabaseManagerBuilder::build) waits for a command of `CONNECTION_STRING_COMMAND`, or for a
+    /// [`SecretSource`]. Default: 30 s for a command, which is also the most that one gets; no limit for a source.
+    ///
+    /// A command that fails or is late is an error that [may pass](crate::Error::is_transient), where nothing else is wrong.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// let builder = batchdb::DatabaseManager::builder("rpa_db").secret_timeout(Duration::from_secs(5));
+    /// let is_away = matches!(builder.build(), Err(error) if error.is_transient());
+    /// ```
+    pub fn secret_timeout(mut self, limit: Duration) -> Self {
+        self.overrides.secret_timeout = Some(limit);
+        self
+    }
+
     /// `postgresql`, `sqlserver` or `odbc`. Default: `TYPE`, else found from the connection string.
     pub fn database_type(mut self, name: &str) -> Self {
         self.overrides.database_type = Some(name.to_owned());

@@ -13,6 +13,7 @@ use std::time::Instant;
 use chrono::Utc;
 use log::Level;
 
+use crate::context;
 use crate::error::{Error, Result};
 use crate::log_line;
 use crate::manager::DatabaseManager;
@@ -122,7 +123,16 @@ fn side_by_side(databases: Vec<(&str, Result<DatabaseManager>)>) -> Vec<Database
         Err(error) => DatabaseHealth::misconfigured(name, &error),
     };
     std::thread::scope(|scope| {
-        let start = |(name, opened)| (name, scope.spawn(move || check(name, opened)));
+        let around = context::current();
+        let start = |(name, opened)| {
+            let around = around.clone();
+            // Who tells the caller to stop tells these threads too.
+            let work = move || {
+                let _entered = context::enter(around);
+                check(name, opened)
+            };
+            (name, scope.spawn(work))
+        };
         let running: Vec<_> = databases.into_iter().map(start).collect();
         let finished = |(name, thread): (&str, std::thread::ScopedJoinHandle<'_, DatabaseHealth>)| {
             thread.join().unwrap_or_else(|_| DatabaseHealth::panicked(name))

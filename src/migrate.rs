@@ -10,6 +10,7 @@ mod baseline;
 mod check;
 mod checksum;
 mod create;
+mod deferred;
 mod directives;
 mod failure;
 mod files;

@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::names::NotConfigured;
 use self::origin::Notes;
-use self::resolve::NotConfigured;
 use self::sources::Sources;
 use crate::dialect::Dialect;
 use crate::embedded::EmbeddedMigrations;

@@ -42,7 +42,8 @@
 //! Where containers start together, a job is often there before its databases. `wait` returns when each of them has
 //! answered a query, or when the time is over (75), and says on standard error why it waits, once for each new reason.
 //! `--migrated` waits for the migrations that somebody else applies. Wrong settings (78) and a refused login (1) are not
-//! waited for: the one does not heal by itself, and the other could lock the account.
+//! waited for: the one does not heal by itself, and the other could lock the account. A command for the secret that fails is,
+//! because the vault may come up meanwhile.
 //!
 //! # Where does it stop?
 //!
@@ -130,4 +131,4 @@
 //! | 64 | all | the command line is wrong (`migrate`: 2) |
 //! | 75 | all | failed, nothing happened, and the same again may succeed; the time of `wait` is over |
 //! | 78 | all | the settings are wrong |
-//! | 130 | `query`, `export`, `import`, `copy` | told to stop |
+//! | 130 | `query`, `export`, `import`, `copy`, `wait`, `health`, `pool`, `bench` | told to stop |

@@ -35,7 +35,7 @@
 //! | `V1.2__desc.sql` | the same. `V1`, `V001` and `V1.0` are one version in both |
 //! | `R__desc.sql` | the same: after all versions, and again when its text has changed |
 //! | `U1.2__desc.sql` (paid) | the same |
-//! | `beforeMigrate.sql`, `afterMigrate.sql` | the same, but only when something is pending; Flyway runs them at every `migrate` |
+//! | `beforeMigrate.sql`, `afterMigrate.sql` | the same, but only when something is pending (or `afterMigrate.sql` is still owed); Flyway runs them at every `migrate` |
 //! | other callbacks, Java migrations, `B…` files | not here; a `.sql` file that is not understood is an error and not ignored, other files are left alone. The rows of `B…` files are taken over |
 //! | `V2__x.sql.conf` with `executeInTransaction=false` | `-- batchdb: no-transaction` at the head of the file itself |
 //! | `placeholderReplacement=false` | `-- batchdb: no-placeholders` |

@@ -19,9 +19,9 @@
 //! | `V003__Add_index.sql` | applied once. Versions are numbers with dots or underscores between them, compared as numbers: `V2` comes before `V10`, and `V1`, `V001` and `V1.0` are one version |
 //! | `U003__Add_index.sql` | undoes it |
 //! | `R__Survey_summary.sql` | repeatable: applied after all versions, and again whenever its text has changed. For views and functions: `CREATE OR REPLACE` |
-//! | `beforeMigrate.sql`, `afterMigrate.sql` | run around a run that has something to do |
+//! | `beforeMigrate.sql`, `afterMigrate.sql` | run around a run that has something to do; what `afterMigrate.sql` still owes, because it failed or the run ended before it, the next run does even when nothing is pending |
 //!
-//! Any other `.sql` file there is an error, and so is one in a folder inside: neither a slip in a name nor a wrong place may
+//! A name that begins with `README` is passed over, also where it ends in `.sql`. Any other `.sql` file there is an error, and so is one in a folder inside: neither a slip in a name nor a wrong place may
 //! keep a migration from being run. Comments at the head of a file say how it wants to be run; one that is meant so and has no
 //! colon, stands between `/*` and `*/` or below the first statement is an error with its line:
 //!
@@ -55,7 +55,9 @@
 //! them nobody could promise that a failed file leaves nothing behind.
 //!
 //! Each file and its row are committed together. What the database says meanwhile (`RAISE NOTICE`, `PRINT`) is in the log as
-//! it comes, and each file leaves a line with its duration. `schema_version_history` is only added to: every run, failure,
+//! it comes, and each file leaves a line with its duration. What a file sets does not reach the next one; but on SQL Server
+//! `DATEFORMAT`, `DATEFIRST`, `LANGUAGE`, `IDENTITY_INSERT` and `EXECUTE AS` do, and on SQLite every pragma but `foreign_keys`:
+//! a file that sets them sets them back. `schema_version_history` is only added to: every run, failure,
 //! undo and repair.
 //!
 //! # When a file fails
@@ -82,7 +84,7 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! A dry run takes the locks and the time of a real one. Files without a transaction are not in it.
+//! A dry run takes the locks and the time of a real one, and checks after each file what its commit would check. Files without a transaction are not in it.
 //!
 //! # Undoing
 //!
@@ -94,7 +96,8 @@
 //!
 //! [`repair`](crate::Migrations::repair) changes the history and nothing else, for one version or for all with the same
 //! trouble: what failed is accepted as done, or forgotten and run again; the text that a file has now is accepted; what has lost
-//! its file is forgotten (the newest version by its name alone: a later release may have it). A version that somebody has made
+//! its file is forgotten (the newest version by its name alone: a later release may have it; and where there is no file of any
+//! version, nothing is, because the folder is the wrong one). A repeatable migration's text is accepted by its name alone. A version that somebody has made
 //! by hand is recorded without being run. Where an undo without a transaction failed, accepting it as done takes the version
 //! out, and forgetting the attempt leaves it applied.
 //!

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::backend::Listener;
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::manager::DatabaseManager;
 use crate::migrate::check;
+use crate::migrate::deferred;
 use crate::migrate::failure::{Failed, Kept, failure};
 use crate::migrate::files::Script;
 use crate::migrate::history::{Action, History};
@@ -64,7 +66,9 @@ impl<'a> Runner<'a> {
         let text = self.text_of(script)?;
         session.listen(Some(self.listener(script)));
         let (outcome, kept) = if script.directives.no_transaction {
-            self.without_transaction(session, script, &text, purpose)
+            self.with_keys_as_before(session, |session| {
+                self.without_transaction(session, script, &text, purpose)
+            })
         } else {
             self.in_transaction(session, script, &text, purpose)
         };
@@ -86,7 +90,12 @@ impl<'a> Runner<'a> {
     ) -> Result<Duration> {
         let text = self.text_of(script)?;
         tx.listen(Some(self.listener(script)));
-        let outcome = self.whole(tx, script, &text, purpose);
+        let engine = self.history.engine();
+        let before = deferred::before(tx, engine)?;
+        let outcome = self.whole(tx, script, &text, purpose).and_then(|took| {
+            deferred::check(tx, engine, before)?;
+            Ok(took)
+        });
         tx.listen(None);
         outcome.map_err(|failed| failure(script, failed, Kept::Nothing, self.settings()))
     }
@@ -176,6 +185,25 @@ impl<'a> Runner<'a> {
         (outcome, Kept::Before)
     }
 
+    /// SQLite's check of foreign keys is a setting of the session, which such a file turns off to rebuild a table: what
+    /// comes after is checked as before, whether it turns them on again or fails.
+    fn with_keys_as_before(
+        &self,
+        session: &mut Session<'_>,
+        work: impl FnOnce(&mut Session<'_>) -> (Result<Duration, Failed>, Kept),
+    ) -> (Result<Duration, Failed>, Kept) {
+        if self.history.engine() != Engine::Sqlite {
+            return work(session);
+        }
+        let keys = match deferred::foreign_keys(session) {
+            Ok(keys) => u8::from(keys),
+            Err(error) => return (Err(error.into()), Kept::Nothing),
+        };
+        let (outcome, kept) = work(session);
+        let restored = session.run_script(&format!("PRAGMA foreign_keys = {keys}"));
+        (outcome.and_then(|took| Ok(restored.map(|()| took)?)), kept)
+    }
+
     fn manner<'r>(&self, script: &Script, in_transaction: bool, row: Option<&'r str>) -> Manner<'r> {
         Manner {
             engine: self.history.engine(),
@@ -207,7 +235,7 @@ impl<'a> Runner<'a> {
                 self.history.forget_repeatable(tx)?;
                 self.history.note(tx, Action::Undone, script, Some(took), None)
             }
-            Purpose::Callback => Ok(()),
+            Purpose::Callback => self.history.note(tx, Action::Applied, script, Some(took), None),
         }
     }
 

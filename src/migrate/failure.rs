@@ -16,7 +16,16 @@ const MOST_QUOTED: usize = 300;
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) error: Error,
-    at: Option<(Place, String)>,
+    at: Option<At>,
+}
+
+/// How much is known of where a failure stands.
+#[derive(Debug)]
+enum At {
+    /// At a place, in a statement, which is quoted.
+    Statement(Place, String),
+    /// In one of several statements that were sent together, from one line to another.
+    Between(usize, usize),
 }
 
 impl From<Error> for Failed {
@@ -59,6 +68,11 @@ impl Failed {
                 };
                 first.at + begins((number as usize).saturating_sub(1)).unwrap_or(0)
             }
+            // Nobody has said which one it was: to name the first would be a guess.
+            None if pieces.len() > 1 => {
+                let (from, to) = (text.place(first.at).line, text.place(last.at).line);
+                return Failed { error, at: Some(At::Between(from, to)) };
+            }
             None => first.at,
         };
         let piece = pieces.iter().rfind(|piece| piece.at <= at).unwrap_or(first);
@@ -67,7 +81,7 @@ impl Failed {
             place.column = None;
         }
         let statement = shortened(text.excerpt(piece.at, piece.at + piece.text.len()));
-        Failed { error, at: Some((place, statement)) }
+        Failed { error, at: Some(At::Statement(place, statement)) }
     }
 }
 
@@ -129,8 +143,11 @@ pub(crate) fn failure(script: &Script, failed: Failed, kept: Kept, settings: &Se
         .with_source(cause);
     }
     let place = match &at {
-        Some((Place { line, column: Some(column) }, _)) => format!(" at line {line}, column {column}"),
-        Some((Place { line, column: None }, _)) => format!(" at line {line}"),
+        Some(At::Statement(Place { line, column: Some(column) }, _)) => {
+            format!(" at line {line}, column {column}")
+        }
+        Some(At::Statement(Place { line, column: None }, _)) => format!(" at line {line}"),
+        Some(At::Between(from, to)) => format!(" between line {from} and line {to}"),
         None => String::new(),
     };
     let rest = match kept {
@@ -148,8 +165,8 @@ pub(crate) fn failure(script: &Script, failed: Failed, kept: Kept, settings: &Se
         (None, _) => told,
     };
     match at {
-        Some((_, text)) => told.with_source(Statement { text, cause }),
-        None => told.with_source(cause),
+        Some(At::Statement(_, text)) => told.with_source(Statement { text, cause }),
+        Some(At::Between(..)) | None => told.with_source(cause),
     }
 }
 
@@ -228,6 +245,10 @@ mod tests {
         assert!(error.report().contains("in `INSERT"));
         let error = told(Dialect::Postgres, TEXT, 1..2, None);
         assert!(error.to_string().contains("line 4, column 1;"), "{error}");
+        // Which of several it was, nobody has said.
+        let error = told(Dialect::Postgres, TEXT, 0..3, None);
+        assert!(error.to_string().contains("failed between line 2 and line 5; nothing"), "{error}");
+        assert!(!error.report().contains("in `"), "{}", error.report());
     }
 
     #[test]

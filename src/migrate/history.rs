@@ -42,6 +42,8 @@ pub(crate) enum Action {
     Repaired,
     Baselined,
     Imported,
+    /// Versions are about to be applied, and the callback that belongs behind them is still to be run.
+    Owed,
 }
 
 impl Action {
@@ -53,6 +55,7 @@ impl Action {
             Action::Repaired => "repaired",
             Action::Baselined => "baselined",
             Action::Imported => "imported",
+            Action::Owed => "owed",
         }
     }
 }
@@ -127,6 +130,19 @@ impl History {
             return Ok(Vec::new());
         }
         session.execute_query(&self.tables.select_events(), ())?.iter().map(event).collect()
+    }
+
+    /// Whether the callback `script` is still to be run: it has failed, or the run that it belongs to has not come so far.
+    pub(crate) fn owes(&self, session: &mut Session<'_>, script: &Script) -> Result<bool> {
+        if self.columns_of(session, &self.tables.events, EVENTS)?.is_empty() {
+            return Ok(false);
+        }
+        let newest = session
+            .query_opt(&self.tables.select_last_action(), params! { version: script.id.stored() })?
+            .map(|row| row.get::<String>(0))
+            .transpose()?;
+        let open = [Action::Owed.word(), Action::Failed.word()];
+        Ok(newest.is_some_and(|action| open.contains(&action.as_str())))
     }
 
     /// Makes the tables, or adds the column that a table made elsewhere lacks.

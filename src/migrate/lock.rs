@@ -4,7 +4,7 @@ mod sqlite;
 
 use crate::advisory::{AdvisoryLock, Polled};
 use crate::deadline::Deadline;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manager::DatabaseManager;
 use crate::migrate::history::History;
 use crate::migrate::pooler;
@@ -61,6 +61,21 @@ pub(crate) fn is_held(manager: &DatabaseManager, session: &mut Session<'_>, hist
         log::debug!(database; "{database}: whether migrations are being run could not be told: {error}");
         false
     })
+}
+
+/// Asks whether the session holds the lock of its run still, after a file that may have freed it.
+///
+/// # Errors
+///
+/// `Migration`, when it does not: another runner may be at work.
+pub(crate) fn still_held(session: &mut Session<'_>, history: &History, file: &str) -> Result<()> {
+    match lock_of(history) {
+        Some(lock) if !lock.is_held(session)? => Err(Error::migration(format!(
+            "\"{file}\" has freed {TITLE}, and the files after it were not run"
+        ))
+        .with_hint("take `DISCARD ALL` or the call that frees all locks out of it")),
+        _ => Ok(()),
+    }
 }
 
 fn lock_of(history: &History) -> Option<AdvisoryLock> {

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::manager::DatabaseManager;
 use crate::session::Session;
 
@@ -23,7 +23,8 @@ const LOOKS: usize = 3;
 ///
 /// # Errors
 ///
-/// `Migration`, with the remedy. That a second connection cannot be had is none, and told in the log.
+/// `Migration`, with the remedy; also when the question found no answer, as behind a pooler that has but one session of the
+/// server and gives it to others. That the server takes no second connection is none, and told in the log.
 pub(crate) fn refuse(manager: &DatabaseManager, engine: Engine, session: &mut Session<'_>) -> Result<()> {
     if engine != Engine::Postgres {
         return Ok(());
@@ -45,8 +46,8 @@ pub(crate) fn refuse(manager: &DatabaseManager, engine: Engine, session: &mut Se
         Ok(true) => Err(Error::migration(
             "the connection goes through a pooler in transaction mode, where no lock keeps a second runner out",
         )
-        .with_hint("give the migrations a connection string of the server itself, or of a pool in session mode")),
-        Err(error) => {
+        .with_hint(REMEDY)),
+        Err(error) if is_of_connecting(&error) => {
             let database = manager.name();
             log::warn!(
                 database;
@@ -54,9 +55,42 @@ pub(crate) fn refuse(manager: &DatabaseManager, engine: Engine, session: &mut Se
             );
             Ok(())
         }
+        Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Closed) => Err(error),
+        Err(error) => Err(Error::migration(
+            "it could not be told whether the connection goes through a pooler in transaction mode, where no lock keeps a \
+             second runner out",
+        )
+        .with_codes(error.sqlstate(), error.native_code())
+        .with_hint(REMEDY)
+        .with_source(error)),
     }
+}
+
+const REMEDY: &str =
+    "give the migrations a connection string of the server itself, or of a pool in session mode";
+
+/// Whether the server took no second connection. A pooler lets everybody in, and has them wait with their first statement.
+fn is_of_connecting(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Connect | ErrorKind::Auth | ErrorKind::Timeout(Phase::Resolve | Phase::Connect)
+    )
 }
 
 fn process(session: &mut Session<'_>) -> Result<i64> {
     session.query_one("SELECT pg_backend_pid() AS pid", ())?.get("pid")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_server_that_takes_no_connection_is_passed_over() {
+        let of = |kind| is_of_connecting(&Error::new(kind, "no"));
+        assert!(of(ErrorKind::Connect) && of(ErrorKind::Auth) && of(ErrorKind::Timeout(Phase::Connect)));
+        assert!(
+            !of(ErrorKind::Timeout(Phase::Query)) && !of(ErrorKind::Checkout) && !of(ErrorKind::Database)
+        );
+    }
 }

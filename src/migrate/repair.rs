@@ -52,6 +52,7 @@ pub struct RepairedMigration {
 enum Mend<'a> {
     Succeed(&'a Applied),
     Delete(&'a Applied, &'static str),
+    Undone(&'a Applied),
     Accept(&'a Applied),
     Restore(&'a Applied, String),
     Insert(Applied),
@@ -61,7 +62,7 @@ enum Mend<'a> {
 ///
 /// # Errors
 ///
-/// `Migration`, when what was named needs no such repair.
+/// `Migration`, when what was named needs no such repair, and when everything would be forgotten because there is no file.
 pub(crate) fn repair(
     session: &mut Session<'_>,
     history: &History,
@@ -76,6 +77,9 @@ pub(crate) fn repair(
         if let Some(only) = only.filter(|_| mends.is_empty()) {
             return Err(Error::migration(format!("{only} needs no such repair"))
                 .with_hint("`validate` says what is wrong with which version"));
+        }
+        if only.is_none() {
+            refuse_without_files(files, &mends)?;
         }
         let mut report = RepairReport::default();
         for mend in mends {
@@ -98,13 +102,20 @@ fn find<'a>(
     let wanted = rows.iter().filter(|row| only.is_none_or(|only| row.id == *only) && !row.is_baseline);
     let mut mends: Vec<Mend<'a>> = wanted
         .filter_map(|row| match (how, files.find(&row.id)) {
-            (Repair::AcceptAsDone, _) if is_undo(row) => Some(Mend::Delete(row, "accepted as undone")),
-            (Repair::Forget, Some(script)) if is_undo(row) => Some(Mend::Restore(row, script.file.clone())),
+            (Repair::AcceptAsDone, _) if is_undo(row) => Some(Mend::Undone(row)),
+            (Repair::Forget, script) if is_undo(row) => Some(Mend::Restore(
+                row,
+                script.map_or_else(|| undone_file(row), |script| script.file.clone()),
+            )),
             (Repair::AcceptAsDone, _) if !row.success => Some(Mend::Succeed(row)),
             (Repair::Forget, _) if !row.success => Some(Mend::Delete(row, "forgotten, to be run again")),
             (Repair::Forget, None) if only.is_none() && plan::is_future(files, row) => None,
-            (Repair::Forget, None) => Some(Mend::Delete(row, "forgotten, because its file is gone")),
-            (Repair::AcceptText, Some(script)) if row.success && !row.is_of(script) => {
+            (Repair::Forget, None) => Some(Mend::Delete(row, GONE)),
+            // A repeatable migration that has changed is in no trouble: it is run again, unless somebody says by its name
+            // that it need not be.
+            (Repair::AcceptText, Some(script))
+                if row.success && !row.is_of(script) && (only.is_some() || row.id.version().is_some()) =>
+            {
                 Some(Mend::Accept(row))
             }
             _ => None,
@@ -126,7 +137,28 @@ fn find<'a>(
             success: true,
         }));
     }
+    // The repeatable migrations that they take out may stand among the others.
+    mends.sort_by_key(|mend| matches!(mend, Mend::Undone(_)));
     mends
+}
+
+/// What is done about a row that has lost its file.
+const GONE: &str = "forgotten, because its file is gone";
+
+/// Where there is no file of any version, the folder is the wrong one: the history would be gone, and every migration
+/// would run again over the tables that it has made.
+fn refuse_without_files(files: &Files, mends: &[Mend<'_>]) -> Result<()> {
+    let lost = mends.iter().filter(|mend| matches!(mend, Mend::Delete(_, action) if *action == GONE)).count();
+    if lost == 0 || (files.found && !files.versioned.is_empty()) {
+        return Ok(());
+    }
+    Err(Error::migration(format!("there is no file of any version, and {lost} rows of the history would be forgotten"))
+        .with_hint("look whether the folder of the migrations is the right one; a single version is forgotten by its name"))
+}
+
+/// The file of the version that an undo was to undo, where the folder has none any more: the two are named alike.
+fn undone_file(row: &Applied) -> String {
+    format!("V{}", row.file.strip_prefix('U').unwrap_or(&row.file))
 }
 
 /// Whether it is an undo that did not come to its end.
@@ -148,6 +180,12 @@ fn carry_out<'a>(
         Mend::Delete(row, action) => {
             history.forget(tx, &row.id)?;
             Ok((row, action))
+        }
+        Mend::Undone(row) => {
+            history.forget(tx, &row.id)?;
+            // As after an undo that came to its end: a view may have gone with the table.
+            history.forget_repeatable(tx)?;
+            Ok((row, "accepted as undone"))
         }
         Mend::Accept(row) => {
             if let Some(script) = files.find(&row.id) {
@@ -200,6 +238,7 @@ mod tests {
         let show = |mend: &Mend<'_>| match mend {
             Mend::Succeed(row) => format!("s{}", row.id),
             Mend::Delete(row, _) => format!("d{}", row.id),
+            Mend::Undone(row) => format!("u{}", row.id),
             Mend::Accept(row) => format!("a{}", row.id),
             Mend::Restore(row, _) => format!("r{}", row.id),
             Mend::Insert(row) => format!("i{} {}", row.id, row.rank),

@@ -4,14 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::context;
 use crate::deadline::Deadline;
-use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::manager::DatabaseManager;
 use crate::migrate::adapter;
 use crate::migrate::apply::{Purpose, Runner};
 use crate::migrate::check;
 use crate::migrate::files::{self, Files, Script};
-use crate::migrate::history::History;
+use crate::migrate::history::{Action, History};
 use crate::migrate::lock;
 use crate::migrate::plan::{self, Applied, Plan};
 use crate::migrate::problem::refusal;
@@ -105,7 +104,8 @@ pub(crate) fn up(
         let database = &*settings.database;
         log::warn!(database; "{database}: {problem}");
     }
-    if nothing_to_do && rows.iter().all(|row| row.success) {
+    let is_at_rest = nothing_to_do && rows.iter().all(|row| row.success);
+    if is_at_rest && !owes(session, &history, &files)? {
         return Ok(report(&rows));
     }
     let mut run = Run::new(manager, &history, request);
@@ -115,6 +115,11 @@ pub(crate) fn up(
         history.read(session)
     })?;
     Ok(MigrationReport { applied: run.done, ..report(&rows) })
+}
+
+/// Whether the callback behind the versions is still to be run, of which nothing but the log of what was done tells.
+fn owes(session: &mut Session<'_>, history: &History, files: &Files) -> Result<bool> {
+    files.after.as_ref().map_or(Ok(false), |after| history.owes(session, after))
 }
 
 /// Runs what is pending in one transaction, and rolls that back.
@@ -132,7 +137,6 @@ pub(crate) fn rehearse(
     lock::hold(manager, session, &history, request.lock_deadline(), |session| {
         let outcome = session.transaction(|tx| {
             run.up(tx, &files)?;
-            refuse_at_commit(tx, history.engine())?;
             Err::<(), _>(Rehearsed::Done)
         });
         match outcome {
@@ -153,18 +157,6 @@ impl From<Error> for Rehearsed {
     fn from(error: Error) -> Rehearsed {
         Rehearsed::Failed(error)
     }
-}
-
-/// Checks what a commit would check.
-fn refuse_at_commit(tx: &mut Session<'_>, engine: Engine) -> Result<()> {
-    if engine != Engine::Postgres {
-        return Ok(());
-    }
-    tx.run_script("SET CONSTRAINTS ALL IMMEDIATE").map_err(|error| {
-        Error::migration("a constraint that is checked at the commit refuses what the files have done")
-            .with_codes(error.sqlstate(), None)
-            .with_source(error)
-    })
 }
 
 /// Undoes the versions above that of the request, the newest first.
@@ -239,13 +231,18 @@ impl<'a> Run<'a> {
         let plan = plan::up(files, &rows, self.request.to.as_ref()).map_err(|problems| refusal(&problems))?;
         let total = plan.pending().count();
         if total == 0 {
-            return Ok(());
+            let owed = owes(session, history, files)?;
+            return if owed { self.callback(session, files.after.as_ref()) } else { Ok(()) };
         }
         let database = self.database();
         for warning in &plan.warnings {
             log::warn!(database; "{database}: {warning}");
         }
         self.callback(session, files.before.as_ref())?;
+        if let Some(after) = files.after.as_ref().filter(|_| !self.is_rehearsal) {
+            // Whoever ends this run before its end, the next one knows that the callback is missing.
+            session.transaction(|tx| history.note(tx, Action::Owed, after, None, None))?;
+        }
         let (mut rank, mut number) = (last_rank(&rows), 0);
         adapter::up(&plan, &mut |step| {
             (rank, number) = (rank + 1, number + 1);
@@ -309,7 +306,13 @@ impl<'a> Run<'a> {
         purpose: Purpose<'_>,
     ) -> Result<Option<Duration>> {
         match self.is_rehearsal {
-            false => self.runner.run(session, script, purpose).map(Some),
+            false => {
+                let took = self.runner.run(session, script, purpose)?;
+                if script.directives.no_transaction {
+                    lock::still_held(session, self.runner.history, &script.file)?;
+                }
+                Ok(Some(took))
+            }
             true if script.directives.no_transaction => {
                 self.left_out.push(script.file.clone());
                 Ok(None)

@@ -20,7 +20,9 @@ const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
 /// What psqlODBC's sessions began with, by statements that `RESET ALL` takes back: ours and the driver's.
 const RESET_BY_ODBC: &str = "SET TIME ZONE 'UTC'; SET DateStyle = 'ISO'";
 
-/// The same for SQL Server, in two batches: one that is only parsed sets nothing else.
+/// The same for SQL Server, in two batches: one that is only parsed sets nothing else. What a session began with is not
+/// known of `DATEFORMAT`, `DATEFIRST` and `LANGUAGE`, and not ours to guess; nor is which table has `IDENTITY_INSERT`, or how
+/// often `EXECUTE AS` was said: the guide asks the files for them.
 const RESET_SQL_SERVER: [&str; 2] = [
     "SET PARSEONLY OFF",
     "SET NOEXEC OFF; SET FMTONLY OFF; SET NOCOUNT OFF; SET ROWCOUNT 0; SET XACT_ABORT ON; SET QUOTED_IDENTIFIER ON; \

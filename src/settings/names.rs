@@ -1,7 +1,21 @@
 //! Names that were mistyped: unknown keys of a known database, and databases that nobody configured. Pure.
 
+use std::fmt;
+
 use super::keys::{self, GLOBAL, KEYS, RESERVED, nearest};
 use super::sources::Sources;
+
+/// The source of the error for a database that nothing is set for.
+#[derive(Debug)]
+pub(super) struct NotConfigured;
+
+impl fmt::Display for NotConfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the database is not configured")
+    }
+}
+
+impl std::error::Error for NotConfigured {}
 
 /// The keys by which a database is told to exist.
 const MARKS: [&str; 4] = ["CONNECTION_STRING", "CONNECTION_STRING_FILE", "CONNECTION_STRING_COMMAND", "TYPE"];

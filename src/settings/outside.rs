@@ -10,12 +10,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::secret::Secret;
+use crate::context;
 
 /// How long a command may take. A vault that is away must not hold a job for ever.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
 /// How often a running command is looked at.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// How often who waits for its output looks whether it was told to stop.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Longer outputs are no connection string.
 const LONGEST: u64 = 64 * 1024;
@@ -41,18 +45,27 @@ impl Outside {
     }
 }
 
+/// How a secret is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asked {
+    /// What was said before does not count.
+    pub(super) afresh: bool,
+    /// How long the answer may take, where the caller has a limit.
+    pub(super) limit: Option<Duration>,
+}
+
 /// Reads a secret; a last line end does not belong to it.
 ///
-/// What a command said is kept for the process, because every handle asks; `afresh` runs it again, within that time. A
-/// file is read each time.
+/// What a command said is kept for the process, because every handle asks; asked
+/// afresh it is run again. A file is read each time.
 ///
 /// # Errors
 ///
 /// What went wrong, in words that hold nothing of the secret.
-pub(super) fn read(outside: &Outside, afresh: Option<Duration>) -> Result<Secret, String> {
+pub(super) fn read(outside: &Outside, asked: Asked) -> Result<Secret, String> {
     match outside {
         Outside::File { path, is_told } => read_file(path, *is_told),
-        Outside::Command(line) => ask(line, afresh),
+        Outside::Command(line) => ask(line, asked),
     }
 }
 
@@ -60,10 +73,10 @@ pub(super) fn read(outside: &Outside, afresh: Option<Duration>) -> Result<Secret
 /// vault, and the commands of other databases are not held up.
 type Said = Arc<Mutex<Option<(Instant, Secret)>>>;
 
-fn ask(line: &str, afresh: Option<Duration>) -> Result<Secret, String> {
+fn ask(line: &str, how: Asked) -> Result<Secret, String> {
     static SAID: LazyLock<Mutex<HashMap<String, Said>>> = LazyLock::new(Mutex::default);
 
-    let limit = afresh.unwrap_or(COMMAND_LIMIT).min(COMMAND_LIMIT);
+    let limit = how.limit.unwrap_or(COMMAND_LIMIT).min(COMMAND_LIMIT);
     let came = Instant::now();
     let said = {
         let mut all = SAID.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,14 +86,16 @@ fn ask(line: &str, afresh: Option<Duration>) -> Result<Secret, String> {
         match said.try_lock() {
             Ok(said) => break said,
             Err(TryLockError::Poisoned(said)) => break said.into_inner(),
-            Err(TryLockError::WouldBlock) if came.elapsed() < limit => thread::sleep(LOOK),
+            Err(TryLockError::WouldBlock) if came.elapsed() < limit && !context::is_stopped() => {
+                thread::sleep(LOOK);
+            }
             Err(TryLockError::WouldBlock) => {
                 return Err(format!("the command, which another call has begun, did not end in {limit:?}"));
             }
         }
     };
     // What was asked for while this call waited is as fresh as what it would be told itself.
-    let fresh = |asked: &Instant| afresh.is_none() || *asked >= came;
+    let fresh = |asked: &Instant| !how.afresh || *asked >= came;
     if let Some((_, known)) = said.as_ref().filter(|(asked, _)| fresh(asked)) {
         return Ok(known.clone());
     }
@@ -113,7 +128,12 @@ fn run(line: &str, limit: Duration) -> Result<Secret, String> {
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn().map_err(|error| format!("the command cannot be started: {error}"))?;
     let end = Instant::now() + limit;
-    let late = || format!("the command or its output did not end in {limit:?}");
+    // Rounded, so that the same reason is the same text the next time.
+    let told = Duration::from_secs_f64((limit.as_secs_f64() * 1e3).round() / 1e3);
+    let late = || match context::is_stopped() {
+        true => "the program was told to stop before the command had ended".to_owned(),
+        false => format!("the command or its output did not end in {told:?}"),
+    };
     let text = match printed(&mut child, limit) {
         Ok(text) => text.map_err(|_| "the command's output is not UTF-8 text".to_owned()),
         // Perhaps it has ended, and what it has left running holds its output open.
@@ -146,14 +166,21 @@ fn printed(child: &mut Child, limit: Duration) -> Result<std::io::Result<String>
         // Nobody waits any longer when the limit has passed.
         let _ = told.send(read);
     });
-    heard.recv_timeout(limit)
+    let end = Instant::now() + limit;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        match heard.recv_timeout(left.min(LOOK_UP)) {
+            Err(mpsc::RecvTimeoutError::Timeout) if left > LOOK_UP && !context::is_stopped() => {}
+            outcome => return outcome,
+        }
+    }
 }
 
 /// How it ended; `None` where it has not by `end`.
 fn wait(child: &mut Child, end: Instant) -> std::io::Result<Option<ExitStatus>> {
     loop {
         match child.try_wait()? {
-            None if Instant::now() < end => thread::sleep(LOOK),
+            None if Instant::now() < end && !context::is_stopped() => thread::sleep(LOOK),
             status => return Ok(status),
         }
     }
@@ -193,7 +220,7 @@ mod tests {
     fn a_file_is_a_secret_without_its_last_line_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");
-        let read = || told(read(&Outside::file(folder.path(), "./password", false), None));
+        let read = || told(read(&Outside::file(folder.path(), "./password", false), Asked::default()));
         assert!(read().unwrap_err().contains("cannot be read"));
         for (text, wanted) in [("p w\n", "p w"), ("p\r\n", "p"), (" p \n\n", " p \n")] {
             fs::write(&path, text).unwrap();
@@ -208,7 +235,7 @@ mod tests {
     #[test]
     fn what_may_be_the_secret_itself_is_in_no_message() {
         let told = |text: &str, has_variable| {
-            told(read(&Outside::file(Path::new("/jobs"), text, has_variable), None)).unwrap_err()
+            told(read(&Outside::file(Path::new("/jobs"), text, has_variable), Asked::default())).unwrap_err()
         };
         assert_eq!(told("/run/x/pg", false), "the file /run/x/pg cannot be read: entity not found");
         for secret in ["hunter2", "postgresql://u:hunter2@h/d", "host=/run password=hunter2", "Pwd=hunter2;"]
@@ -224,10 +251,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let count = folder.path().join("count");
         let line = format!("echo x >> {0}; wc -l < {0}", count.display());
-        let read =
-            |afresh| told(read(&Outside::Command(line.clone()), afresh)).map(|text| text.trim().to_owned());
+        let read = |afresh| {
+            let asked = Asked { afresh, limit: None };
+            told(read(&Outside::Command(line.clone()), asked)).map(|text| text.trim().to_owned())
+        };
         assert_eq!(
-            [read(None), read(None), read(Some(COMMAND_LIMIT)), read(None)].map(Result::unwrap),
+            [read(false), read(false), read(true), read(false)].map(Result::unwrap),
             ["1", "1", "2", "2"]
         );
     }
@@ -272,9 +301,11 @@ mod tests {
 
     #[test]
     fn a_slow_command_holds_up_no_other() {
-        let slow = thread::spawn(|| told(read(&Outside::Command("sleep 2; echo slow".into()), None)));
+        let slow =
+            thread::spawn(|| told(read(&Outside::Command("sleep 2; echo slow".into()), Asked::default())));
         thread::sleep(Duration::from_millis(100));
         let (began, limit) = (Instant::now(), Some(Duration::from_millis(1_500)));
+        let limit = Asked { afresh: true, limit };
         assert_eq!(told(read(&Outside::Command("echo quick".into()), limit)).as_deref(), Ok("quick"));
         assert!(began.elapsed() < Duration::from_millis(1_500));
         assert_eq!(slow.join().unwrap().as_deref(), Ok("slow"));
@@ -285,7 +316,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let line = format!("echo x >> {0}; sleep 0.5; wc -l < {0}", folder.path().join("count").display());
         let ask = || {
-            let said = told(read(&Outside::Command(line.clone()), Some(Duration::from_secs(20))));
+            let said = told(read(
+                &Outside::Command(line.clone()),
+                Asked { afresh: true, limit: Some(Duration::from_secs(20)) },
+            ));
             said.map(|text| text.trim().to_owned())
         };
         // All come before the first one's run has ended; only what had begun before they came is not fresh.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::outside::Asked;
 use super::secret::Secret;
 use super::secret_source::SharedSource;
 use super::{MigrateOnStart, TextParameters};
@@ -30,6 +31,8 @@ pub(crate) struct Overrides {
     pub(crate) secret_source: Option<SharedSource>,
     /// What commands have said before does not count, and they have this time to say it again.
     pub(crate) afresh: Option<Duration>,
+    /// How long a command, or a source, may take to say a secret when a handle is built.
+    pub(crate) secret_timeout: Option<Duration>,
     pub(crate) pool_size: Option<u32>,
     pub(crate) max_overflow: Option<u32>,
     pub(crate) pool_timeout: Option<Duration>,
@@ -54,4 +57,11 @@ pub(crate) struct Overrides {
     pub(crate) migrate_on_start: Option<MigrateOnStart>,
     #[cfg(feature = "testing")]
     pub(crate) faults: Option<FaultInjector>,
+}
+
+impl Overrides {
+    /// How secrets that are elsewhere are asked for.
+    pub(super) fn asked(&self) -> Asked {
+        Asked { afresh: self.afresh.is_some(), limit: self.afresh.or(self.secret_timeout) }
+    }
 }

@@ -5,7 +5,6 @@
 //! because a value for one flow says more than one for all of them, wherever it was written.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,14 +13,14 @@ use std::time::Duration;
 use super::connection::{self, Kind, Parsed, Wishes};
 use super::keys::{self, GLOBAL, Key, word};
 use super::origin::{Notes, Origin};
-use super::outside::Outside;
+use super::outside::{Asked, Outside};
 use super::overrides::Overrides;
 use super::parse::{self, Unit};
 use super::secret::Secret;
 use super::sources::Sources;
 use super::template::{self, Coding, Expander};
 use super::{MigrateOnStart, Settings, TextParameters, names};
-use crate::error::{Error, Result};
+use crate::error::{Effect, Error, Result};
 use crate::retry::RetryPolicy;
 
 /// No pool of connections and no cache of statements is larger.
@@ -29,18 +28,6 @@ const MOST: u32 = 10_000;
 
 /// No limit is longer: 365 days.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// The source of the error for a database that nothing is set for.
-#[derive(Debug)]
-pub(super) struct NotConfigured;
-
-impl fmt::Display for NotConfigured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the database is not configured")
-    }
-}
-
-impl std::error::Error for NotConfigured {}
 
 /// Reads and checks all settings of `database`.
 pub(super) fn resolve(database: &str, overrides: &Overrides, sources: &Sources) -> Result<Settings> {
@@ -99,6 +86,8 @@ struct Reader<'a> {
     scopes: Vec<String>,
     problems: Vec<String>,
     is_configured: bool,
+    /// A command for a secret has failed or was late, which may pass.
+    is_unanswered: bool,
     /// What a program's own source of secrets said: words that may hold what no message shows.
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     /// Values of placeholders that come out of the process environment, where passwords are kept.
@@ -120,6 +109,7 @@ impl<'a> Reader<'a> {
             scopes,
             problems,
             is_configured: true,
+            is_unanswered: false,
             cause: None,
             secrets: Vec::new(),
             rotates: false,
@@ -275,7 +265,7 @@ impl<'a> Reader<'a> {
             }
             (None, Some(source)) => {
                 let place = self.given(&keys::CONNECTION_STRING, "secret_source");
-                match source.ask(database, overrides.afresh) {
+                match source.ask(database, overrides.asked().limit) {
                     Ok(text) => (place, template::literal(&text)),
                     Err(error) => {
                         self.problem(&place, "gave no connection string");
@@ -284,7 +274,7 @@ impl<'a> Reader<'a> {
                     }
                 }
             }
-            (None, None) => self.connection_string(overrides.afresh)?,
+            (None, None) => self.connection_string(overrides.asked())?,
         };
         let mut expander = Expander::new(&self.sources.process);
         let application = overrides.flow.as_ref().map_or("batchdb".into(), |flow| format!("batchdb/{flow}"));
@@ -300,7 +290,7 @@ impl<'a> Reader<'a> {
         // The builder's own string has nothing to do with the password of the environment's.
         if overrides.connection_string.is_none()
             && overrides.secret_source.is_none()
-            && let Some((place, password)) = self.outside(&keys::PASSWORD_FILE, overrides.afresh)
+            && let Some((place, password)) = self.outside(&keys::PASSWORD_FILE, overrides.asked())
             && let Err(problem) = parsed.set_password(password)
         {
             self.problem(&place, problem);
@@ -310,7 +300,7 @@ impl<'a> Reader<'a> {
 
     /// The text that says where the database is, marked: the one that the first scope has, itself, in a file, or behind
     /// a command.
-    fn connection_string(&mut self, afresh: Option<Duration>) -> Option<(Origin, String)> {
+    fn connection_string(&mut self, asked: Asked) -> Option<(Origin, String)> {
         let kinds =
             [&keys::CONNECTION_STRING, &keys::CONNECTION_STRING_FILE, &keys::CONNECTION_STRING_COMMAND];
         let scopes = self.scopes.clone();
@@ -331,12 +321,12 @@ impl<'a> Reader<'a> {
         if key.name == keys::CONNECTION_STRING.name {
             return self.find(key);
         }
-        let (place, text) = self.outside(key, afresh)?;
+        let (place, text) = self.outside(key, asked)?;
         Some((place, template::literal(text.expose())))
     }
 
     /// The secret that a key leads to. Where it cannot be had, that is noted.
-    fn outside(&mut self, key: &'static Key, afresh: Option<Duration>) -> Option<(Origin, Secret)> {
+    fn outside(&mut self, key: &'static Key, asked: Asked) -> Option<(Origin, Secret)> {
         let has_variable = self.all(key).first().is_some_and(|(_, marked)| template::has_variable(marked));
         let (place, text) = self.text(key)?;
         let outside = if key.name == keys::CONNECTION_STRING_COMMAND.name {
@@ -345,7 +335,7 @@ impl<'a> Reader<'a> {
             Outside::file(&self.sources.home, text.trim(), has_variable)
         };
         self.rotates = true;
-        match (self.sources.outside)(&outside, afresh) {
+        match (self.sources.outside)(&outside, asked) {
             Ok(secret) => {
                 // What could be read is a path, and no secret that somebody has put in its place.
                 if let Outside::File { path, .. } = &outside {
@@ -355,6 +345,7 @@ impl<'a> Reader<'a> {
                 Some((place, secret))
             }
             Err(problem) => {
+                self.is_unanswered = matches!(outside, Outside::Command(_));
                 self.problem(&place, &problem);
                 None
             }
@@ -488,6 +479,9 @@ impl<'a> Reader<'a> {
         let (environment, problems) = (&self.sources.environment, self.problems.join("\n  "));
         let error =
             Error::config(format!("wrong settings for the environment `{environment}`:\n  {problems}"));
+        // Nothing else is wrong, and a vault that is away comes back.
+        let may_pass = self.is_unanswered && self.problems.len() == 1;
+        let error = if may_pass { error.with_effect(Effect::NotSent) } else { error };
         if let Some(cause) = self.cause {
             return error.with_source(std::io::Error::other(cause));
         }
@@ -495,6 +489,6 @@ impl<'a> Reader<'a> {
         if self.is_configured || !self.sources.file.faults.is_empty() {
             return error;
         }
-        error.with_source(NotConfigured)
+        error.with_source(names::NotConfigured)
     }
 }

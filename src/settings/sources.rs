@@ -5,12 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::dotenv::{self, Content, Item};
 use super::keys::{self, word};
 use super::origin::Origin;
-use super::outside::{self, Outside};
+use super::outside::{self, Asked, Outside};
 use super::overrides::Overrides;
 use super::secret::{self, Secret};
 use super::template;
@@ -29,7 +28,7 @@ pub(super) struct Sources {
     /// What the file says.
     pub(super) file: File,
     /// Reads a secret that lives outside of both.
-    pub(super) outside: fn(&Outside, Option<Duration>) -> Result<Secret, String>,
+    pub(super) outside: fn(&Outside, Asked) -> Result<Secret, String>,
 }
 
 /// The statements of a file for one environment.

@@ -408,14 +408,14 @@ fn a_folder_is_read_and_its_databases_are_found() {
 }
 
 /// What stands outside, for the tests: `/jobs/x` is a file that holds a URL, `get` prints one.
-fn outside(outside: &super::outside::Outside, afresh: Option<Duration>) -> Result<Secret, String> {
+fn outside(outside: &super::outside::Outside, asked: super::outside::Asked) -> Result<Secret, String> {
     use super::outside::Outside;
 
     let url = |host| Ok(Secret::new(format!("postgresql://u:hunter2@{host}/d")));
     match outside {
         Outside::File { path, .. } if path.ends_with("jobs/x") => url("file"),
         Outside::File { path, .. } if path.ends_with("word") => Ok(Secret::new("p${w}")),
-        Outside::Command(line) if line == "get" && afresh.is_some() => url("fresh"),
+        Outside::Command(line) if line == "get" && asked.afresh => url("fresh"),
         Outside::Command(line) if line == "get" => url("command"),
         _ => Err("cannot be had".to_owned()),
     }

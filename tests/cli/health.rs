@@ -80,3 +80,36 @@ fn who_may_see_little_sees_that_others_are_there() {
     // The other one and the command's own, at least.
     assert!(look["connections"].as_i64().unwrap() >= 2, "{look}");
 }
+
+#[test]
+fn a_watch_outlives_what_it_watches() {
+    let world = World::new();
+    world.settings(&[&format!(
+        "DEVELOPMENT_GLOBAL_GONE_CONNECTION_STRING=postgresql://u@127.0.0.1:{}/x",
+        closed_port()
+    )]);
+    let ran = world.expect(75, &["pool", "gone", "--watch", "50ms", "--count", "2"]);
+    assert_eq!(ran.out.matches("nothing listens there").count(), 2, "{}", ran.out);
+    let ran = world.expect(75, &["pool", "gone", "--json", "--watch", "50ms", "--count", "2"]);
+    let looks: Vec<_> = ran.out.lines().map(json_of).collect();
+    assert!(looks.len() == 2 && looks[1]["problem"].is_string(), "{}", ran.out);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_secret_that_comes_later_is_met_by_a_watch() {
+    let world = World::new();
+    let (count, database) = (world.home.path().join("count"), world.survey_hub());
+    fill_survey_hub(&database);
+    // The first time it says nothing, as a vault that is not up yet.
+    world.settings(&[&format!(
+        "DEVELOPMENT_GLOBAL_LATE_CONNECTION_STRING_COMMAND='echo x >> {0}; test $(wc -l < {0}) -gt 1 && echo \"sqlite:///{1}\"'",
+        count.display(),
+        database.display()
+    )]);
+    let ran = world.expect(0, &["health", "late", "--json", "--watch", "50ms", "--count", "2"]);
+    let looks: Vec<_> = ran.out.lines().map(json_of).collect();
+    assert_eq!(looks.len(), 2, "{}", ran.out);
+    assert_ne!(looks[0]["overall_status"], "healthy", "{}", ran.out);
+    assert_eq!(looks[1]["overall_status"], "healthy", "{}", ran.out);
+}

@@ -167,3 +167,48 @@ fn the_values_of_placeholders_are_in_no_plan() {
         assert!(ran.out.contains("${password}") && !ran.out.contains("hunter2x"), "{}", ran.out);
     }
 }
+
+#[test]
+fn the_history_of_flyway_is_taken_over() {
+    let world = World::new();
+    let flyway = "CREATE TABLE job (id int PRIMARY KEY, name text, sum numeric);
+        CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, version varchar(50),
+            description varchar(200) NOT NULL, type varchar(20) NOT NULL, script varchar(1000) NOT NULL, checksum int,
+            installed_by varchar(100) NOT NULL, installed_on timestamp NOT NULL DEFAULT now(),
+            execution_time int NOT NULL, success boolean NOT NULL);
+        INSERT INTO flyway_schema_history VALUES
+            (1, '001', 'Create job', 'SQL', 'V001__Create_job.sql', NULL, 'fly', now(), 12, true)";
+    server().psql(&world.database, flyway).unwrap();
+    world.expect(0, &["migrate", "rpa_db", "baseline", "--from", "flyway"]);
+    let status = world.expect(3, &["migrate", "rpa_db", "status"]).out;
+    assert!(status.contains("V001") && status.contains("pending: V002"), "{status}");
+    assert!(!status.contains("pending: V001"), "{status}");
+    world.expect(0, &["migrate", "rpa_db", "up"]);
+    world.expect(0, &["migrate", "rpa_db", "status"]);
+}
+
+#[test]
+fn what_failed_is_forgotten_or_accepted_as_done() {
+    let world = World::new();
+    world.expect(0, &["migrate", "rpa_db", "up"]);
+    let half = "-- batchdb: no-transaction\nINSERT INTO job VALUES (7);\nINSERT INTO nowhere VALUES (1);";
+    world.migration("V003__Half.sql", half);
+    world.expect(1, &["migrate", "rpa_db", "up"]);
+    world.expect(1, &["migrate", "rpa_db", "status"]);
+    server().psql(&world.database, "DELETE FROM job WHERE id = 7").unwrap();
+    let repaired = world.expect(0, &["migrate", "rpa_db", "repair", "--forget", "V003"]).out;
+    assert!(repaired.contains("V003__Half.sql: forgotten, to be run again"), "{repaired}");
+    world.expect(1, &["migrate", "rpa_db", "up"]);
+    let repaired = world.expect(0, &["migrate", "rpa_db", "repair", "--done", "--all"]).out;
+    assert!(repaired.contains("V003__Half.sql: accepted as done"), "{repaired}");
+    world.expect(0, &["migrate", "rpa_db", "status"]);
+    let count = server().psql(&world.database, "SELECT count(*) FROM job WHERE id = 7").unwrap();
+    assert_eq!(count.trim(), "1");
+
+    // In the wrong folder nothing is forgotten.
+    for file in ["V001__Create_job.sql", "V002__Fill_job.sql", "V003__Half.sql"] {
+        fs::remove_file(world.home.path().join("migrations/rpa_db").join(file)).unwrap();
+    }
+    let refused = world.expect(1, &["migrate", "rpa_db", "repair", "--forget", "--all"]).err;
+    assert!(refused.contains("3 rows of the history would be forgotten"), "{refused}");
+}

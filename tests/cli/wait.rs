@@ -101,6 +101,90 @@ fn what_waiting_does_not_heal_is_told_at_once() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_vault_that_is_away_is_waited_for_and_no_longer_than_it_was_told() {
+    let world = World::new();
+    let (port, said) = (server().port(), world.home.path().join("said"));
+    world.settings(&[
+        "DEVELOPMENT_GLOBAL_SLOW_CONNECTION_STRING_COMMAND='sleep 30'",
+        &format!("DEVELOPMENT_GLOBAL_VAULT_CONNECTION_STRING_COMMAND='cat {}'", said.display()),
+    ]);
+    let began = Instant::now();
+    let ran = world.expect(75, &["wait", "slow", "--for", "1s"]);
+    assert!(
+        ran.err.contains("slow: not ready after 1s: ") && ran.err.contains("did not end in"),
+        "{}",
+        ran.err
+    );
+    let ran = world.expect(78, &["doctor", "slow", "--limit", "1s"]);
+    assert!(ran.err.contains("did not end in 1s"), "{}", ran.err);
+    assert!(began.elapsed() < Duration::from_secs(2) + 2 * GRACE, "{:?}", began.elapsed());
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| world.run(&["wait", "vault", "--for", "30s"]));
+        thread::sleep(Duration::from_millis(1200));
+        let url = format!("postgresql://postgres:S3cr%7Dt%3Bp%40ss%2Fw%25rd@127.0.0.1:{port}/postgres");
+        std::fs::write(&said, url).unwrap();
+        let ran = waiting.join().unwrap();
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(
+            ran.err.contains("vault: waiting: ") && ran.err.contains("the command failed"),
+            "{}",
+            ran.err
+        );
+    });
+}
+
+#[test]
+#[cfg(unix)]
+fn what_waits_is_told_to_stop() {
+    let world = World::new();
+    fill_survey_hub(&world.survey_hub());
+    world.settings(&[
+        &at("GONE", closed_port()),
+        "DEVELOPMENT_GLOBAL_SLOW_CONNECTION_STRING_COMMAND='sleep 30'",
+    ]);
+    server().psql(&world.database, "CREATE TABLE target (id int)").unwrap();
+    let jobs: [&[&str]; 6] = [
+        &["wait", "gone", "--for", "50s"],
+        &["wait", "slow", "--for", "50s"],
+        &["health", "rpa_db", "--watch", "50s"],
+        &["pool", "rpa_db", "--watch", "50s"],
+        &["bench", "rpa_db", "--for", "50s"],
+        &["import", "rpa_db", "target", "-"],
+    ];
+    let mut children: Vec<_> = jobs
+        .iter()
+        .map(|arguments| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_batchdb"));
+            command.args(*arguments).env("BATCHDB_HOME", world.home.path()).env("PG_PASSWORD", PASSWORD);
+            let null = std::process::Stdio::null;
+            // Nobody writes to it, and nobody closes it.
+            command.stdin(std::process::Stdio::piped()).stdout(null()).stderr(null()).spawn().unwrap()
+        })
+        .collect();
+    thread::sleep(Duration::from_secs(2));
+    let told = Instant::now();
+    for (child, arguments) in children.iter_mut().zip(jobs) {
+        assert!(child.try_wait().unwrap().is_none(), "{arguments:?} has ended by itself");
+        let line = format!("kill -TERM {}", child.id());
+        assert!(std::process::Command::new("sh").args(["-c", &line]).status().unwrap().success());
+    }
+    for (child, arguments) in children.iter_mut().zip(jobs) {
+        let code = loop {
+            match child.try_wait().unwrap() {
+                Some(status) => break status.code(),
+                None if told.elapsed() > 2 * GRACE => {
+                    child.kill().unwrap();
+                    panic!("{arguments:?} goes on");
+                }
+                None => thread::sleep(Duration::from_millis(20)),
+            }
+        };
+        assert_eq!(code, Some(130), "{arguments:?}");
+    }
+}
+
+#[test]
 fn a_database_and_its_migrations_may_be_made_meanwhile() {
     let world = World::new();
     let database = format!("{}_later", world.database);

@@ -232,3 +232,29 @@ fn the_sample_for_sql_server_is_cut_into_its_batches() {
     assert!(sent.iter().any(|text| text.contains("batch.\nCREATE VIEW dbo.rpa1_survey_summary AS")));
     assert!(!sent.iter().any(|text| text.lines().any(|line| line.trim() == "GO")));
 }
+
+#[test]
+fn each_file_leaves_a_line_with_its_duration_and_a_gap_a_warning() {
+    capture::start();
+    let name = unique("lines");
+    server().create_database(&name).unwrap();
+    let folder = folder(&[("V1__Nap.sql", "SELECT pg_sleep(0.05)"), ("V4__Far.sql", "SELECT 4")]);
+    let db = builder(&name, &server().url_for(&name), &folder).build().unwrap();
+    db.run_migrations().unwrap();
+    let lines = capture::lines();
+    let ours = |part: &str| {
+        let found = lines
+            .iter()
+            .find(|line| line.message.starts_with(&format!("{name}: ")) && line.message.contains(part));
+        found.unwrap_or_else(|| panic!("no line says {part}"))
+    };
+    for (file, place, least) in [("V1__Nap.sql", "(1 of 2)", 50), ("V4__Far.sql", "(2 of 2)", 0)] {
+        let line = ours(&format!("{file} applied in "));
+        assert!(line.level == Level::Info && line.message.ends_with(place), "{line:?}");
+        assert_eq!((line.field("file"), line.field("database")), (Some(file), Some(name.as_str())));
+        assert!(line.field("duration_ms").unwrap().parse::<u64>().unwrap() >= least, "{line:?}");
+    }
+    let gap = ours(" and V4 are left out");
+    assert_eq!(gap.level, Level::Warn, "{gap:?}");
+    assert_eq!(ours("2 migrations applied in").field("count"), Some("2"));
+}

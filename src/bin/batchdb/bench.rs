@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::options::Options;
 use super::progress::Progress;
 use super::show::{self, Out};
-use super::{Failure, code};
+use super::{Failure, code, stoppable};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -145,7 +145,7 @@ fn side_by_side(
 ) -> Result<Times, Error> {
     let work = &work;
     let outcomes: Vec<Result<Times, Error>> = thread::scope(|scope| {
-        let start = |number| scope.spawn(move || db.session(|session| work(session, number)));
+        let start = |number| scope.spawn(move || stoppable(|| db.session(|session| work(session, number))));
         let threads: Vec<_> = (0..bench.threads).map(start).collect();
         let joined = threads.into_iter().map(|thread| thread.join());
         joined.map(|outcome| outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()

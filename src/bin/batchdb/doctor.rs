@@ -1,7 +1,7 @@
 //! `batchdb doctor`: where the way to a database stops, and what to do.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use batchdb::{Diagnosis, DiagnosisStep, ErrorKind, MigrateOnStart, StepOutcome};
 use clap::Args;
@@ -35,7 +35,9 @@ pub(crate) struct Doctor {
 }
 
 pub(crate) fn run(options: &Options, doctor: &Doctor, out: Out<'_>) -> Result<u8, Failure> {
-    let db = match options.builder(&doctor.database).migrate_on_start(MigrateOnStart::Off).build() {
+    let began = Instant::now();
+    let builder = options.builder(&doctor.database).migrate_on_start(MigrateOnStart::Off);
+    let db = match builder.secret_timeout(doctor.limit).build() {
         Ok(db) => db,
         Err(error) if error.kind() == ErrorKind::Config => {
             tell(format_args!("batchdb: it stops at the settings, before anything is connected"));
@@ -45,7 +47,7 @@ pub(crate) fn run(options: &Options, doctor: &Doctor, out: Out<'_>) -> Result<u8
     };
     // A step is shown as soon as it is done: the next one may take its time. What cannot be written is told at the end.
     let mut written = Ok(());
-    let diagnosis = db.diagnose(doctor.limit, |step| {
+    let diagnosis = db.diagnose(doctor.limit.saturating_sub(began.elapsed()), |step| {
         if !doctor.json && written.is_ok() {
             written = show_step(out, step);
         }

@@ -1,10 +1,13 @@
 //! `batchdb import`: a CSV file into a table.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
-use batchdb::{BulkOptions, ImportOptions, MigrateOnStart};
+use batchdb::{BulkOptions, CancelToken, ImportOptions, MigrateOnStart};
 use clap::Args;
 
 use super::export::Csv;
@@ -102,10 +105,72 @@ pub(crate) fn run(options: &Options, import: &Import, out: Out<'_>) -> Result<u8
 /// The input, and how long it is where that is known.
 fn open(import: &Import) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
     if import.file.as_os_str() == "-" {
-        return Ok((Box::new(io::stdin().lock()), None));
+        return Ok((Box::new(Input::open()?), None));
     }
     let unreadable = |error| Failure::Local(format!("{} cannot be read: {error}", import.file.display()));
     let file = File::open(&import.file).map_err(unreadable)?;
     let about = file.metadata().map_err(unreadable)?;
     Ok((Box::new(file), about.is_file().then_some(about.len())))
+}
+
+/// Standard input, read by a thread of its own: nobody can end a read that waits for what a pipe brings, and who waits for
+/// the thread can be told to stop.
+struct Input {
+    chunks: Receiver<io::Result<Vec<u8>>>,
+    chunk: Cursor<Vec<u8>>,
+    token: CancelToken,
+}
+
+impl Input {
+    /// How often it looks whether it was told to stop.
+    const LOOK_UP: Duration = Duration::from_millis(50);
+    const CHUNK: usize = 64 * 1024;
+
+    fn open() -> Result<Input, Failure> {
+        // So few that what is read ahead stays small beside the rows.
+        let (sender, chunks) = mpsc::sync_channel(4);
+        let read = move || {
+            let mut input = io::stdin().lock();
+            loop {
+                let mut chunk = vec![0; Input::CHUNK];
+                let read = input.read(&mut chunk).map(|count| {
+                    chunk.truncate(count);
+                    chunk
+                });
+                let is_last = read.as_ref().is_ok_and(Vec::is_empty);
+                let is_passing = read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted);
+                // Nobody listens any longer where the load has failed.
+                if !is_passing && (sender.send(read).is_err() || is_last) {
+                    return;
+                }
+            }
+        };
+        let unreadable = |error| Failure::Local(format!("standard input cannot be read: {error}"));
+        thread::Builder::new().name("stdin".to_owned()).spawn(read).map_err(unreadable)?;
+        Ok(Input { chunks, chunk: Cursor::default(), token: CancelToken::on_signals()? })
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.chunk.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            if self.token.is_cancelled() {
+                return Err(io::Error::other("the command was told to stop"));
+            }
+            match self.chunks.recv_timeout(Input::LOOK_UP) {
+                Ok(chunk) => {
+                    self.chunk = Cursor::new(chunk?);
+                    if self.chunk.get_ref().is_empty() {
+                        return Ok(0);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            }
+        }
+    }
 }

@@ -155,10 +155,14 @@ fn told_error(error: &Error) -> u8 {
         return code::DONE;
     }
     tell(format_args!("batchdb: {}", error.report()));
+    code_of(error)
+}
+
+fn code_of(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::Config => code::CONFIG,
         ErrorKind::Params | ErrorKind::Usage => code::USAGE,
-        ErrorKind::Cancelled if is_stopped() => code::STOPPED,
+        ErrorKind::Cancelled | ErrorKind::Io if is_stopped() => code::STOPPED,
         _ if error.is_transient() => code::TRY_AGAIN,
         _ => code::FAILED,
     }
@@ -170,8 +174,8 @@ fn is_stopped() -> bool {
 }
 
 /// Work that Ctrl-C or SIGTERM ends in an orderly way: what runs is cancelled on the server, and no half of a file is
-/// left. A second signal ends the process at once.
-fn stoppable(work: impl FnOnce() -> Result<u8, Failure>) -> Result<u8, Failure> {
+/// left. A second signal ends the process at once. Threads that a command starts are told by a call of their own.
+fn stoppable<T, E: From<Error>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let token = CancelToken::on_signals()?;
     batchdb::with_cancel(&token, Duration::ZERO, work)
 }
@@ -184,10 +188,10 @@ fn is_broken_pipe(error: &Error) -> bool {
 fn run(options: &Options, out: &mut dyn Write) -> Result<u8, Failure> {
     match &options.command {
         Command::Check(check) => check::run(options, check, out),
-        Command::Wait(wait) => wait::run(options, wait, out),
-        Command::Health(health) => health::run(options, health, out),
+        Command::Wait(wait) => stoppable(|| wait::run(options, wait, out)),
+        Command::Health(health) => stoppable(|| health::run(options, health, out)),
         Command::Doctor(doctor) => doctor::run(options, doctor, out),
-        Command::Pool(pool) => pool::run(options, pool, out),
+        Command::Pool(pool) => stoppable(|| pool::run(options, pool, out)),
         Command::Migrate(migrate) => {
             migrate::run(&options.builder(&migrate.database).build()?, &migrate.action, out)
         }
@@ -195,7 +199,7 @@ fn run(options: &Options, out: &mut dyn Write) -> Result<u8, Failure> {
         Command::Export(export) => stoppable(|| export::run(options, export, &mut Rows::new(out))),
         Command::Import(import) => stoppable(|| import::run(options, import, out)),
         Command::Copy(copy) => stoppable(|| copy::run(options, copy, out)),
-        Command::Bench(bench) => bench::run(options, bench, out),
+        Command::Bench(bench) => stoppable(|| bench::run(options, bench, out)),
         Command::Completions(completions) => generate::completions(completions, out),
         Command::Man(man) => generate::man(man, out),
     }

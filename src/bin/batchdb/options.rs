@@ -63,7 +63,7 @@ pub(crate) enum Command {
     ///
     /// Tries again until each has answered a query or the time is over, and tells on standard error why it waits, once
     /// for each new reason. Two things are not waited for, because they do not heal by themselves: wrong settings, and
-    /// a login that is refused, which could lock the account.
+    /// a login that is refused, which could lock the account. A command for a secret that fails is waited for.
     #[command(after_help = wait::EXAMPLES)]
     Wait(wait::Wait),
     /// Connect to the databases, run a query in each and look at the migrations

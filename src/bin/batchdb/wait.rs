@@ -3,12 +3,12 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use batchdb::{DatabaseManager, Error, ErrorKind, MigrateOnStart, MigrationState};
+use batchdb::{CancelToken, DatabaseManager, Error, ErrorKind, MigrateOnStart, MigrationState};
 use clap::Args;
 
 use super::options::Options;
 use super::show::{self, Out, tell};
-use super::{Failure, code};
+use super::{Failure, code, is_stopped, stoppable};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -19,7 +19,8 @@ Exit codes:
    0  all answer
    1  a login was refused
   75  the time is over
-  78  the settings are wrong";
+  78  the settings are wrong
+ 130  told to stop";
 
 /// The pause between two attempts. A server that has just opened its port is met half a second later at most.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -43,6 +44,12 @@ enum Unready {
     Pending(Vec<String>),
 }
 
+impl From<Error> for Unready {
+    fn from(error: Error) -> Unready {
+        Unready::Failed(error)
+    }
+}
+
 impl Unready {
     /// Why, without the database's name, which each line begins with.
     fn text(&self, name: &str) -> String {
@@ -58,7 +65,9 @@ impl Unready {
     /// The exit code.
     fn code(&self) -> u8 {
         match self {
-            Unready::Failed(error) if error.kind() == ErrorKind::Config => code::CONFIG,
+            Unready::Failed(error) if error.kind() == ErrorKind::Config && !error.is_transient() => {
+                code::CONFIG
+            }
             Unready::Failed(error) if error.kind() == ErrorKind::Auth => code::FAILED,
             _ => code::TRY_AGAIN,
         }
@@ -87,12 +96,16 @@ pub(crate) fn run(options: &Options, wait: &Wait, out: Out<'_>) -> Result<u8, Fa
     let outcomes: Vec<Result<(), Unready>> = thread::scope(|scope| {
         let start = |name: &'_ String| {
             let name = name.clone();
-            scope.spawn(move || one(options, wait, &name, end))
+            scope.spawn(move || stoppable(|| one(options, wait, &name, end)))
         };
         let threads: Vec<_> = names.iter().map(start).collect();
         let joined = threads.into_iter().map(|thread| thread.join());
         joined.map(|outcome| outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
+    if is_stopped() && outcomes.iter().any(Result::is_err) {
+        tell(format_args!("batchdb: told to stop"));
+        return Ok(code::STOPPED);
+    }
     // What no waiting heals weighs more than what more waiting might.
     let weight =
         |code: &u8| [code::DONE, code::TRY_AGAIN, code::FAILED, code::CONFIG].iter().position(|c| c == code);
@@ -122,7 +135,7 @@ fn one(options: &Options, wait: &Wait, name: &str, end: Instant) -> Result<(), U
     loop {
         let Err(unready) = attempt(options, wait, name, end) else { return Ok(()) };
         let left = end.saturating_duration_since(Instant::now());
-        if !unready.may_pass() || left <= PAUSE {
+        if !unready.may_pass() || left <= PAUSE || is_stopped() {
             return Err(unready);
         }
         let reason = unready.reason(name);
@@ -130,15 +143,19 @@ fn one(options: &Options, wait: &Wait, name: &str, end: Instant) -> Result<(), U
             tell(format_args!("batchdb: {name}: waiting: {}", unready.text(name)));
             told = reason;
         }
-        thread::sleep(PAUSE);
+        if CancelToken::on_signals()?.wait(PAUSE) {
+            return Err(unready);
+        }
     }
 }
 
 /// One attempt with a handle of its own: a pool would remember for a while that the last one had failed.
 fn attempt(options: &Options, wait: &Wait, name: &str, end: Instant) -> Result<(), Unready> {
-    let db = options.builder(name).migrate_on_start(MigrateOnStart::Off).build().map_err(Unready::Failed)?;
-    let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    let outcome = look(&db.with_deadline(left), wait.migrated);
+    let left = || end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    // A command for the secret may need the vault that comes up meanwhile, and has no more time than this one.
+    let builder = options.builder(name).migrate_on_start(MigrateOnStart::Off).secret_timeout(left());
+    let db = builder.build()?;
+    let outcome = look(&db.with_deadline(left()), wait.migrated);
     db.close();
     outcome
 }

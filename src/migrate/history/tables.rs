@@ -179,6 +179,13 @@ impl Tables {
         )
     }
 
+    pub(super) fn select_last_action(&self) -> String {
+        format!(
+            "SELECT action FROM {events} WHERE id = (SELECT max(id) FROM {events} WHERE version = :version)",
+            events = self.events,
+        )
+    }
+
     /// Files are applied in the order of their versions, so that the two ranks are one number.
     pub(super) fn insert_version(&self, success: bool) -> String {
         format!(
@@ -321,7 +328,8 @@ mod tests {
             ] {
                 assert!(statement.contains(versions), "{statement}");
             }
-            for statement in [tables.create_events(), tables.select_events(), tables.insert_event()] {
+            let of_events = [tables.create_events(), tables.select_events(), tables.insert_event()];
+            for statement in of_events.into_iter().chain([tables.select_last_action()]) {
                 assert!(statement.contains(events), "{statement}");
             }
             assert!(tables.insert_both().is_none_or(|both| both.contains(versions) && both.contains(events)));

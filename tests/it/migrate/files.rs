@@ -60,6 +60,32 @@ fn callbacks_run_around_a_run_that_has_something_to_do() {
         let last = events.last().unwrap();
         assert_eq!((last.action.as_str(), last.file.as_str()), ("failed", "afterMigrate.sql"));
         assert!(last.message.as_ref().unwrap().contains("afterMigrate.sql"), "{last:?}");
+
+        // Nothing is pending, and yet it is still to be run: until it was, and no longer.
+        given.refused();
+        given.write("afterMigrate.sql", &insert("after"));
+        assert!(db.run_migrations().unwrap().applied.is_empty());
+        db.run_migrations().unwrap();
+        assert_eq!(given.read("SELECT what FROM log ORDER BY at"), "before\nV1\nV2\nafter\nbefore\nafter");
+    }
+}
+
+#[test]
+fn a_run_that_ends_early_owes_its_callback_to_the_next() {
+    for given in everywhere(&[
+        ("V1__x.sql", "CREATE TABLE log (what int)"),
+        ("V2__y.sql", "INSERT INTO nowhere VALUES (1)"),
+        ("afterMigrate.sql", "INSERT INTO log VALUES (1)"),
+    ]) {
+        given.refused();
+        given.remove("V2__y.sql");
+        let db = given.db();
+        assert!(db.migrations().dry_run().unwrap().applied.is_empty());
+        assert_eq!(given.read("SELECT count(*) FROM log"), "0");
+        for _ in 0..2 {
+            assert!(db.run_migrations().unwrap().applied.is_empty());
+            assert_eq!(given.read("SELECT count(*) FROM log"), "1");
+        }
     }
 }
 

@@ -170,3 +170,31 @@ fn a_file_that_runs_on_sqlite_is_told_from_one_that_failed() {
     assert!(status.problems[0].message.contains("did not come to its end"), "{status:?}");
     assert_eq!(given.read("SELECT count(*) FROM t"), "0");
 }
+
+#[test]
+fn a_file_that_frees_the_lock_ends_the_run() {
+    for free in ["SELECT pg_advisory_unlock_all()", "DISCARD ALL"] {
+        let given = Given::postgres(&[
+            ("V1__Free.sql", &format!("-- batchdb: no-transaction\n{free};")),
+            ("V2__After.sql", "CREATE TABLE t (id int)"),
+        ]);
+        let said = given.refused();
+        assert!(said.contains("\"V1__Free.sql\" has freed the lock of the migrations"), "{said}");
+        assert_eq!(given.psql("SELECT version, success FROM schema_version"), "1|t");
+        assert!(!given.has("t"));
+        assert_eq!(given.db().run_migrations().unwrap().applied.len(), 1);
+    }
+}
+
+#[cfg(feature = "odbc")]
+#[test]
+fn foreign_keys_that_a_file_turns_off_are_checked_in_the_next_one() {
+    let mut given = Given::sqlite(&[
+        ("V1__a.sql", "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p int REFERENCES p (id))"),
+        ("V2__b.sql", "-- batchdb: no-transaction\nPRAGMA foreign_keys = OFF;\nINSERT INTO c VALUES (1);"),
+        ("V3__c.sql", "INSERT INTO c VALUES (2)"),
+    ]);
+    given.connection_string.push_str(";FKSupport=1");
+    assert!(given.refused().contains("\"V3__c.sql\" failed"));
+    assert_eq!(given.read("SELECT p FROM c"), "1");
+}

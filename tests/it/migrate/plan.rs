@@ -55,6 +55,42 @@ fn sqlite_is_rehearsed_too() {
     assert_eq!(given.db().run_migrations().unwrap().applied.len(), 2);
 }
 
+/// A child before its parent, which waits for the commit, and comes one file too late.
+const TOO_LATE: &[(&str, &str)] = &[
+    ("V1__a.sql", "CREATE TABLE p (id int PRIMARY KEY)"),
+    ("V2__b.sql", "CREATE TABLE c (id int, p int REFERENCES p (id) DEFERRABLE INITIALLY DEFERRED)"),
+    ("V3__c.sql", "INSERT INTO c VALUES (1, 1)"),
+    ("V4__d.sql", "INSERT INTO p VALUES (1)"),
+];
+
+#[test]
+fn a_rehearsal_refuses_what_the_commit_of_a_file_refuses() {
+    let mut all = everywhere(TOO_LATE);
+    #[cfg(feature = "odbc")]
+    all.push(Given::postgres_by_odbc(TOO_LATE));
+    for mut given in all {
+        if given.connection_string.contains("SQLite3") {
+            given.connection_string.push_str(";FKSupport=1");
+        }
+        let error = given.db().migrations().dry_run().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Migration);
+        assert!(error.to_string().contains("\"V3__c.sql\" failed; nothing of it was kept"), "{error}");
+        assert!(error.report().contains("checked at the commit"), "{}", error.report());
+        assert!(!given.has("p"));
+
+        // Within one file it may come late, and the file after it may change the table.
+        given.write("V3__c.sql", "INSERT INTO c VALUES (1, 1); INSERT INTO p VALUES (1)");
+        given.write("V4__d.sql", "ALTER TABLE c ADD COLUMN more int");
+        given.write("V5__e.sql", "INSERT INTO c VALUES (2, 2, 2); INSERT INTO p VALUES (2)");
+        assert_eq!(given.db().migrations().dry_run().unwrap().applied.len(), 5);
+        assert!(!given.has("p"));
+        given.write("V6__f.sql", "INSERT INTO c VALUES (3, 3, 3)");
+        assert!(given.db().migrations().dry_run().unwrap_err().to_string().contains("V6__f.sql"));
+        assert!(given.refused().contains("V6__f.sql"));
+        assert_eq!(given.read("SELECT count(*) FROM c"), "2");
+    }
+}
+
 #[test]
 fn a_run_stops_at_the_version_that_is_asked_for() {
     for given in everywhere(TWO) {

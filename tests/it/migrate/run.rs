@@ -6,7 +6,7 @@ use batchdb::{ErrorKind, Value, params};
 use chrono::SubsecRound;
 use serde_json::json;
 
-use super::{Given, files};
+use super::{Given, everywhere, files};
 
 const TWO: &[(&str, &str)] = &[
     ("V001__Create_a.sql", "CREATE TABLE a (id int);\n"),
@@ -21,6 +21,7 @@ fn files_are_applied_once_in_the_order_of_their_versions() {
         ("V1.5__Rename.sql", "ALTER TABLE t RENAME COLUMN old TO id;"),
         ("V1__Create.sql", "CREATE TABLE t (old int);"),
         ("README.md", "not a migration"),
+        ("README.sql", "not a statement, and not a migration"),
     ]);
     let report = given.db().run_migrations().unwrap();
     assert_eq!(files(&report), ["V1__Create.sql", "V1.5__Rename.sql", "V2__Widen.sql", "V10__Fill.sql"]);
@@ -321,4 +322,13 @@ fn the_role_that_sessions_begin_with_outlives_a_file_and_the_pool() {
 /// What a session of this driver begins with: psqlODBC's has a zone of ours.
 fn zone(given: &Given) -> &'static str {
     if given.connection_string.starts_with("Driver") { "UTC" } else { "Europe/Paris" }
+}
+
+#[test]
+fn the_checksum_is_the_crc_32_of_the_lines_without_their_ends() {
+    for given in everywhere(&[("V1__a.sql", "CREATE TABLE t (id int);\r\nINSERT INTO t VALUES (1);\n")]) {
+        given.db().run_migrations().unwrap();
+        // By zlib's `crc32` of "CREATE TABLE t (id int);INSERT INTO t VALUES (1);".
+        assert_eq!(given.read("SELECT checksum FROM schema_version"), "169406234");
+    }
 }
