@@ -19,6 +19,8 @@
 
 mod bind;
 mod cache;
+#[cfg(feature = "odbc")]
+mod casts;
 mod functions;
 mod insert;
 mod lexer;
@@ -37,6 +39,8 @@ use crate::error::Result;
 use crate::params::Params;
 use crate::value::Value;
 
+#[cfg(feature = "odbc")]
+pub(crate) use casts::with_casts;
 #[cfg(feature = "odbc")]
 pub(crate) use insert::counted;
 pub(crate) use insert::{BoundRow, Places, PlainInsert};

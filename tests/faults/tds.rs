@@ -19,6 +19,9 @@ pub(crate) enum Then {
     HangUp,
     /// Nothing more; cancels are read and ignored, until the client has gone.
     FallSilent,
+    /// Nothing more until the client cancels, which is acknowledged: a statement that takes its time.
+    #[allow(dead_code, reason = "not every program that includes this file cancels")]
+    UntilCancelled,
 }
 
 /// The answer to one statement.
@@ -134,6 +137,8 @@ const ERROR: u16 = 2;
 const COUNT: u16 = 0x10;
 /// `DONE` with the bit that acknowledges a cancel.
 const ATTENTION: u16 = 0x20;
+/// The kind of the client's message that is a cancel.
+const ATTENTION_SIGNAL: u8 = 6;
 
 fn error_token(number: i32) -> Vec<u8> {
     let text = words("it failed");
@@ -191,6 +196,8 @@ struct Shared {
     /// The number of the error that every login gets.
     refusal: Option<i32>,
     logins: AtomicU64,
+    /// How many running statements were cancelled.
+    cancels: AtomicU64,
     connections: AtomicU64,
     streams: Mutex<HashMap<u64, TcpStream>>,
     stopped: AtomicBool,
@@ -228,6 +235,7 @@ impl Server {
             script,
             refusal,
             logins: AtomicU64::new(0),
+            cancels: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             streams: Mutex::default(),
             stopped: AtomicBool::new(false),
@@ -253,6 +261,14 @@ impl Server {
     #[allow(dead_code, reason = "not every program that includes this file counts logins")]
     pub(crate) fn logins(&self) -> u64 {
         self.shared.logins.load(Ordering::SeqCst)
+    }
+}
+
+impl Server {
+    /// How many running statements were cancelled, each with its acknowledgement.
+    #[allow(dead_code, reason = "not every program that includes this file cancels")]
+    pub(crate) fn cancels(&self) -> u64 {
+        self.shared.cancels.load(Ordering::SeqCst)
     }
 }
 
@@ -307,7 +323,7 @@ impl Shared {
                 let length = u16::try_from(ack.len()).unwrap().to_le_bytes();
                 send(stream, &[&[0xad, length[0], length[1]], &ack[..], &done(0, 0)].concat(), true);
             }
-            6 => send(stream, &done(ATTENTION, 0), true),
+            ATTENTION_SIGNAL => send(stream, &done(ATTENTION, 0), true),
             _ => {
                 // The characters of the statement are UTF-16, and ASCII in all tests.
                 let text: Vec<u8> = content.iter().copied().filter(|byte| *byte != 0).collect();
@@ -329,6 +345,18 @@ impl Shared {
                         send(stream, &head, false);
                         while receive(stream).is_some() {}
                         return false;
+                    }
+                    Then::UntilCancelled => {
+                        send(stream, &head, false);
+                        loop {
+                            match receive(stream) {
+                                Some((ATTENTION_SIGNAL, _)) => break,
+                                Some(_) => (),
+                                None => return false,
+                            }
+                        }
+                        self.cancels.fetch_add(1, Ordering::SeqCst);
+                        send(stream, &done(ATTENTION, 0), true);
                     }
                 }
             }

@@ -16,7 +16,7 @@ use crate::log_line;
 use crate::settings::scrub;
 use crate::sql::Statement;
 
-use super::bind::{Forms, Long, arguments};
+use super::bind::{Forms, Long, arguments, text_for};
 use super::cells::Chunk;
 use super::classify::{Moment, judge, lost};
 use super::decode::Decoder;
@@ -326,7 +326,8 @@ impl OdbcConnection {
         let forms = Forms { flavor: self.flavor, long: self.long, texts: self.address.texts };
         let arguments = arguments(&statement.args, forms)?;
         let (deadline, _) = budget.first(Instant::now);
-        let work = Work { text: Arc::clone(&statement.text), arguments, wanted, left: left(deadline) };
+        let text = text_for(&statement.text, &arguments, self.flavor);
+        let work = Work { text, arguments, wanted, left: left(deadline) };
         Ok((work, self.moment(Phase::Query, deadline, statement.traits.acts)))
     }
 

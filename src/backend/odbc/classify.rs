@@ -312,7 +312,7 @@ mod tests {
     }
 
     fn record(state: &str, native: i32, text: &str) -> Record {
-        Record { state: state.into(), native, text: text.into(), line: None }
+        Record { number: 1, state: state.into(), native, text: text.into(), line: None }
     }
 
     #[track_caller]

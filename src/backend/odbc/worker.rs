@@ -177,24 +177,23 @@ fn results(statement: &mut Statement<'_>, work: Work, replies: &Sender<Reply>) -
     }
     statement.bind(work.arguments)?;
     statement.execute(&work.text)?;
-    let (mut returned, mut changed) = (None, 0);
+    let (mut returned, mut counted) = (None, 0);
     loop {
         say(statement, replies)?;
         let columns = statement.column_count()?;
         if columns == 0 {
-            // A trigger's counts come before the count of the statement that fired it.
-            changed = statement.row_count().unwrap_or(changed);
+            // What a trigger counts and returns comes before the count of the statement that fired it.
+            counted = statement.row_count().unwrap_or(counted);
         } else if work.wanted == Wanted::All || (work.wanted == Wanted::First && returned.is_none()) {
             returned = Some(returned.unwrap_or(0) + hand_over(statement, columns, replies)?);
         } else {
-            let mut rows = 0;
+            counted = 0;
             while statement.fetch()? {
-                rows += 1;
+                counted += 1;
             }
-            returned = returned.or(Some(rows));
         }
         if !statement.more_results()? {
-            return Ok(returned.unwrap_or(changed));
+            return Ok(returned.unwrap_or(counted));
         }
     }
 }
