@@ -17,10 +17,10 @@
 //! elsewhere. An empty list makes `IN` false and `NOT IN` true. NULL inside of a list keeps SQL's meaning:
 //! `NOT IN` is then true of no row.
 
+#[cfg(feature = "odbc")]
+mod batch;
 mod bind;
 mod cache;
-#[cfg(feature = "odbc")]
-mod casts;
 mod functions;
 mod insert;
 mod lexer;
@@ -40,7 +40,7 @@ use crate::params::Params;
 use crate::value::Value;
 
 #[cfg(feature = "odbc")]
-pub(crate) use casts::with_casts;
+pub(crate) use batch::{COUNT, with_casts, with_count};
 #[cfg(feature = "odbc")]
 pub(crate) use insert::counted;
 pub(crate) use insert::{BoundRow, Places, PlainInsert};

@@ -3,7 +3,6 @@
 
 use std::ffi::c_void;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use bigdecimal::BigDecimal;
 use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
@@ -11,10 +10,8 @@ use odbc_api::DataType;
 use odbc_api::handles::{CData, HasDataType};
 use odbc_sys::{CDataType, Len, NULL_DATA, SqlDataType};
 
-use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 use crate::settings::TextParameters;
-use crate::sql::with_casts;
 use crate::value::{Value, calendar, whole_minutes};
 
 use super::flavor::Flavor;
@@ -81,16 +78,6 @@ pub(super) fn arguments(values: &[Value], forms: Forms) -> Result<Vec<Argument>>
                 .map_err(|error| error.at(format_args!("parameter {number}")))
         })
         .collect()
-}
-
-/// The text of a statement with these arguments: where one goes by a type that SQL Server has for old programs only, its
-/// placeholder says which it is.
-pub(super) fn text_for(text: &Arc<str>, arguments: &[Argument], flavor: Flavor) -> Arc<str> {
-    if flavor != Flavor::SqlServer || arguments.iter().all(|argument| argument.cast().is_none()) {
-        return Arc::clone(text);
-    }
-    let types: Vec<_> = arguments.iter().map(Argument::cast).collect();
-    with_casts(text, Dialect::SqlServer, &types).into()
 }
 
 fn argument(value: &Value, flavor: Flavor, texts: TextParameters) -> Result<Argument> {
@@ -300,7 +287,7 @@ impl Argument {
 
 impl Argument {
     /// The type of today for one of the old long types, which can be compared with nothing and given to few functions.
-    fn cast(&self) -> Option<&'static str> {
+    pub(super) fn cast(&self) -> Option<&'static str> {
         match self.sql_type {
             SqlDataType::EXT_LONG_VARCHAR => Some("varchar(max)"),
             SqlDataType::EXT_W_LONG_VARCHAR => Some("nvarchar(max)"),

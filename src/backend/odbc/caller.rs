@@ -16,7 +16,7 @@ use crate::log_line;
 use crate::settings::scrub;
 use crate::sql::Statement;
 
-use super::bind::{Forms, Long, arguments, text_for};
+use super::bind::{Forms, Long, arguments};
 use super::cells::Chunk;
 use super::classify::{Moment, judge, lost};
 use super::decode::Decoder;
@@ -25,7 +25,8 @@ use super::flavor::Flavor;
 use super::link::{Gauge, Link};
 use super::session::{Address, Opened};
 use super::stream::OdbcRows;
-use super::transaction::Control;
+use super::text::text_for;
+use super::transaction::{Control, begins_with_rollback};
 use super::worker::{Job, Reply, Wanted, Work, replies, spawn};
 
 mod failures;
@@ -326,9 +327,11 @@ impl OdbcConnection {
         let forms = Forms { flavor: self.flavor, long: self.long, texts: self.address.texts };
         let arguments = arguments(&statement.args, forms)?;
         let (deadline, _) = budget.first(Instant::now);
-        let text = text_for(&statement.text, &arguments, self.flavor);
-        let work = Work { text, arguments, wanted, left: left(deadline) };
-        Ok((work, self.moment(Phase::Query, deadline, statement.traits.acts)))
+        let text = text_for(&statement.text, &arguments, wanted, forms);
+        Ok((
+            Work { text, arguments, wanted, left: left(deadline) },
+            self.moment(Phase::Query, deadline, statement.traits.acts),
+        ))
     }
 
     fn moment(&self, phase: Phase, deadline: Deadline, writes: bool) -> Moment {
@@ -493,8 +496,4 @@ impl Drop for OdbcConnection {
             }
         }
     }
-}
-
-fn begins_with_rollback(text: &str) -> bool {
-    text.trim_start().get(..8).is_some_and(|word| word.eq_ignore_ascii_case("ROLLBACK"))
 }

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::COUNT;
 
 use super::bind::Argument;
 use super::cells::{Chunk, Way};
 use super::columns::{Column, column};
 use super::diagnostics::Failure;
+use super::flavor::Flavor;
 use super::link::Link;
 use super::session::{Address, Opened, Session};
 use super::statement::Statement;
@@ -187,15 +189,26 @@ fn results(statement: &mut Statement<'_>, work: Work, replies: &Sender<Reply>) -
         } else if work.wanted == Wanted::All || (work.wanted == Wanted::First && returned.is_none()) {
             returned = Some(returned.unwrap_or(0) + hand_over(statement, columns, replies)?);
         } else {
-            counted = 0;
-            while statement.fetch()? {
-                counted += 1;
-            }
+            counted = count(statement, columns)?;
         }
         if !statement.more_results()? {
             return Ok(returned.unwrap_or(counted));
         }
     }
+}
+
+/// How many rows the current result has; or what it says, where the text of the statement has asked for its count.
+fn count(statement: &mut Statement<'_>, columns: u16) -> Result<u64, Failure> {
+    let is_answer =
+        columns == 1 && statement.flavor() == Flavor::SqlServer && statement.describe(1)?.name == COUNT;
+    let mut rows = 0;
+    while statement.fetch()? {
+        rows = match is_answer {
+            true => statement.get_fixed::<i64>(1)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
+            false => rows + 1,
+        };
+    }
+    Ok(rows)
 }
 
 fn hand_over(statement: &mut Statement<'_>, columns: u16, replies: &Sender<Reply>) -> Result<u64, Failure> {

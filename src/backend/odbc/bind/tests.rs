@@ -39,21 +39,6 @@ fn text_goes_to_sql_server_as_varchar_where_it_can_and_in_steps_of_size() {
 }
 
 #[test]
-fn a_long_argument_of_an_old_type_is_cast_in_the_text() {
-    let text: Arc<str> = "UPDATE t SET a = ?, b = ?".into();
-    let of = |long, flavor| {
-        let forms = Forms { flavor, long, texts: TextParameters::Auto };
-        let values = [Value::from("é".repeat(4001)), Value::from("x")];
-        text_for(&text, &arguments(&values, forms).unwrap(), flavor)
-    };
-    let cast = of(Long::Typed, Flavor::SqlServer);
-    assert_eq!(&*cast, "UPDATE t SET a = CAST(? AS nvarchar(max)), b = ?");
-    for same in [of(Long::Unsized, Flavor::SqlServer), of(Long::Typed, Flavor::Postgres)] {
-        assert!(Arc::ptr_eq(&same, &text));
-    }
-}
-
-#[test]
 fn a_timestamp_has_the_digits_that_it_needs_and_bytes_go_in_steps_of_size() {
     let at = |text: &str| bound(text.parse::<NaiveDateTime>().unwrap(), Flavor::SqlServer);
     for (text, size, digits) in [

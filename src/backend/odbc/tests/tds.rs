@@ -3,6 +3,8 @@
 #[path = "../../../../tests/faults/tds.rs"]
 pub(super) mod scripted;
 
+use std::sync::Mutex;
+
 use super::super::diagnostics::Failure;
 use super::super::worker::{Job, Reply, Wanted, Work, replies, spawn};
 use super::*;
@@ -165,29 +167,38 @@ fn all_messages_of_a_call_are_told_and_an_error_behind_them_is_seen() {
 }
 
 #[test]
-fn the_count_of_a_write_is_its_own_under_a_trigger_that_returns_rows() {
-    // Rows 0 to 4 of a trigger, then the count of the statement.
-    let trigger = {
-        let mut tokens = vec![0x81, 1, 0, 0, 0, 0, 0, 0, 0, 0x38, 1, b'n', 0];
-        for number in 0..5_i32 {
-            tokens.push(0xd1);
-            tokens.extend(number.to_le_bytes());
+fn the_count_of_a_write_is_its_own_under_a_trigger() {
+    let (rows, seen) = (5, Arc::new(Mutex::new(String::new())));
+    let asked = Arc::clone(&seen);
+    let server = Server::start(move |text| {
+        if !text.contains("INSERT") {
+            return Answer::nothing(Then::Done);
         }
+        asked.lock().unwrap().push_str(text);
+        // Rows 0 to 4 of a trigger and its own count, then what the batch asks for: a number in a column of that name.
+        let number = |name: &str, value: i32| {
+            let mut tokens = vec![0x81, 1, 0, 0, 0, 0, 0, 0, 0, 0x38, name.len() as u8];
+            tokens.extend(name.encode_utf16().flat_map(u16::to_le_bytes));
+            tokens.push(0xd1);
+            tokens.extend(value.to_le_bytes());
+            tokens
+        };
         // DONEINPROC: more follows, and the count is valid.
-        tokens.extend([&[0xff][..], &[0x11, 0], &[0xc1, 0], &5_u64.to_le_bytes()].concat());
-        tokens
-    };
-    let server = Server::start(move |text| match text.contains("INSERT") {
-        // 0xC3 is the command INSERT; the last token is written by the server.
-        true => Answer::tokens(trigger.clone(), 2),
-        false => Answer::nothing(Then::Done),
+        let trigger = [&[0xff][..], &[0x11, 0], &[0xc3, 0], &17_u64.to_le_bytes()].concat();
+        let more = [&[0xfd][..], &[0x11, 0], &[0xc3, 0], &2_u64.to_le_bytes()].concat();
+        let tokens = [number("n", rows), trigger, more, number(crate::sql::COUNT, 2)].concat();
+        Answer::tokens(tokens, 1)
     });
     let text = format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=x;Encryption=off", server.port());
     let mut connection = connector(Dialect::SqlServer, &text, &[]).connect(Deadline::NONE).unwrap();
     let insert = statement("INSERT", vec![]);
     assert_eq!(connection.run(&insert, Rows::Ignore, budget(LONG)).unwrap(), 2);
-    let mut rows = Vec::new();
-    assert_eq!(connection.run(&insert, Rows::Collect(&mut rows), budget(LONG)).unwrap(), 5);
+    assert!(seen.lock().unwrap().contains("@@ROWCOUNT"), "{seen:?}");
+    // Who wants rows gets the first result, and the batch is not asked.
+    seen.lock().unwrap().clear();
+    let mut kept = Vec::new();
+    assert_eq!(connection.run(&insert, Rows::Collect(&mut kept), budget(LONG)).unwrap(), 1);
+    assert!(!seen.lock().unwrap().contains("@@ROWCOUNT"), "{seen:?}");
 }
 
 #[test]
