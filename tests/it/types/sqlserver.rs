@@ -238,11 +238,17 @@ fn a_variant_is_cast_by_whoever_asks_for_it() {
     );
 }
 
-/// A server that returns the parameter of a statement in the type in which it came.
+/// A server that returns the parameter of a statement in the type in which it came; and as SQL Server does, says of one of
+/// the old long types that is not cast that nothing can be done with it.
 fn echo() -> (Server, DatabaseManager) {
+    /// "The data types … are incompatible in the equal to operator."
+    const INCOMPATIBLE: i32 = 402;
     let server = Server::reading(|text, request| match text.contains("@P1") {
         true => {
-            let (column, value) = tokens::first_value(request);
+            let (column, value, cast) = tokens::first_value(request);
+            if cast.is_some_and(|cast| !text.contains(cast)) {
+                return Answer::nothing(Then::Fail(INCOMPATIBLE));
+            }
             Answer::tokens(result(&column, &[value]), 1)
         }
         false => Answer::nothing(Then::Done),

@@ -165,6 +165,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The type's token of the parameter that comes next, behind its name and its flags.
+    fn token(&self) -> u8 {
+        self.0[2 + usize::from(self.0[0]) * 2]
+    }
+
     /// A parameter: its type and its value, as a column of a result has them.
     fn parameter(&mut self) -> (Column, Vec<u8>) {
         let name = self.take(1)[0];
@@ -184,7 +189,7 @@ impl<'a> Reader<'a> {
         };
         let info = self.take(size).to_vec();
         match token {
-            // A column of these types would be told in another way, so it becomes one of the new.
+            // SQL Server compares these with nothing. A cast makes them one of the new, as which a column is told.
             0x22 | 0x23 | 0x63 => {
                 let length = self.number(4);
                 let value = parts(self.take(length), 8_000);
@@ -210,8 +215,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The first value of a call of `sp_executesql`, whose first two parameters are the text and what it declares.
-pub(super) fn first_value(request: &[u8]) -> (Column, Vec<u8>) {
+/// The first value of a call of `sp_executesql`, whose first two parameters are the text and what it declares; and the
+/// cast without which SQL Server can do nothing with it.
+pub(super) fn first_value(request: &[u8]) -> (Column, Vec<u8>, Option<&'static str>) {
     let mut reader = Reader(request);
     let headers = reader.number(4);
     reader.take(headers - 4);
@@ -222,5 +228,12 @@ pub(super) fn first_value(request: &[u8]) -> (Column, Vec<u8>) {
     reader.take(2);
     reader.parameter();
     reader.parameter();
-    reader.parameter()
+    let cast = match reader.token() {
+        0x22 => Some("CAST(@P1 AS varbinary(max))"),
+        0x23 => Some("CAST(@P1 AS varchar(max))"),
+        0x63 => Some("CAST(@P1 AS nvarchar(max))"),
+        _ => None,
+    };
+    let (column, value) = reader.parameter();
+    (column, value, cast)
 }
