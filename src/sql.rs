@@ -40,7 +40,7 @@ use crate::params::Params;
 use crate::value::Value;
 
 #[cfg(feature = "odbc")]
-pub(crate) use batch::{COUNT, with_casts, with_count};
+pub(crate) use batch::{COUNT, with_count};
 #[cfg(feature = "odbc")]
 pub(crate) use insert::counted;
 pub(crate) use insert::{BoundRow, Places, PlainInsert};

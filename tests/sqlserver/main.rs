@@ -45,6 +45,8 @@ const BODIES: &[(&str, Body)] = bodies! {
         a_nul_in_a_text_arrives_or_is_refused,
         lists_and_nulls,
         plain_text_is_varchar_and_other_text_nvarchar,
+        a_long_parameter_is_of_no_old_type,
+        a_datetime_that_was_read_finds_its_row,
     },
     results::{
         many_rows_come_whole,

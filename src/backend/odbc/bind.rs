@@ -49,7 +49,7 @@ impl std::fmt::Debug for Buffer {
 /// How a driver is told of a value that has no bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Long {
-    /// By the long types of ODBC. FreeTDS makes `text`, `ntext` and `image` of them, so the statement casts.
+    /// By the long types of ODBC, of which FreeTDS makes `varchar(max)` and its like.
     Typed,
     /// By no size: Microsoft's drivers make `varchar(max)` and its like of that, and of the long types the old `text` and
     /// `image`, which can be compared with nothing. FreeTDS 1.3 would cut the value at 8,000 bytes, without an error.
@@ -179,14 +179,12 @@ fn day(date: NaiveDate) -> Result<odbc_sys::Date> {
     Ok(odbc_sys::Date { year: year(date)?, month: small(date.month()), day: small(date.day()) })
 }
 
-/// A timestamp as SQL Server's `datetime2`, with three digits where that is all it has, else with all seven.
+/// A timestamp with the seven digits of SQL Server's `datetime2`.
 ///
-/// A `datetime` counts in 1/300 s, and what is read of it is rounded to milliseconds. From compatibility level 130 on it is
-/// compared with the digits of the other side: with three of them a row is found by what was read of it, and with seven
-/// `.003` is not `.0033333`.
+/// A `datetime` counts in 1/300 s, what is read of it is rounded to milliseconds, and from compatibility level 130 on the
+/// two are not equal. Fewer digits here would not make them so, for it is compared unrounded: who looks for the row writes
+/// `CAST(:at AS datetime)`.
 fn timestamp(at: NaiveDateTime) -> Result<Argument> {
-    /// The characters of a timestamp without a fraction, and of the point before one.
-    const WHOLE: usize = 20;
     let value = odbc_sys::Timestamp {
         year: year(at.date())?,
         month: small(at.month()),
@@ -196,9 +194,7 @@ fn timestamp(at: NaiveDateTime) -> Result<Argument> {
         second: small(at.second()),
         fraction: at.nanosecond(),
     };
-    let digits: u8 = if value.fraction.is_multiple_of(1_000_000) { 3 } else { 7 };
-    let size = WHOLE + usize::from(digits);
-    Ok(Argument::fixed(Buffer::Timestamp(value), SqlDataType::TIMESTAMP, size, digits.into()))
+    Ok(Argument::fixed(Buffer::Timestamp(value), SqlDataType::TIMESTAMP, 27, 7))
 }
 
 /// Whether a date goes as the struct of ODBC. FreeTDS (1.3) sends one from before the year 1600 as the day before or after
@@ -286,16 +282,6 @@ impl Argument {
 }
 
 impl Argument {
-    /// The type of today for one of the old long types, which can be compared with nothing and given to few functions.
-    pub(super) fn cast(&self) -> Option<&'static str> {
-        match self.sql_type {
-            SqlDataType::EXT_LONG_VARCHAR => Some("varchar(max)"),
-            SqlDataType::EXT_W_LONG_VARCHAR => Some("nvarchar(max)"),
-            SqlDataType::EXT_LONG_VAR_BINARY => Some("varbinary(max)"),
-            _ => None,
-        }
-    }
-
     fn with(self, long: Long) -> Argument {
         let sql_type = match self.sql_type {
             _ if long == Long::Typed => return self,

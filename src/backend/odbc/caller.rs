@@ -327,7 +327,7 @@ impl OdbcConnection {
         let forms = Forms { flavor: self.flavor, long: self.long, texts: self.address.texts };
         let arguments = arguments(&statement.args, forms)?;
         let (deadline, _) = budget.first(Instant::now);
-        let text = text_for(&statement.text, &arguments, wanted, forms);
+        let text = text_for(&statement.text, wanted, forms);
         Ok((
             Work { text, arguments, wanted, left: left(deadline) },
             self.moment(Phase::Query, deadline, statement.traits.acts),
