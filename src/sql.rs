@@ -172,8 +172,15 @@ pub(crate) fn comments(text: &str, dialect: Dialect) -> impl Iterator<Item = Com
     })
 }
 
+/// Whether a text takes away what was prepared in the session.
+#[cfg(feature = "postgres")]
+pub(crate) fn discards_prepared(text: &str) -> bool {
+    traits_of(text, Dialect::Postgres).discards_prepared
+}
+
 /// What can be told of a text that is not compiled.
-pub(crate) fn traits_of(text: &str, dialect: Dialect) -> Traits {
+#[cfg(any(test, feature = "postgres"))]
+fn traits_of(text: &str, dialect: Dialect) -> Traits {
     let significant: Vec<_> = lexer::tokens(text, dialect).filter(lexer::Token::is_significant).collect();
     traits::read(&significant, dialect)
 }

@@ -128,7 +128,8 @@ fn is_in_place(name: &Token<'_>, before: &[Token<'_>]) -> bool {
 
 /// Whether the place behind these tokens is one of an element of `GROUP BY`, by itself or within `GROUPING SETS`.
 fn is_grouped(before: &[Token<'_>]) -> bool {
-    let begins = |last: &Token<'_>| last.is(",") || last.is("(") || last.is_one_of(&["BY", "ALL", "DISTINCT"]);
+    let begins =
+        |last: &Token<'_>| last.is(",") || last.is("(") || last.is_one_of(&["BY", "ALL", "DISTINCT"]);
     if !before.last().is_some_and(begins) {
         return false;
     }
@@ -142,7 +143,9 @@ fn is_grouped(before: &[Token<'_>]) -> bool {
             "(" if token.is("(") && !behind("SETS") => return false,
             _ if inside > 0 => (),
             _ if token.is_word("BY") => return behind("GROUP"),
-            _ if token.is_one_of(&["FETCH", "FROM", "HAVING", "LIMIT", "OFFSET", "SELECT", "WHERE", "WINDOW"]) => {
+            _ if token
+                .is_one_of(&["FETCH", "FROM", "HAVING", "LIMIT", "OFFSET", "SELECT", "WHERE", "WINDOW"]) =>
+            {
                 return false;
             }
             _ => (),

@@ -276,7 +276,11 @@ mod tests {
     fn each_dialect_has_its_quotes() {
         use Kind::{Literal, Quoted, Symbol, Word};
         check(Dialect::Postgres, r"E'a\'b'", &[(Literal, r"E'a\'b'")]);
-        check(Dialect::Postgres, "E'a' -- note\n\t'b\\'' c", &[(Literal, "E'a' -- note\n\t'b\\''"), (Word, "c")]);
+        check(
+            Dialect::Postgres,
+            "E'a' -- note\n\t'b\\'' c",
+            &[(Literal, "E'a' -- note\n\t'b\\''"), (Word, "c")],
+        );
         check(Dialect::Postgres, "E'a' 'b\\' c", &[(Literal, "E'a'"), (Literal, "'b\\'"), (Word, "c")]);
         check(Dialect::Postgres, "'a'\n'b\\' c", &[(Literal, "'a'"), (Literal, "'b\\'"), (Word, "c")]);
         check(Dialect::SqlServer, r"E'a\'b", &[(Word, "E"), (Literal, r"'a\'"), (Word, "b")]);

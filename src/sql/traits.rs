@@ -187,7 +187,12 @@ fn changes_quoting(head: &Token<'_>, statement: &[Token<'_>]) -> bool {
     };
     statement.iter().enumerate().any(|(place, token)| {
         // `SET name = value`, and `set_config('name', 'value', …)`.
-        let is_set = head.is_word("SET") && names(token, PLAIN_BACKSLASH);
+        let is_first = match statement[..place] {
+            [_] => true,
+            [_, scope] => scope.is_one_of(&["SESSION", "LOCAL"]),
+            _ => false,
+        };
+        let is_set = head.is_word("SET") && is_first && names(token, PLAIN_BACKSLASH);
         let is_config = place >= 2
             && token.text.trim_matches('\'').eq_ignore_ascii_case(PLAIN_BACKSLASH)
             && names(&statement[place - 2], "set_config");

@@ -23,6 +23,7 @@ mod monitor;
 mod odbc;
 mod pool;
 mod query;
+mod quoting;
 mod retry;
 mod secrets;
 mod shutdown;

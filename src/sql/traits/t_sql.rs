@@ -164,9 +164,9 @@ fn is_of_service_broker(token: &Token<'_>, following: &[Token<'_>]) -> bool {
             && next_is(&["ON"])
             && second.is_some_and(|second| second.is_word("CONVERSATION")))
         || (token.is_word("RECEIVE")
-            && following.first().is_some_and(|next| {
-                next.is("*") || next.is_one_of(RECEIVED) || next.text.starts_with('@')
-            }))
+            && following
+                .first()
+                .is_some_and(|next| next.is("*") || next.is_one_of(RECEIVED) || next.text.starts_with('@')))
 }
 
 /// Whether a batch has one statement that writes, and runs it once.

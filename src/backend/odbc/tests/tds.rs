@@ -151,3 +151,16 @@ fn every_result_is_handed_over_where_all_are_wanted() {
     assert_eq!(connection.run(&two, Rows::Collect(&mut first), budget(LONG)).unwrap(), 2);
     assert!(!connection.is_broken());
 }
+
+#[test]
+fn a_sql_server_that_nobody_was_told_of_is_refused() {
+    let server = Server::start(|_| Answer::nothing(Then::Done));
+    let text =
+        format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2;Encryption=off", server.port());
+    let error = connector(Dialect::Odbc, &text, &["hunter2"]).connect(Deadline::NONE).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Config, "{}", error.report());
+    assert!(error.to_string().contains("the test's database"), "{error}");
+    assert!(error.report().contains("TYPE=sqlserver"), "{}", error.report());
+    let connection = connector(Dialect::SqlServer, &text, &["hunter2"]).connect(Deadline::NONE).unwrap();
+    assert!(!connection.refuses_writes());
+}
