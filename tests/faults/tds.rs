@@ -301,8 +301,9 @@ impl Shared {
                     return false;
                 }
                 // The login is acknowledged for TDS 7.4.
-                let mut ack = vec![1, 0x74, 0, 0, 4, 4];
-                ack.extend(words("fake"));
+                let name = "Microsoft SQL Server";
+                let mut ack = vec![1, 0x74, 0, 0, 4, name.len() as u8];
+                ack.extend(words(name));
                 ack.extend([12, 0, 0, 0]);
                 let length = u16::try_from(ack.len()).unwrap().to_le_bytes();
                 send(stream, &[&[0xad, length[0], length[1]], &ack[..], &done(0, 0)].concat(), true);
