@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use batchdb::{
-    CancelToken, DatabaseManager, Error, ErrorKind, MapOptions, Phase, TaskState, map_tasks, params, with_cancel,
+    CancelToken, DatabaseManager, Error, ErrorKind, MapOptions, Phase, TaskState, map_tasks, params,
+    with_cancel,
 };
 
 use crate::common::{backend_pid, eventually, fresh, postgres, server, signal, timed, unique};
