@@ -190,6 +190,8 @@ struct Shared {
     script: Script,
     /// The number of the error that every login gets.
     refusal: Option<i32>,
+    /// What it calls itself in its answer to a login.
+    name: Mutex<&'static str>,
     logins: AtomicU64,
     connections: AtomicU64,
     streams: Mutex<HashMap<u64, TcpStream>>,
@@ -227,6 +229,7 @@ impl Server {
         let shared = Arc::new(Shared {
             script,
             refusal,
+            name: Mutex::new("fake"),
             logins: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             streams: Mutex::default(),
@@ -247,6 +250,12 @@ impl Server {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Gives it another name, by which a driver knows the database.
+    #[allow(dead_code, reason = "not every program that includes this file asks for names")]
+    pub(crate) fn call_itself(&self, name: &'static str) {
+        *self.shared.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
     }
 
     /// How many clients have asked to log in.
@@ -301,7 +310,7 @@ impl Shared {
                     return false;
                 }
                 // The login is acknowledged for TDS 7.4.
-                let name = "Microsoft SQL Server";
+                let name = *self.name.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut ack = vec![1, 0x74, 0, 0, 4, name.len() as u8];
                 ack.extend(words(name));
                 ack.extend([12, 0, 0, 0]);

@@ -16,12 +16,14 @@ use r2d2_postgres::PostgresConnectionManager;
 
 use super::cancel::CancelRequest;
 use super::classify;
-use super::connection::{self, PgConnection};
+use super::connection::PgConnection;
 use super::runtime;
 use super::tls::Connector;
 use super::watchdog::{Control, Watched};
-use crate::backend::{self, notices::Notices, reach::look_up};
-use crate::context;
+use crate::backend;
+use crate::backend::notices::Notices;
+use crate::backend::reach::{look_up, no_thread};
+use crate::context::{self, Missed};
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::log_line;
@@ -39,6 +41,14 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The lexer of this crate takes a backslash in a plain string for a backslash. So must the server, whatever its database
 /// or the role says; told with the login, it is that which `RESET ALL` goes back to, and costs no round trip.
 const PLAIN_BACKSLASH: &str = "-c standard_conforming_strings=on";
+
+/// Asks the server to refuse writes.
+const READ_ONLY: &str = "SET default_transaction_read_only = on;";
+
+/// Has a backslash in a plain string be a backslash, where that could not be said with the login; a server that knows no
+/// other way has no such setting.
+const SET_PLAIN_BACKSLASH: &str = "SELECT pg_catalog.set_config(name, 'on', false) \
+     FROM pg_catalog.pg_settings WHERE name = 'standard_conforming_strings' AND setting = 'off';";
 
 /// Opens connections to one PostgreSQL database.
 pub(in crate::backend) struct PostgresConnector {
@@ -128,7 +138,7 @@ impl PostgresConnector {
             }
         }
         control.arm(deadline);
-        let outcome = PostgresConnectionManager::new(config, connector.clone()).connect();
+        let outcome = opened(PostgresConnectionManager::new(config, connector.clone()), &control, deadline)?;
         let in_time = control.disarm();
         match outcome {
             Ok(client) if in_time => Ok((client, control, connector)),
@@ -160,9 +170,8 @@ impl PostgresConnector {
 
     /// What a session is told first.
     fn opening(&self) -> Arc<str> {
-        let plain =
-            if self.takes_no_options.load(Ordering::Relaxed) { connection::PLAIN_BACKSLASH } else { "" };
-        let read_only = if self.read_only { connection::READ_ONLY } else { "" };
+        let plain = if self.takes_no_options.load(Ordering::Relaxed) { SET_PLAIN_BACKSLASH } else { "" };
+        let read_only = if self.read_only { READ_ONLY } else { "" };
         [plain, read_only].concat().into()
     }
 
@@ -196,7 +205,7 @@ impl PostgresConnector {
                         control.set_cancel(CancelRequest { token: client.cancel_token(), connector });
                         let mut connection =
                             PgConnection::new(client, control, notices, self.statement_cache, self.opening());
-                        connection.set_up(deadline)?;
+                        connection.set_up(deadline, Phase::Connect)?;
                         return Ok(connection);
                     }
                     // Only an address that cannot be reached is worth another one: the same password
@@ -232,6 +241,36 @@ impl backend::Connector for PostgresConnector {
         }
     }
 }
+
+/// Has the driver connect. Its TCP connect is one piece with a limit of its own, which nobody can cut: where the thread's
+/// work can be told to stop meanwhile, it is made by another thread, which may be left behind and ends at that limit.
+///
+/// # Errors
+///
+/// Where the driver's own outcome is not known.
+fn opened(
+    manager: Manager,
+    control: &Control,
+    deadline: Deadline,
+) -> Result<Result<Client, postgres::Error>> {
+    if !deadline.shrinks() {
+        return Ok(manager.connect());
+    }
+    context::apart("batchdb-connect", deadline, move || manager.connect()).map_err(|missed| match missed {
+        Missed::NoThread(error) => no_thread(error).with_effect(Effect::NotSent),
+        Missed::Panicked => {
+            Error::new(ErrorKind::Connect, "the driver failed in a way that it cannot report")
+                .with_effect(Effect::NotSent)
+        }
+        Missed::Late => {
+            // Whatever it has opened by then is of no use.
+            control.abort_handle().abort();
+            context::in_force(deadline).passed(Phase::Connect)
+        }
+    })
+}
+
+type Manager = PostgresConnectionManager<Connector>;
 
 /// Takes the server's notices. Their text may quote values, and goes to nobody who has not asked for it.
 fn told_to(notices: Notices) -> impl Fn(DbError) + Send + Sync + 'static {

@@ -38,14 +38,6 @@ const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ROLE; RESET AL
          EXECUTE pg_catalog.format('DEALLOCATE %I', prepared); END LOOP; END $$; \
      SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES";
 
-/// Asks the server to refuse writes.
-pub(super) const READ_ONLY: &str = "SET default_transaction_read_only = on;";
-
-/// Has a backslash in a plain string be a backslash, where that could not be said with the login. A server that has no
-/// other way is not asked to set it.
-pub(super) const PLAIN_BACKSLASH: &str = "SELECT pg_catalog.set_config(name, 'on', false) \
-     FROM pg_catalog.pg_settings WHERE name = 'standard_conforming_strings' AND setting = 'off';";
-
 /// One connection to PostgreSQL.
 pub(super) struct PgConnection {
     /// `None` only while it is dropped.
@@ -88,13 +80,13 @@ impl PgConnection {
         }
     }
 
-    /// Gives a new session the settings that it always has.
-    pub(super) fn set_up(&mut self, deadline: Deadline) -> Result<()> {
+    /// Gives a session the settings that it always has, when it is new or as good as new.
+    pub(super) fn set_up(&mut self, deadline: Deadline, phase: Phase) -> Result<()> {
         if self.opening.is_empty() {
             return Ok(());
         }
         let opening = Arc::clone(&self.opening);
-        self.call(deadline, Phase::Connect, false, |client| client.batch_execute(&opening))
+        self.call(deadline, phase, false, |client| client.batch_execute(&opening))
     }
 
     /// After a text that takes away what was prepared, ours is gone like the driver's own.
@@ -133,9 +125,11 @@ impl PgConnection {
             return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
                 .with_effect(Effect::NotSent));
         };
-        // A borrower whose connection proves dead has been promised an answer at its limit, not after a grace.
+        // A borrower whose connection proves dead has been promised an answer at its limit, not after a grace. And what
+        // undoes and cleans up comes behind the limit of a call, one after the other: to give up closes the session, which
+        // undoes and cleans as well.
         match phase {
-            Phase::Ping => self.control.arm_without_grace(deadline),
+            Phase::Ping | Phase::Rollback | Phase::Reset => self.control.arm_without_grace(deadline),
             _ => self.control.arm(deadline),
         }
         let outcome = work(client);
@@ -455,7 +449,7 @@ impl backend::Connection for PgConnection {
         self.statements.clear();
         let outcome = self
             .call(deadline, Phase::Reset, false, |client| client.batch_execute(RESET))
-            .and_then(|()| self.set_up(deadline));
+            .and_then(|()| self.set_up(deadline, Phase::Reset));
         self.in_transaction = false;
         self.broken |= outcome.is_err();
         outcome

@@ -155,12 +155,42 @@ fn every_result_is_handed_over_where_all_are_wanted() {
 #[test]
 fn a_sql_server_that_nobody_was_told_of_is_refused() {
     let server = Server::start(|_| Answer::nothing(Then::Done));
+    server.call_itself("Microsoft SQL Server");
     let text =
         format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2;Encryption=off", server.port());
     let error = connector(Dialect::Odbc, &text, &["hunter2"]).connect(Deadline::NONE).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Config, "{}", error.report());
     assert!(error.to_string().contains("the test's database"), "{error}");
     assert!(error.report().contains("TYPE=sqlserver"), "{}", error.report());
-    let connection = connector(Dialect::SqlServer, &text, &["hunter2"]).connect(Deadline::NONE).unwrap();
+    connector(Dialect::SqlServer, &text, &["hunter2"]).connect(Deadline::NONE).unwrap();
+    // What is no database that this room knows can be asked to refuse nothing.
+    server.call_itself("Oracle");
+    let connection = connector(Dialect::Odbc, &text, &["hunter2"]).connect(Deadline::NONE).unwrap();
     assert!(!connection.refuses_writes());
+}
+
+#[test]
+fn the_isolation_of_one_transaction_is_not_that_of_the_next() {
+    let said = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = Arc::clone(&said);
+    let server = Server::start(move |text| {
+        heard.lock().unwrap().push(text.to_owned());
+        Answer::nothing(Then::Done)
+    });
+    let text = format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=x;Encryption=off", server.port());
+    // What the server calls itself is none of the names that this room knows.
+    let mut connection = connector(Dialect::Odbc, &text, &[]).connect(Deadline::NONE).unwrap();
+    for ends in [Connection::commit, Connection::rollback] {
+        let begin = Begin { isolation: Some(Isolation::Serializable), ..Begin::default() };
+        connection.begin(begin, Deadline::NONE).unwrap();
+        ends(connection.as_mut(), Deadline::NONE).unwrap();
+        let levels = |said: &Vec<String>| {
+            let levels = said.iter().filter(|text| text.to_ascii_uppercase().contains("ISOLATION LEVEL"));
+            levels.cloned().collect::<Vec<_>>()
+        };
+        let levels = levels(&said.lock().unwrap());
+        assert!(levels.last().unwrap().to_ascii_uppercase().contains("READ COMMITTED"), "{levels:?}");
+        said.lock().unwrap().clear();
+    }
+    assert!(!connection.is_broken());
 }
