@@ -58,7 +58,7 @@ pub(super) fn words(pairs: &[Pair]) -> Result<Vec<Pair>, &'static str> {
 pub(super) fn spelled(pair: Pair) -> Result<Pair, &'static str> {
     match (pair.value.contains('}'), pair.value.contains(';') || pair.value.starts_with('{')) {
         (false, _) => Ok(pair),
-        (true, false) => Ok(pair.as_it_is()),
+        (true, false) => Ok(pair.unbraced()),
         (true, true) => Err(
             "FreeTDS can be told no value, such as a password, that holds a `}` and also a `;` or begins with `{`: its \
              versions read such a one differently. Change the password, or name Microsoft's driver",

@@ -23,7 +23,7 @@ impl Pair {
     }
 
     /// The pair with its value in no braces, whatever the value is.
-    pub(super) fn as_it_is(self) -> Pair {
+    pub(super) fn unbraced(self) -> Pair {
         Pair { written: Some(self.value.clone()), ..self }
     }
 
