@@ -82,7 +82,7 @@ fn sqlite_carries_every_kind_in_a_column_of_its_name() {
     };
     many("bigint", &|g| Value::Int(g.int(i64::MIN, i64::MAX)));
     many("boolean", &|g| Value::Bool(g.0.bool()));
-    many("text", &|g| Value::Text(g.text(300)));
+    many("text", &|g| Value::from(g.text(300)));
     many("blob", &|g| Value::from(g.bytes(300)));
     many("date", &|g| Value::Date(g.date(1, 9999)));
     many("time", &|g| Value::Time(g.time(9)));
