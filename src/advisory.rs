@@ -315,8 +315,9 @@ mod tests {
         let (now, each) = (Instant::now(), Duration::from_secs(30));
         let at = |millis| now + Duration::from_millis(millis);
         let deadline = Deadline::after(now, Duration::from_secs(1));
-        let left: Vec<u128> =
-            [0, 900, 1_000, 1_200, 1_300].map(|millis| question(deadline, each, at(millis)).as_millis()).into();
+        let left: Vec<u128> = [0, 900, 1_000, 1_200, 1_300]
+            .map(|millis| question(deadline, each, at(millis)).as_millis())
+            .into();
         assert_eq!(left, [1_250, 350, 250, 50, 0]);
         assert_eq!(question(deadline, Duration::from_millis(7), now), Duration::from_millis(7));
         assert_eq!(question(Deadline::NONE, each, now), each);

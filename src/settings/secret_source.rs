@@ -63,8 +63,7 @@ impl SharedSource {
         let Some(limit) = limit else { return self.0.connection_string(database) };
         let (source, database) = (Arc::clone(&self.0), database.to_owned());
         let end = Deadline::after(Instant::now(), limit).earlier(context::deadline());
-        let asked =
-            context::apart("batchdb-secret", end, move || source.connection_string(&database));
+        let asked = context::apart("batchdb-secret", end, move || source.connection_string(&database));
         asked.unwrap_or_else(|missed| {
             Err(match missed {
                 Missed::Late if context::is_stopped() => {
