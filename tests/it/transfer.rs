@@ -233,10 +233,45 @@ fn a_bad_line_is_named_and_leaves_nothing() {
     );
     let failure = db.import_csv("t", "id,nope\n1,2\n".as_bytes(), ImportOptions::new()).unwrap_err();
     assert!(
-        failure.error.kind() == ErrorKind::Syntax && failure.error.to_string().contains("nope"),
+        failure.error.kind() == ErrorKind::Syntax && failure.error.to_string().contains("header of field 2"),
         "{failure}"
     );
     assert_eq!(count(&db, "t"), 0);
+}
+
+#[test]
+fn a_header_that_is_data_stands_in_no_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let psqlodbc = psql_odbc("import_names");
+    for db in [postgres("import_names"), psqlodbc, sqlite_at(&folder.path().join("a.db")).build().unwrap()] {
+        db.execute("CREATE TABLE person (id integer, name varchar(50))", ()).unwrap();
+        // Somebody forgot that the file has no headers.
+        let file = "id,Jane Roe-Secret,x\n2,John Doe-Secret,y\n";
+        let options = || ImportOptions::new().ignore("x");
+        for table in ["person", "missing"] {
+            let error = db.import_csv(table, file.as_bytes(), options()).unwrap_err().error;
+            assert_eq!(error.kind(), ErrorKind::Syntax, "{}", error.report());
+            let told = format!("{error} {error:?} {}", error.report());
+            assert!(!told.contains("Secret"), "{told}");
+            assert!(told.contains("bulk_insert failed"), "{told}");
+            match table {
+                "person" => {
+                    assert!(told.contains("header of field 2") && told.contains("id, name"), "{told}")
+                }
+                _ => assert!(told.contains("missing"), "{told}"),
+            }
+        }
+        let status = format!("{:?}", batchdb::metrics());
+        assert!(!status.contains("Secret"), "{status}");
+        // What the program names is told by its name.
+        let options = ImportOptions::new().columns(["id", "nmae", "c"]);
+        let error = db.import_csv("person", file.as_bytes(), options).unwrap_err().error;
+        assert!(error.to_string().contains("nmae"), "{error}");
+    }
+    let sqlite = sqlite_at(&folder.path().join("a.db")).build().unwrap();
+    let error = sqlite.import_csv("person", "x,id,name,Id\n".as_bytes(), ImportOptions::new().ignore("x"));
+    let error = error.unwrap_err().error;
+    assert!(error.to_string().contains("the fields 2 and 4 are for one column"), "{error}");
 }
 
 #[test]
