@@ -138,7 +138,8 @@ impl DatabaseManager {
     /// are not, a `GENERATED ALWAYS AS IDENTITY` column takes the value that is given, and a table with row-level
     /// security is refused.
     ///
-    /// `TIMEOUT` limits each chunk of 20,000 rows, not the whole, and the time that the iterator takes does not count.
+    /// `TIMEOUT` limits each chunk of 20,000 rows, not the whole, and the time that the iterator takes does not count (but for
+    /// a `statement_timeout` of the server, to which a `COPY` is one statement).
     /// It is attempted once, because the rows are not kept.
     ///
     /// # Errors

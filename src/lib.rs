@@ -120,7 +120,7 @@ pub use crate::{
     telemetry::{DatabaseMetrics, ErrorCount, LastError, Metrics, OperationMetrics, ProcessMetrics, metrics},
     transaction::{Transaction, TransactionOptions},
     transfer::{CsvFormat, ExportOptions, ImportOptions, copy_query, copy_table},
-    value::{FromValue, Interval, Value},
+    value::{FromValue, Interval, Text, Value},
 };
 
 #[doc(hidden)]

@@ -63,16 +63,57 @@ impl Columns {
 ///
 /// `Debug` prints the column names and the kinds of the values, never the values;
 /// [`to_json`](Row::to_json) shows them.
-#[derive(Clone, PartialEq)]
-pub struct Row {
+/// Rows that [`execute_query`](crate::DatabaseManager::execute_query) has read through ODBC share their memory, some
+/// dozen rows at a time: one that is kept keeps its neighbours. [`into_values`](Row::into_values) lets go of them.
+#[derive(Clone)]
+pub struct Row(Place);
+
+/// Where the values of a row are.
+#[derive(Clone)]
+enum Place {
+    Own {
+        columns: Arc<Columns>,
+        values: Vec<Value>,
+    },
+    /// In a block, from this value on.
+    Block {
+        block: Arc<Block>,
+        start: usize,
+    },
+}
+
+/// The values of some rows, one row behind the other. An allocation for each row would be a good part of the time that
+/// it takes to read a large result, and so would freeing it.
+struct Block {
     columns: Arc<Columns>,
     values: Vec<Value>,
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Row) -> bool {
+        self.names() == other.names() && self.values() == other.values()
+    }
 }
 
 impl Row {
     pub(crate) fn new(columns: Arc<Columns>, values: Vec<Value>) -> Row {
         debug_assert_eq!(columns.len(), values.len());
-        Row { columns, values }
+        Row(Place::Own { columns, values })
+    }
+
+    /// The rows whose values these are, one row behind the other.
+    #[cfg(feature = "odbc")]
+    pub(crate) fn block(columns: &Arc<Columns>, values: Vec<Value>) -> impl Iterator<Item = Row> {
+        let starts = (0..values.len()).step_by(columns.len().max(1));
+        let block = Arc::new(Block { columns: Arc::clone(columns), values });
+        starts.map(move |start| Row(Place::Block { block: Arc::clone(&block), start }))
+    }
+
+    fn names(&self) -> &Arc<Columns> {
+        match &self.0 {
+            Place::Own { columns, .. } => columns,
+            Place::Block { block, .. } => &block.columns,
+        }
     }
 
     /// A row made by hand, for tests of code that takes rows.
@@ -95,8 +136,8 @@ impl Row {
     /// the name, or when the value cannot be read as `T` exactly.
     pub fn get<T: FromValue>(&self, column: impl ColumnIndex) -> Result<T> {
         let place = column.place(self)?;
-        T::from_value(&self.values[place])
-            .map_err(|error| error.at(format_args!("column \"{}\"", self.columns.names[place])))
+        T::from_value(&self.values()[place])
+            .map_err(|error| error.at(format_args!("column \"{}\"", self.names().names[place])))
     }
 
     /// The value of a column as it came.
@@ -105,42 +146,48 @@ impl Row {
     ///
     /// As [`get`](Row::get), but for the conversion.
     pub fn value(&self, column: impl ColumnIndex) -> Result<&Value> {
-        column.place(self).map(|place| &self.values[place])
+        column.place(self).map(|place| &self.values()[place])
     }
 
     /// The column names, in order.
     pub fn columns(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.columns.names.iter().map(|name| &**name)
+        self.names().names.iter().map(|name| &**name)
     }
 
     /// The names, as all rows of the result share them.
     #[cfg(feature = "testing")]
     pub(crate) fn shared_columns(&self) -> &Arc<Columns> {
-        &self.columns
+        self.names()
     }
 
     /// The values, in the order of the columns.
     #[must_use]
     pub fn values(&self) -> &[Value] {
-        &self.values
+        match &self.0 {
+            Place::Own { values, .. } => values,
+            Place::Block { block, start } => &block.values[*start..*start + block.columns.len()],
+        }
     }
 
     /// The values alone, in the order of the columns.
     #[must_use]
     pub fn into_values(self) -> Vec<Value> {
-        self.values
+        match self.0 {
+            Place::Own { values, .. } => values,
+            Place::Block { .. } => self.values().to_vec(),
+        }
     }
 
     /// The number of columns.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.names().len()
     }
 
     /// Whether the row has no column at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.len() == 0
     }
 
     /// Reads the whole row as a struct or a map.
@@ -151,7 +198,7 @@ impl Row {
     /// columns bear one name.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         self.distinct_names()?;
-        value::from_pairs(self.columns().zip(&self.values))
+        value::from_pairs(self.columns().zip(self.values()))
     }
 
     /// The row as a JSON object; see [`Value::to_json`] for how values are spelled.
@@ -161,18 +208,22 @@ impl Row {
     /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when two columns bear one name.
     pub fn to_json(&self) -> Result<serde_json::Value> {
         self.distinct_names()?;
-        Ok(self.columns().zip(&self.values).map(|(name, value)| (name.to_owned(), value.to_json())).collect())
+        Ok(self
+            .columns()
+            .zip(self.values())
+            .map(|(name, value)| (name.to_owned(), value.to_json()))
+            .collect())
     }
 
     /// Name and value of each column, owned.
     pub(crate) fn into_pairs(self) -> Result<impl Iterator<Item = (String, Value)>> {
         self.distinct_names()?;
         let names: Vec<String> = self.columns().map(str::to_owned).collect();
-        Ok(names.into_iter().zip(self.values))
+        Ok(names.into_iter().zip(self.into_values()))
     }
 
     fn distinct_names(&self) -> Result<()> {
-        match self.columns.first_repeated() {
+        match self.names().first_repeated() {
             None => Ok(()),
             Some(name) => Err(Error::decode(format!(
                 "several columns are called \"{name}\", and a record has each name once"
@@ -191,8 +242,8 @@ impl Index<&str> for Row {
     ///
     /// When there is no such column, or several. [`Row::value`] returns an error instead.
     fn index(&self, name: &str) -> &Value {
-        match self.columns.position(name) {
-            Ok(place) => &self.values[place],
+        match self.names().position(name) {
+            Ok(place) => &self.values()[place],
             Err(error) => panic!("{error}"),
         }
     }
@@ -207,13 +258,13 @@ impl Index<usize> for Row {
     ///
     /// When the row has fewer columns.
     fn index(&self, place: usize) -> &Value {
-        &self.values[place]
+        &self.values()[place]
     }
 }
 
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.columns().zip(&self.values)).finish()
+        f.debug_map().entries(self.columns().zip(self.values())).finish()
     }
 }
 
@@ -221,7 +272,7 @@ impl Serialize for Row {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.distinct_names().map_err(S::Error::custom)?;
         let mut map = serializer.serialize_map(Some(self.len()))?;
-        for (name, value) in self.columns().zip(&self.values) {
+        for (name, value) in self.columns().zip(self.values()) {
             map.serialize_entry(name, value)?;
         }
         map.end()
@@ -236,7 +287,7 @@ pub trait ColumnIndex: sealed::Sealed {
 
 impl ColumnIndex for &str {
     fn place(&self, row: &Row) -> Result<usize> {
-        row.columns.position(self)
+        row.names().position(self)
     }
 }
 
@@ -302,6 +353,19 @@ mod tests {
         assert!(row.to_json().is_err());
         assert!(serde_json::to_string(&row).is_err());
         assert!(row.read::<serde_json::Value>().is_err());
+    }
+
+    #[cfg(feature = "odbc")]
+    #[test]
+    fn rows_of_a_block_are_as_rows_of_their_own() {
+        let columns = Columns::new(["id", "name"]);
+        let values = |id: i64| vec![Value::Int(id), Value::from(format!("item {id}"))];
+        let own = |id| Row::new(Arc::clone(&columns), values(id));
+        let rows: Vec<Row> = Row::block(&columns, (1..=3).flat_map(values).collect()).collect();
+        assert_eq!(rows, [own(1), own(2), own(3)]);
+        let last = rows.into_iter().last().unwrap();
+        assert_eq!((last.get::<i64>("id").unwrap(), &last[1], last.len()), (3, &Value::from("item 3"), 2));
+        assert_eq!(last.into_values(), values(3));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod interval;
 mod json;
 mod lists;
 mod serialize;
+mod text;
 mod unique;
 
 pub use convert::FromValue;
@@ -17,6 +18,7 @@ pub use interval::Interval;
 pub(crate) use json::from_pairs;
 pub(crate) use json::whole_minutes;
 pub(crate) use serialize::to_fields;
+pub use text::Text;
 
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};
@@ -56,7 +58,7 @@ pub enum Value {
     /// a cell is no larger than a text: a large result is mostly that.
     Decimal(Box<BigDecimal>),
     /// Every text type, and whatever has no variant of its own.
-    Text(String),
+    Text(Text),
     /// `bytea`, `varbinary`, `blob`.
     Bytes(Box<[u8]>),
     /// `date`.
@@ -196,8 +198,9 @@ value_from! {
     f32 => |n| Value::Float(f64::from(n)),
     f64 => Value::Float,
     BigDecimal => |number| Value::Decimal(Box::new(number)),
-    String => Value::Text,
-    &str => |text: &str| Value::Text(text.to_owned()),
+    Text => Value::Text,
+    String => |text: String| Value::Text(text.into()),
+    &str => |text: &str| Value::Text(text.into()),
     Vec<u8> => |bytes: Vec<u8>| Value::Bytes(bytes.into()),
     NaiveDate => Value::Date,
     NaiveTime => Value::Time,
@@ -230,7 +233,7 @@ impl From<&[u8]> for Value {
 
 impl From<&String> for Value {
     fn from(text: &String) -> Value {
-        Value::Text(text.clone())
+        Value::from(text.as_str())
     }
 }
 

@@ -235,7 +235,7 @@ fn long_values(psqlodbc: &DatabaseManager) {
                     let row = row?;
                     count += 1;
                     assert_eq!(row.get::<usize>("i")?, count);
-                    assert_eq!(row.get::<&str>("v")?.len(), if count > short { length } else { 10 });
+                    assert_eq!(row.get::<String>("v")?.len(), if count > short { length } else { 10 });
                     if count > short {
                         // The largest may be any of them.
                         (0..4096).for_each(|_| look());

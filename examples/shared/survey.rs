@@ -36,7 +36,7 @@ impl Response {
     pub(crate) fn from_row(row: &Row) -> batchdb::Result<Response> {
         let response_data = match row.value("response_data")? {
             Value::Null => None,
-            Value::Text(text) => Some(text.clone()),
+            Value::Text(text) => Some(text.to_string()),
             other => Some(other.to_json().to_string()),
         };
         Ok(Response { survey_id: row.get("survey_id")?, customer_id: row.get("customer_id")?, response_data })

@@ -79,14 +79,12 @@ fn value(json: Option<&str>) -> serde_json::Result<Value> {
     Ok(match text.as_bytes().first() {
         Some(b'n') => Value::Null,
         Some(b't' | b'f') => Value::Bool(text == "true"),
-        Some(b'"') => Value::Text(serde_json::from_str(text)?),
+        Some(b'"') => Value::from(serde_json::from_str::<String>(text)?),
         // A document's numbers keep their digits as well: the database reads it.
-        Some(b'[' | b'{') => Value::Text(text.to_owned()),
+        Some(b'[' | b'{') => Value::from(text),
         _ => match text.parse::<i64>() {
             Ok(whole) => Value::Int(whole),
-            Err(_) => text
-                .parse::<bigdecimal::BigDecimal>()
-                .map_or_else(|_| Value::Text(text.to_owned()), Value::from),
+            Err(_) => text.parse::<bigdecimal::BigDecimal>().map_or_else(|_| Value::from(text), Value::from),
         },
     })
 }

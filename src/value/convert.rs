@@ -6,7 +6,7 @@ use bigdecimal::BigDecimal;
 use chrono::{DateTime, FixedOffset, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{Interval, Value, calendar, exact_json, to_integer};
+use super::{Interval, Text, Value, calendar, exact_json, to_integer};
 use crate::error::{Error, Result};
 
 /// A type that a [`Value`] can be read as.
@@ -116,6 +116,15 @@ impl FromValue for bool {
 impl FromValue for String {
     fn from_value(value: &Value) -> Result<Self> {
         value.as_str().map_or_else(|| mismatch(value, "String"), |text| Ok(text.to_owned()))
+    }
+}
+
+impl FromValue for Text {
+    fn from_value(value: &Value) -> Result<Self> {
+        match value {
+            Value::Text(text) => Ok(text.clone()),
+            _ => mismatch(value, "Text"),
+        }
     }
 }
 
@@ -311,7 +320,7 @@ impl TryFrom<Value> for String {
 
     fn try_from(value: Value) -> Result<Self> {
         match value {
-            Value::Text(text) => Ok(text),
+            Value::Text(text) => Ok(text.into()),
             other => mismatch(&other, "String"),
         }
     }

@@ -41,7 +41,7 @@ impl Value {
     /// The standard text of the kinds that have one and are not text already.
     pub(crate) fn spelling(&self) -> Option<String> {
         Some(match self {
-            Value::Text(text) => text.clone(),
+            Value::Text(text) => text.to_string(),
             Value::Decimal(number) => decimal(number),
             Value::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
             Value::Date(date) => date.to_string(),

@@ -236,7 +236,7 @@ impl Fields {
 /// A key as a name, where JSON would take it as one.
 fn name(key: Value) -> Result<String> {
     match key {
-        Value::Text(text) => Ok(text),
+        Value::Text(text) => Ok(text.into()),
         Value::Int(number) => Ok(number.to_string()),
         Value::Bool(flag) => Ok(flag.to_string()),
         Value::Decimal(number) => Ok(number.to_plain_string()),

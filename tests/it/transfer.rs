@@ -197,6 +197,15 @@ fn an_import_through_odbc_is_exact_too() {
     assert!(error.error.to_string().contains("line 3: it has 1 fields"), "{error:?}");
     assert_eq!(count(&db, "t"), 3);
 
+    // SQLite would keep `true` as a text in such a column, and no text is true.
+    db.execute("CREATE TABLE flags (id INTEGER, flag BOOLEAN, note TEXT)", ()).unwrap();
+    let file = "id,flag,note\n1,true,true\n2,false,\n3,1,\n4,,\n";
+    db.import_csv("flags", file.as_bytes(), ImportOptions::new()).unwrap();
+    let found = "SELECT count(*) AS n FROM flags WHERE flag = 1 AND flag";
+    assert_eq!(db.query_one(found, ()).unwrap().get::<i64>("n").unwrap(), 2);
+    let exported = text(&db, "SELECT * FROM flags ORDER BY id", ExportOptions::csv());
+    assert_eq!(exported, file.replace("3,1", "3,true"));
+
     let psql = psql_odbc("transfer");
     psql.execute("CREATE TABLE t (id int PRIMARY KEY, n numeric, at timestamptz, b boolean)", ()).unwrap();
     let file = "id,n,at,b\n1,12345678901234567890.01,2026-01-05T08:00:37.123456Z,true\n2,,,\n";

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::row::{Columns, Row};
-use crate::value::{Value, calendar, exact_json};
+use crate::value::{Text, Value, calendar, exact_json};
 
 use super::cells::{Cells, Chunk, Values};
 use super::columns::{Column, Kind};
@@ -23,15 +23,12 @@ pub(super) struct Decoder {
     columns: Vec<Column>,
     names: Arc<Columns>,
     flavor: Flavor,
-    /// The rows that are being made. It is kept because freeing it would have the allocator tidy up, again and again,
-    /// among the many small values of a result.
-    rows: Vec<Vec<Value>>,
 }
 
 impl Decoder {
     pub(super) fn new(columns: Vec<Column>, flavor: Flavor) -> Decoder {
         let names = Columns::new(columns.iter().map(|column| column.name.as_str()));
-        Decoder { columns, names, flavor, rows: Vec::new() }
+        Decoder { columns, names, flavor }
     }
 
     /// The names of the columns.
@@ -39,38 +36,59 @@ impl Decoder {
         &self.names
     }
 
-    /// Gives the rows of a chunk away, in their order, up to the first that cannot be read.
-    pub(super) fn rows(&mut self, chunk: &Chunk, mut give: impl FnMut(Row)) -> Result<()> {
-        /// Rows are made so many at a time, column by column, so that what a column is gets asked once for
-        /// many values; no more than stay in the nearest cache.
-        const AT_ONCE: usize = 128;
-        for start in (0..chunk.rows).step_by(AT_ONCE) {
-            let made = self.make(chunk, start..chunk.rows.min(start + AT_ONCE));
-            self.rows.drain(..).for_each(|values| give(Row::new(Arc::clone(&self.names), values)));
+    /// Gives the rows of a chunk away, in their order, up to the first that cannot be read. They share their memory.
+    pub(super) fn rows(&self, chunk: &Chunk, mut give: impl FnMut(Row)) -> Result<()> {
+        self.blocks(chunk, |values| Row::block(&self.names, values).for_each(&mut give))
+    }
+
+    /// The same for rows that go their own ways, one after the other.
+    pub(super) fn single_rows(&self, chunk: &Chunk, mut give: impl FnMut(Row)) -> Result<()> {
+        self.blocks(chunk, |values| {
+            let mut values = values.into_iter();
+            while values.len() > 0 {
+                let row = values.by_ref().take(self.columns.len()).collect();
+                give(Row::new(Arc::clone(&self.names), row));
+            }
+        })
+    }
+
+    /// Gives away the values of some rows at a time, row by row.
+    fn blocks(&self, chunk: &Chunk, mut give: impl FnMut(Vec<Value>)) -> Result<()> {
+        /// So many values, no more than stay in the nearest cache.
+        const AT_ONCE: usize = 640;
+        let rows = (AT_ONCE / self.columns.len().max(1)).max(1);
+        for start in (0..chunk.rows).step_by(rows) {
+            let (values, made) = self.make(chunk, start..chunk.rows.min(start + rows));
+            give(values);
             made?;
         }
         Ok(())
     }
 
-    /// Makes some rows, and says what is wrong with the row behind the last of them.
-    fn make(&mut self, chunk: &Chunk, places: Range<usize>) -> Result<()> {
-        self.rows.extend(places.clone().map(|_| Vec::with_capacity(self.columns.len())));
+    /// Makes some rows, column by column, so that what a column is gets asked once for many values; and says what is
+    /// wrong with the row behind the last of them.
+    fn make(&self, chunk: &Chunk, places: Range<usize>) -> (Vec<Value>, Result<()>) {
+        let width = self.columns.len();
+        // Not `vec!`, which clones one value so many times.
+        let mut values: Vec<Value> = (0..places.len() * width).map(|_| Value::Null).collect();
         let mut made = Ok(());
-        for (column, cells) in self.columns.iter().zip(&chunk.columns) {
-            let places = places.start..places.start + self.rows.len();
-            if let Err((row, error)) = put(&mut self.rows, cells, places, column.kind, self.flavor) {
+        for (number, (column, cells)) in self.columns.iter().zip(&chunk.columns).enumerate() {
+            let rows = values.len() / width;
+            let mut target = values.iter_mut().skip(number).step_by(width);
+            let places = places.start..places.start + rows;
+            if let Err((row, error)) = put(&mut target, cells, places, column.kind, self.flavor) {
                 // The columns behind this one are read as far as it could be read.
-                self.rows.truncate(row);
+                values.truncate(row * width);
                 made = Err(error.at(format_args!("column \"{}\"", column.name)));
             }
         }
-        made
+        (values, made)
     }
 }
 
-/// Adds the values of a column to their rows. An error comes with the number of rows that have got theirs.
-fn put(
-    rows: &mut [Vec<Value>],
+/// Puts the values of a column into their rows. An error comes with the number of rows that have got theirs.
+fn put<'v>(
+    rows: &mut impl Iterator<Item = &'v mut Value>,
     cells: &Cells,
     places: Range<usize>,
     kind: Kind,
@@ -97,41 +115,31 @@ fn put(
             each(rows, nulls, values.some(places), |bytes| Ok(Value::Bytes(bytes.into())))
         }
         Values::Utf8(values) => each(rows, nulls, values.some(places), |bytes| {
-            String::from_utf8(bytes.to_vec())
-                .map_err(|_| Error::decode("the text is not valid UTF-8"))
-                .and_then(|text| parsed(text, kind, flavor))
+            Text::from_utf8(bytes).and_then(|text| parsed(text, kind, flavor))
         }),
         Values::Utf16(values) if kind == Kind::Text => {
-            each(rows, nulls, values.some(places), |units| utf16(units).map(Value::Text))
+            each(rows, nulls, values.some(places), |units| Text::from_utf16(units).map(Value::Text))
         }
         Values::Utf16(values) => each(rows, nulls, values.some(places), |units| {
-            utf16(units).and_then(|text| parsed(text, kind, flavor))
+            Text::from_utf16(units).and_then(|text| parsed(text, kind, flavor))
         }),
     }
 }
 
-fn each<C>(
-    rows: &mut [Vec<Value>],
+fn each<'v, C>(
+    rows: &mut impl Iterator<Item = &'v mut Value>,
     nulls: &[bool],
     cells: impl IntoIterator<Item = C>,
     read: impl Fn(C) -> Result<Value>,
 ) -> std::result::Result<(), (usize, Error)> {
-    for (place, ((row, null), cell)) in rows.iter_mut().zip(nulls).zip(cells).enumerate() {
-        row.push(if *null { Value::Null } else { read(cell).map_err(|error| (place, error))? });
+    for (place, ((row, null), cell)) in rows.zip(nulls).zip(cells).enumerate() {
+        if !*null {
+            let value = read(cell).map_err(|error| (place, error))?;
+            // What stood there is a NULL, which has nothing to free: to look would take as long as to write.
+            std::mem::forget(std::mem::replace(row, value));
+        }
     }
     Ok(())
-}
-
-/// Most text is ASCII, and that goes much faster than UTF-16 in general.
-fn utf16(units: &[u16]) -> Result<String> {
-    let text = if units.iter().fold(0, |all, unit| all | unit) < 0x80 {
-        let mut ascii = Vec::with_capacity(units.len());
-        ascii.extend(units.iter().map(|unit| unit.to_le_bytes()[0]));
-        String::from_utf8(ascii).ok()
-    } else {
-        String::from_utf16(units).ok()
-    };
-    text.ok_or_else(|| Error::decode("the text is not valid UTF-16"))
 }
 
 fn day(year: i16, month: u16, day: u16) -> Result<NaiveDate> {
@@ -154,7 +162,7 @@ fn parse<T: FromStr>(text: &str, wanted: &str) -> Result<T> {
 }
 
 /// Reads a value that came as text.
-fn parsed(text: String, kind: Kind, flavor: Flavor) -> Result<Value> {
+fn parsed(text: Text, kind: Kind, flavor: Flavor) -> Result<Value> {
     match kind {
         Kind::Text => Ok(Value::Text(text)),
         Kind::Int => integer(&text),
@@ -264,7 +272,7 @@ mod tests {
             let texts = (0..400).map(|row| if row == bad { "x" } else { good });
             Cells { values: Values::Utf16(texts.collect()), nulls: (0..400).map(|row| row == 3).collect() }
         };
-        let mut decoder = Decoder::new(columns, Flavor::SqlServer);
+        let decoder = Decoder::new(columns, Flavor::SqlServer);
         for (bad, column) in [((300, 200), "\"b\""), ((200, 201), "\"a\""), ((150, 150), "\"a\"")] {
             let columns = vec![texts(bad.0, "7"), texts(bad.1, "2026-01-05")];
             let mut rows = Vec::new();
@@ -275,14 +283,6 @@ mod tests {
             assert!(error.to_string().contains(column), "{error}");
             assert!(rows[3].values().iter().all(Value::is_null) && rows[2]["a"] == Value::Int(7));
         }
-    }
-
-    #[test]
-    fn utf16_is_read_whole_or_refused() {
-        for text in ["", "plain", "é€😀"] {
-            assert_eq!(utf16(&text.encode_utf16().collect::<Vec<_>>()).unwrap(), text);
-        }
-        assert_eq!(utf16(&[0x61, 0xd83d]).unwrap_err().kind(), ErrorKind::Decode);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(super) struct Load {
 
 /// The names and types of a table's columns, by its name: quoted, and of SQLite not. They are looked up in the catalog,
 /// which needs no right to read the table. A domain is what it is made of.
-fn question(flavor: Flavor) -> Option<&'static str> {
+fn question(flavor: Flavor, is_temporary: bool) -> Option<&'static str> {
     match flavor {
         Flavor::Postgres => Some(
             "SELECT CAST(a.attname AS text) AS name, CAST(COALESCE(b.typname, t.typname) AS text) AS type \
@@ -55,11 +55,12 @@ fn question(flavor: Flavor) -> Option<&'static str> {
              LEFT JOIN pg_type b ON b.oid = t.typbasetype AND t.typtype = 'd' \
              WHERE a.attrelid = to_regclass(CAST(? AS text)) AND a.attnum > 0 AND NOT a.attisdropped",
         ),
+        Flavor::SqlServer if is_temporary => Some(
+            "SELECT name, TYPE_NAME(system_type_id) AS type FROM tempdb.sys.columns \
+             WHERE object_id = OBJECT_ID(N'tempdb..' + ?)",
+        ),
         Flavor::SqlServer => Some(
-            "DECLARE @batchdb_table nvarchar(600) = ?; \
-             SELECT name, TYPE_NAME(system_type_id) AS type FROM sys.columns WHERE object_id = OBJECT_ID(@batchdb_table) \
-             UNION ALL SELECT name, TYPE_NAME(system_type_id) FROM tempdb.sys.columns \
-             WHERE object_id = OBJECT_ID(N'tempdb..' + @batchdb_table)",
+            "SELECT name, TYPE_NAME(system_type_id) AS type FROM sys.columns WHERE object_id = OBJECT_ID(?)",
         ),
         Flavor::Sqlite => Some("SELECT name, type FROM pragma_table_info(?)"),
         Flavor::Other => None,
@@ -90,7 +91,7 @@ impl OdbcConnection {
     pub(super) fn look_at(&mut self, target: &LoadTarget, budget: Budget) -> Result<Load> {
         let flavor = self.flavor();
         let mut told = Vec::new();
-        if let Some(question) = question(flavor) {
+        if let Some(question) = question(flavor, target.name.contains('#')) {
             let name = if flavor == Flavor::Sqlite { &target.name } else { &target.table };
             let args = vec![Value::from(name.as_str())];
             let statement =

@@ -63,7 +63,7 @@ impl<'c> OdbcRows<'c> {
             Ok(Came::Columns(decoder)) => self.decoder = Some(decoder),
             Ok(Came::Rows(chunk)) => {
                 let Some(decoder) = &mut self.decoder else { return Err(driver_panicked()) };
-                self.failed = decoder.rows(&chunk, |row| self.rows.push_back(row)).err();
+                self.failed = decoder.single_rows(&chunk, |row| self.rows.push_back(row)).err();
                 self.connection.spend(chunk);
             }
             Ok(Came::Done(_)) => self.ended = true,

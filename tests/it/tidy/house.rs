@@ -127,6 +127,7 @@ pub(super) const ROOMS: &[(&str, &[&str])] = &[
     ("clap_complete", &["bin"]),
     ("clap_mangen", &["bin"]),
     ("comfy_table", &["bin"]),
+    ("compact_str", &["value"]),
     ("indicatif", &["bin"]),
     ("tempfile", &["testing"]),
     ("httparse", &["monitor"]),

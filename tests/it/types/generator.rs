@@ -197,9 +197,9 @@ impl Generator {
                     Value::from(self.decimal(60, scale))
                 }
             },
-            "text" | "varchar" | "bpchar" | "label" => Value::Text(self.text(40)),
-            "name" => Value::Text(self.text(15)),
-            "\"char\"" => Value::Text(self.0.char('\u{1}'..='~').to_string()),
+            "text" | "varchar" | "bpchar" | "label" => Value::from(self.text(40)),
+            "name" => Value::from(self.text(15)),
+            "\"char\"" => Value::from(self.0.char('\u{1}'..='~').to_string()),
             "mood" => Value::from(*self.0.choice(&["sad", "o k", "it's \"é\""]).unwrap()),
             "bytea" => Value::from(self.bytes(40)),
             "date" => text(self.pick(&["infinity", "-infinity", "5874897-12-31", "262143-01-01"]))
@@ -209,7 +209,7 @@ impl Generator {
                 let time = self.time(6).format("%H:%M:%S").to_string();
                 let edges =
                     ["24:00:00+15:59:59", "00:00:00.000001-15", "23:59:59.5+05:30", "12:00:00-00:00:01"];
-                text(self.pick(&edges)).unwrap_or_else(|| Value::Text(time + "+02"))
+                text(self.pick(&edges)).unwrap_or_else(|| Value::from(time + "+02"))
             }
             "timestamp" => text(self.pick(&["infinity", "-infinity", "294276-12-31 23:59:59.999999"]))
                 .unwrap_or_else(|| Value::Timestamp(self.timestamp((-4712, 262_142), 6))),
@@ -227,7 +227,7 @@ impl Generator {
                     break Value::from(json);
                 }
             },
-            "inet" => Value::Text(match self.0.u8(..4) {
+            "inet" => Value::from(match self.0.u8(..4) {
                 0 => format!("{}/{}", std::net::Ipv4Addr::from(self.0.u32(..)), self.0.u8(..32)),
                 1 => std::net::Ipv4Addr::from(self.0.u32(..)).to_string(),
                 2 => format!("{}/{}", std::net::Ipv6Addr::from(self.0.u128(1 << 100..)), self.0.u8(..128)),
@@ -240,21 +240,21 @@ impl Generator {
             "cidr" => Value::from(
                 *self.0.choice(&["10.0.0.0/8", "10.1.2.3/32", "::/0", "2001:db8::/32", "0.0.0.0/0"]).unwrap(),
             ),
-            "macaddr" => Value::Text(self.mac(6)),
-            "macaddr8" => Value::Text(self.mac(8)),
+            "macaddr" => Value::from(self.mac(6)),
+            "macaddr8" => Value::from(self.mac(8)),
             "varbit" | "bit(9)" => {
                 let length = if ty == "varbit" { self.0.usize(..30) } else { 9 };
-                Value::Text((0..length).map(|_| if self.0.bool() { '1' } else { '0' }).collect())
+                Value::from((0..length).map(|_| if self.0.bool() { '1' } else { '0' }).collect::<String>())
             }
-            "pg_lsn" => Value::Text(format!("{:X}/{:X}", self.0.u32(..), self.0.u32(..))),
-            "tid" => Value::Text(format!("({},{})", self.0.u32(..), self.0.u16(..))),
+            "pg_lsn" => Value::from(format!("{:X}/{:X}", self.0.u32(..), self.0.u32(..))),
+            "tid" => Value::from(format!("({},{})", self.0.u32(..), self.0.u16(..))),
             "int4range" => {
                 let (from, to) = (self.0.i32(..0), self.0.i32(1..));
                 let edges = ["empty", "(,)", "[5,)", "(,-2147483648)"];
-                text(self.pick(&edges)).unwrap_or_else(|| Value::Text(format!("[{from},{to})")))
+                text(self.pick(&edges)).unwrap_or_else(|| Value::from(format!("[{from},{to})")))
             }
             "numrange" => text(self.pick(&["[-Infinity,NaN)", "(1.50,2.0]", "[0.0,0.00]"]))
-                .unwrap_or_else(|| Value::Text(format!("[{},)", self.decimal(30, 7).to_plain_string()))),
+                .unwrap_or_else(|| Value::from(format!("[{},)", self.decimal(30, 7).to_plain_string()))),
             "tstzrange" => Value::from(
                 *self
                     .0

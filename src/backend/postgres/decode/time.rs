@@ -21,7 +21,7 @@ pub(super) fn date(days: i32) -> Value {
     }
     match EPOCH.date().checked_add_signed(TimeDelta::days(days.into())) {
         Some(date) => Value::Date(date),
-        None => Value::Text(Day::since_epoch(days.into()).text()),
+        None => Value::from(Day::since_epoch(days.into()).text()),
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) fn timestamp_tz(micros: i64) -> Value {
 
 fn far(micros: i64, zone: &str) -> Value {
     let time = of_day(micros.rem_euclid(DAY)).unwrap_or_default();
-    Value::Text(Day::since_epoch(micros.div_euclid(DAY)).at(time, zone))
+    Value::from(Day::since_epoch(micros.div_euclid(DAY)).at(time, zone))
 }
 
 /// The time so many microseconds after midnight, where that is within the day.
