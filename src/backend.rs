@@ -197,9 +197,41 @@ pub(crate) trait Connector: Send + Sync {
     /// before `deadline`.
     fn connect(&self, deadline: Deadline) -> Result<Box<dyn Connection>>;
 
-    /// How many threads sit in driver calls of its connections that nobody waits for any longer.
-    fn abandoned(&self) -> usize {
-        0
+    /// The threads that a driver holds for connections that nobody has any more.
+    fn abandoned(&self) -> Abandoned {
+        Abandoned::default()
+    }
+}
+
+/// Threads in calls of a driver that nobody waits for any longer. Each ends when its call returns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Abandoned {
+    /// In calls that were given up: the driver had its time, and a cancel.
+    pub(crate) stuck: usize,
+    /// Closing their connections.
+    pub(crate) closing: usize,
+    /// Those of the closing ones that take longer than a close does.
+    pub(crate) overdue: usize,
+}
+
+impl Abandoned {
+    /// All of them.
+    pub(crate) fn all(self) -> usize {
+        self.stuck + self.closing
+    }
+
+    /// Those of which there should be none.
+    pub(crate) fn not_returned(self) -> usize {
+        self.stuck + self.overdue
+    }
+
+    /// Those of two connectors.
+    pub(crate) fn and(self, other: Abandoned) -> Abandoned {
+        Abandoned {
+            stuck: self.stuck + other.stuck,
+            closing: self.closing + other.closing,
+            overdue: self.overdue + other.overdue,
+        }
     }
 }
 

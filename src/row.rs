@@ -102,7 +102,7 @@ impl Row {
     }
 
     /// The rows whose values these are, one row behind the other.
-    #[cfg(feature = "odbc")]
+    #[cfg_attr(not(feature = "odbc"), allow(dead_code, reason = "only ODBC fetches many rows at once"))]
     pub(crate) fn block(columns: &Arc<Columns>, values: Vec<Value>) -> impl Iterator<Item = Row> {
         let starts = (0..values.len()).step_by(columns.len().max(1));
         let block = Arc::new(Block { columns: Arc::clone(columns), values });
@@ -355,7 +355,6 @@ mod tests {
         assert!(row.read::<serde_json::Value>().is_err());
     }
 
-    #[cfg(feature = "odbc")]
     #[test]
     fn rows_of_a_block_are_as_rows_of_their_own() {
         let columns = Columns::new(["id", "name"]);

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use super::{Begin, CommitMark, Connection, Connector, Cursor, Listener, LoadTarget, RowSource, Rows};
+use super::{
+    Abandoned, Begin, CommitMark, Connection, Connector, Cursor, Listener, LoadTarget, RowSource, Rows,
+};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Result};
@@ -27,7 +29,7 @@ impl Connector for FaultyConnector {
         Ok(Box::new(Faulty { inner, faults: self.faults.clone(), open: false, state: State::Sound }))
     }
 
-    fn abandoned(&self) -> usize {
+    fn abandoned(&self) -> Abandoned {
         self.inner.abandoned()
     }
 }

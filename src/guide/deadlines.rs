@@ -53,7 +53,8 @@
 //! PostgreSQL runs in the caller's thread, on a socket that can be cut from outside. An ODBC driver's call cannot be
 //! ended when its server is silent, so each ODBC connection lives on a thread of its own that the caller can leave
 //! behind. Such threads are counted (`pool_status().abandoned`), end when their driver returns, and bound the pool:
-//! with as many of them as it may have connections, it gives out no more.
+//! with as many of them as it may have connections, it opens no more. A connection that a driver is still closing makes the
+//! next one wait, within `POOL_TIMEOUT`.
 //!
 //! # What is not limited
 //!

@@ -85,6 +85,7 @@
 //! | --- | --- | --- |
 //! | `all … connections of the pool were in use for …` | more workers than connections; slow statements; a connection that is held while other work is done; a task that needs two at a time | fewer workers, or [more connections](super::pools#how-many-connections); `LEAK_AFTER=60` names the line that holds one |
 //! | `threads of this pool sit in calls of the ODBC driver that do not return` | the server of that driver is silent, and its driver waits without a limit | see to the server; the threads end when the driver returns |
+//! | `the ODBC driver has not closed … connections of this pool in …` | ending a session takes this driver, or its server, longer than `POOL_TIMEOUT` | see to the server; a larger `POOL_SIZE` leaves room for those that are being closed |
 //!
 //! # Timeout
 //!

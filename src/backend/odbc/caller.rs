@@ -22,7 +22,7 @@ use super::classify::{Moment, judge, lost};
 use super::decode::Decoder;
 use super::diagnostics::Failure;
 use super::flavor::Flavor;
-use super::link::{Gauge, Link};
+use super::link::{Gauge, Link, Why};
 use super::load::Load;
 use super::session::{Address, Opened};
 use super::stream::OdbcRows;
@@ -30,6 +30,7 @@ use super::transaction::Control;
 use super::worker::{Job, Reply, Wanted, Work, replies, spawn};
 
 mod failures;
+mod parting;
 
 pub(super) use failures::driver_panicked;
 use failures::{not_opened, only_rollback, thread_gone, timed_out};
@@ -40,9 +41,6 @@ const BREATH: Duration = Duration::from_millis(10);
 
 /// The time for a cancelled driver call to return.
 const GRACE: Duration = Duration::from_millis(200);
-
-/// The time for a connection to disconnect before its thread is counted as abandoned.
-const PARTING: Duration = Duration::from_millis(50);
 
 /// A connection through an ODBC driver.
 pub(super) struct OdbcConnection {
@@ -130,7 +128,7 @@ impl OdbcConnection {
             Waited::Message(Err(failure)) => Err(not_opened(failure, address, limit)),
             Waited::DeadlinePassed => {
                 link.ask_to_stop();
-                link.abandon();
+                link.abandon(Why::GivenUp);
                 Err(context::in_force(limit).passed(Phase::Connect))
             }
             Waited::ThreadGone => Err(driver_panicked().with_effect(Effect::NotSent)),
@@ -280,7 +278,7 @@ impl OdbcConnection {
                 Link::cancel(&self.link);
             }
         }
-        self.link.abandon();
+        self.link.abandon(Why::GivenUp);
         Err(timed_out(moment))
     }
 
@@ -347,7 +345,10 @@ impl OdbcConnection {
     fn control(&mut self, control: Control, phase: Phase, deadline: Deadline) -> Result<()> {
         let moment = self.moment(phase, deadline, false);
         let left = left(deadline);
-        self.perform(|replies| Job::Control(control, left, replies), Rows::Ignore, moment).map(|_| ())
+        let changed = self.perform(|replies| Job::Control(control, left, replies), Rows::Ignore, moment)?;
+        // What was asked for is done, and yet nobody may go on in a session that is not as it was before.
+        self.broken |= changed > 0;
+        Ok(())
     }
 
     /// Refuses a statement in a transaction that can only be rolled back.
@@ -475,23 +476,6 @@ impl Connection for OdbcConnection {
 
     fn is_broken(&self) -> bool {
         self.broken
-    }
-}
-
-impl Drop for OdbcConnection {
-    /// Has the connection closed on its thread, and waits for that a moment at most.
-    fn drop(&mut self) {
-        self.jobs = None;
-        if self.broken {
-            self.link.ask_to_stop();
-        }
-        let parting = if self.broken { BREATH } else { PARTING };
-        if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(parting) {
-            // A thread that was abandoned before has had its cancel.
-            if self.link.abandon() && self.broken {
-                Link::cancel(&self.link);
-            }
-        }
     }
 }
 

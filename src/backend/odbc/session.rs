@@ -1,6 +1,7 @@
 //! One open connection of a driver, on the thread that owns it.
 #![allow(unsafe_code, reason = "ODBC handles are opened, set and freed here")]
 
+use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,6 +58,9 @@ pub(super) struct Session<'l> {
     flavor: Flavor,
     /// The driver can give a value of a fetched block again.
     rereads: bool,
+    /// The level of isolation that the session had before the open transaction asked for its own, where the driver
+    /// keeps it.
+    level: Cell<Option<u32>>,
     link: &'l Link,
 }
 
@@ -94,6 +98,7 @@ impl<'l> Session<'l> {
             connection: ManuallyDrop::new(connection),
             flavor: Flavor::of(address.dialect, ""),
             rereads: false,
+            level: Cell::new(None),
             link,
         };
         if address.dialect == Dialect::Odbc {
@@ -150,10 +155,10 @@ impl<'l> Session<'l> {
         }
     }
 
-    /// Begins or ends a transaction.
-    pub(super) fn control(&self, control: Control, left: Option<Duration>) -> Result<(), Failure> {
+    /// Begins or ends a transaction. False where that is done, and has left the session another one than it was.
+    pub(super) fn control(&self, control: Control, left: Option<Duration>) -> Result<bool, Failure> {
         match words(self.flavor, control) {
-            Some(text) => self.execute(&text, left),
+            Some(text) => self.execute(&text, left).map(|()| true),
             None => self.control_by_driver(control),
         }
     }
@@ -169,32 +174,60 @@ impl<'l> Session<'l> {
         Ok(())
     }
 
-    fn control_by_driver(&self, control: Control) -> Result<(), Failure> {
+    fn control_by_driver(&self, control: Control) -> Result<bool, Failure> {
         let connection = &*self.connection;
         match control {
             Control::Begin(begin) => {
                 if let Some(level) = begin.isolation {
-                    // SAFETY: the attribute is an integer, which travels in the pointer itself.
-                    self.checked(unsafe {
-                        connection.set_attribute(
-                            ConnectionAttribute::TXN_ISOLATION,
-                            attribute(level) as Pointer,
-                            IS_UINTEGER,
-                        )
-                    })?;
+                    self.level.set(self.isolation());
+                    self.checked(self.isolate(attribute(level)))?;
                 }
-                self.checked(connection.set_autocommit(false))
+                self.checked(connection.set_autocommit(false))?;
+                return Ok(true);
             }
-            // Autocommit comes on only after the end was confirmed: switching it on commits.
-            Control::Commit(_) => {
-                self.checked(connection.commit())?;
-                self.checked(connection.set_autocommit(true))
-            }
-            Control::Rollback(_) => {
-                self.checked(connection.rollback())?;
-                self.checked(connection.set_autocommit(true))
-            }
+            Control::Commit(_) => self.checked(connection.commit())?,
+            Control::Rollback(_) => self.checked(connection.rollback())?,
         }
+        // Only after the end was confirmed: switching autocommit on commits. From here on nothing that fails undoes it.
+        let (Control::Begin(begin) | Control::Commit(begin) | Control::Rollback(begin)) = control;
+        let is_automatic = self.checked(connection.set_autocommit(true)).is_ok();
+        let is_calmed = match (begin.isolation, self.level.take()) {
+            (None, _) => true,
+            // It belongs to the session and outlives the transaction.
+            (Some(_), Some(before)) => self.checked(self.isolate(before)).is_ok(),
+            (Some(_), None) => false,
+        };
+        Ok(is_automatic && is_calmed)
+    }
+
+    /// Sets the level of isolation of the transactions to come.
+    fn isolate(&self, level: u32) -> SqlResult<()> {
+        // SAFETY: the attribute is an integer, which travels in the pointer itself.
+        unsafe {
+            self.connection.set_attribute(
+                ConnectionAttribute::TXN_ISOLATION,
+                level as usize as Pointer,
+                IS_UINTEGER,
+            )
+        }
+    }
+
+    /// The level of isolation that the session has, as far as the driver knows it.
+    fn isolation(&self) -> Option<u32> {
+        let mut level: u32 = 0;
+        // SAFETY: the handle is valid and connected, and this attribute is an integer of 32 bits, for which the pointer
+        // has the place.
+        let result = unsafe {
+            odbc_sys::SQLGetConnectAttrW(
+                self.connection.as_sys(),
+                ConnectionAttribute::TXN_ISOLATION,
+                (&raw mut level).cast(),
+                IS_UINTEGER,
+                null_mut(),
+            )
+        };
+        let told = matches!(result, SqlReturn::SUCCESS | SqlReturn::SUCCESS_WITH_INFO);
+        Some(level).filter(|level| told && *level != 0)
     }
 
     fn checked(&self, result: SqlResult<()>) -> Result<(), Failure> {

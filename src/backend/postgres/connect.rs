@@ -18,8 +18,10 @@ use super::connection::PgConnection;
 use super::runtime;
 use super::tls::Connector;
 use super::watchdog::{Control, Watched};
-use crate::backend::{self, notices::Notices, reach::look_up};
-use crate::context;
+use crate::backend;
+use crate::backend::notices::Notices;
+use crate::backend::reach::{look_up, no_thread};
+use crate::context::{self, Missed};
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::log_line;
@@ -117,7 +119,7 @@ impl PostgresConnector {
             }
         }
         control.arm(deadline);
-        let outcome = PostgresConnectionManager::new(config, connector.clone()).connect();
+        let outcome = opened(PostgresConnectionManager::new(config, connector.clone()), &control, deadline)?;
         let in_time = control.disarm();
         match outcome {
             Ok(client) if in_time => Ok((client, control, connector)),
@@ -160,7 +162,7 @@ impl PostgresConnector {
                         control.set_cancel(CancelRequest { token: client.cancel_token(), connector });
                         let mut connection =
                             PgConnection::new(client, control, notices, self.statement_cache, self.read_only);
-                        connection.set_up(deadline)?;
+                        connection.set_up(deadline, Phase::Connect)?;
                         return Ok(connection);
                     }
                     // Only an address that cannot be reached is worth another one: the same password
@@ -196,6 +198,36 @@ impl backend::Connector for PostgresConnector {
         }
     }
 }
+
+/// Has the driver connect. Its TCP connect is one piece with a limit of its own, which nobody can cut: where the thread's
+/// work can be told to stop meanwhile, it is made by another thread, which may be left behind and ends at that limit.
+///
+/// # Errors
+///
+/// Where the driver's own outcome is not known.
+fn opened(
+    manager: Manager,
+    control: &Control,
+    deadline: Deadline,
+) -> Result<Result<Client, postgres::Error>> {
+    if !deadline.shrinks() {
+        return Ok(manager.connect());
+    }
+    context::apart("batchdb-connect", deadline, move || manager.connect()).map_err(|missed| match missed {
+        Missed::NoThread(error) => no_thread(error).with_effect(Effect::NotSent),
+        Missed::Panicked => {
+            Error::new(ErrorKind::Connect, "the driver failed in a way that it cannot report")
+                .with_effect(Effect::NotSent)
+        }
+        Missed::Late => {
+            // Whatever it has opened by then is of no use.
+            control.abort_handle().abort();
+            context::in_force(deadline).passed(Phase::Connect)
+        }
+    })
+}
+
+type Manager = PostgresConnectionManager<Connector>;
 
 /// Takes the server's notices. Their text may quote values, and goes to nobody who has not asked for it.
 fn told_to(notices: Notices) -> impl Fn(DbError) + Send + Sync + 'static {

@@ -78,12 +78,12 @@ impl PgConnection {
         }
     }
 
-    /// Gives a new session the settings that it always has.
-    pub(super) fn set_up(&mut self, deadline: Deadline) -> Result<()> {
+    /// Gives a session the settings that it always has, when it is new or as good as new.
+    pub(super) fn set_up(&mut self, deadline: Deadline, phase: Phase) -> Result<()> {
         if !self.read_only {
             return Ok(());
         }
-        self.call(deadline, Phase::Connect, false, |client| client.batch_execute(READ_ONLY))
+        self.call(deadline, phase, false, |client| client.batch_execute(READ_ONLY))
     }
 
     /// Runs one driver call under a deadline. `writes` says whether its effect matters when the
@@ -114,9 +114,11 @@ impl PgConnection {
             return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
                 .with_effect(Effect::NotSent));
         };
-        // A borrower whose connection proves dead has been promised an answer at its limit, not after a grace.
+        // A borrower whose connection proves dead has been promised an answer at its limit, not after a grace. And what
+        // undoes and cleans up comes behind the limit of a call, one after the other: to give up closes the session, which
+        // undoes and cleans as well.
         match phase {
-            Phase::Ping => self.control.arm_without_grace(deadline),
+            Phase::Ping | Phase::Rollback | Phase::Reset => self.control.arm_without_grace(deadline),
             _ => self.control.arm(deadline),
         }
         let outcome = work(client);
@@ -409,7 +411,7 @@ impl backend::Connection for PgConnection {
         self.statements.clear();
         let outcome = self
             .call(deadline, Phase::Reset, false, |client| client.batch_execute(RESET))
-            .and_then(|()| self.set_up(deadline));
+            .and_then(|()| self.set_up(deadline, Phase::Reset));
         self.in_transaction = false;
         self.broken |= outcome.is_err();
         outcome

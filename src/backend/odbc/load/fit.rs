@@ -61,7 +61,7 @@ impl Fit {
             Flavor::Postgres => one == other,
             _ => one.to_lowercase() == other.to_lowercase(),
         };
-        let held = |name: &Box<str>| {
+        let held = |name: &str| {
             let (_, ty) = told.iter().find(|(known, _)| is_same(known, name))?;
             Held::of(&ty.to_lowercase(), flavor)
         };

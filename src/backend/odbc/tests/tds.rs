@@ -151,3 +151,29 @@ fn every_result_is_handed_over_where_all_are_wanted() {
     assert_eq!(connection.run(&two, Rows::Collect(&mut first), budget(LONG)).unwrap(), 2);
     assert!(!connection.is_broken());
 }
+
+#[test]
+fn the_isolation_of_one_transaction_is_not_that_of_the_next() {
+    let said = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = Arc::clone(&said);
+    let server = Server::start(move |text| {
+        heard.lock().unwrap().push(text.to_owned());
+        Answer::nothing(Then::Done)
+    });
+    let text = format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=x;Encryption=off", server.port());
+    // What the server calls itself is none of the names that this room knows.
+    let mut connection = connector(Dialect::Odbc, &text, &[]).connect(Deadline::NONE).unwrap();
+    for ends in [Connection::commit, Connection::rollback] {
+        let begin = Begin { isolation: Some(Isolation::Serializable), ..Begin::default() };
+        connection.begin(begin, Deadline::NONE).unwrap();
+        ends(connection.as_mut(), Deadline::NONE).unwrap();
+        let levels = |said: &Vec<String>| {
+            let levels = said.iter().filter(|text| text.to_ascii_uppercase().contains("ISOLATION LEVEL"));
+            levels.cloned().collect::<Vec<_>>()
+        };
+        let levels = levels(&said.lock().unwrap());
+        assert!(levels.last().unwrap().to_ascii_uppercase().contains("READ COMMITTED"), "{levels:?}");
+        said.lock().unwrap().clear();
+    }
+    assert!(!connection.is_broken());
+}
