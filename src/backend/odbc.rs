@@ -29,6 +29,7 @@ mod columns;
 mod decode;
 mod diagnostics;
 mod drivers;
+mod fetch;
 mod flavor;
 mod link;
 mod load;

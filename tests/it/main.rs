@@ -15,6 +15,7 @@ mod health;
 mod hostile;
 mod kubernetes;
 mod lock;
+mod login;
 mod many;
 mod map_stream;
 mod migrate;

@@ -23,6 +23,7 @@ use super::decode::Decoder;
 use super::diagnostics::Failure;
 use super::flavor::Flavor;
 use super::link::{Gauge, Link, Why};
+use super::load::Load;
 use super::session::{Address, Opened};
 use super::stream::OdbcRows;
 use super::transaction::Control;
@@ -55,7 +56,7 @@ pub(super) struct OdbcConnection {
     /// True also while a call is under way, so that whoever leaves one early leaves a broken connection.
     broken: bool,
     /// Where the rows of the load under way go.
-    load: Option<LoadTarget>,
+    load: Option<Load>,
 }
 
 /// What is known of the session's transaction.
@@ -405,17 +406,17 @@ impl Connection for OdbcConnection {
         self.link.notices.listen(listener);
     }
 
-    fn begin_load(&mut self, target: &LoadTarget, _budget: Budget) -> Result<()> {
-        self.load = Some(target.clone());
+    fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {
+        self.load = Some(self.look_at(target, budget)?);
         Ok(())
     }
 
     fn load(&mut self, source: &mut dyn RowSource, budget: Budget) -> Result<u64> {
         match self.load.take() {
             None => Err(Error::usage("rows were to be loaded before the table was looked at")),
-            Some(target) => {
-                let rows = self.insert_rows(&target, source, budget)?;
-                self.load = Some(target);
+            Some(load) => {
+                let rows = self.insert_rows(&load, source, budget)?;
+                self.load = Some(load);
                 Ok(rows)
             }
         }

@@ -88,7 +88,7 @@ impl<'l> Session<'l> {
             let _ =
                 unsafe { connection.set_attribute(ConnectionAttribute::ACCESS_MODE, READ_ONLY, IS_UINTEGER) };
         }
-        let text = complete(address, drivers::installed)?;
+        let text = complete(address)?;
         match driver_connect(&mut connection, address, text.expose()) {
             SqlResult::Success(()) | SqlResult::SuccessWithInfo(()) => (),
             _ => return Err(not_connected(records(&connection), address)),
@@ -342,12 +342,23 @@ fn allocate() -> Result<Connection<'static>, Failure> {
     }
 }
 
-/// The connection string with its driver.
-fn complete(address: &Address, installed: impl FnOnce() -> Vec<String>) -> Result<Secret, Failure> {
-    let Driver::Installed { freetds } = &address.driver else {
-        return Ok(Secret::new(address.connection_string.expose()));
+/// The connection string for the driver that it leads to.
+fn complete(address: &Address) -> Result<Secret, Failure> {
+    let own = || Secret::new(address.connection_string.expose());
+    let freetds = match &address.driver {
+        Driver::Named | Driver::FreeTds => return Ok(own()),
+        Driver::Source { name, freetds } => {
+            return match drivers::of_source(name).filter(|driver| drivers::is_freetds(driver)) {
+                None => Ok(own()),
+                Some(_) => freetds.clone().map_err(|reason| {
+                    let message = format!("the data source of {} cannot be told all", address.description);
+                    Error::config(message).with_hint(reason).into()
+                }),
+            };
+        }
+        Driver::Installed { freetds } => freetds,
     };
-    let installed = installed();
+    let installed = drivers::installed();
     let with = |name: &str, text: &Secret| Secret::new(format!("Driver={{{name}}};{}", text.expose()));
     match (drivers::choose(&installed, freetds.is_ok()), freetds) {
         (Some(Choice::Microsoft(name)), _) => Ok(with(name, &address.connection_string)),

@@ -10,9 +10,10 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crate::error::{Error, ErrorKind, Result};
 
 use super::bind::Argument;
-use super::cells::{Chunk, Way};
+use super::cells::Chunk;
 use super::columns::{Column, column};
 use super::diagnostics::Failure;
+use super::fetch::Fetch;
 use super::link::Link;
 use super::session::{Address, Opened, Session};
 use super::statement::Statement;
@@ -217,25 +218,16 @@ fn hand_over(statement: &mut Statement<'_>, columns: u16, replies: &Outbox<'_>) 
         .map(|number| Ok(column(statement.describe(number)?, flavor)?))
         .collect::<Result<_, Failure>>()?;
     replies.send(Reply::Columns(columns.clone()))?;
-    let mut way = Way::of(&columns, statement.rereads());
-    if let Way::ByBlock { rows, .. } = way
-        && (!flavor.fetches_blocks() || !statement.widen(rows))
-    {
-        way = Way::ByValue;
-    }
+    let mut fetch = Fetch::new(statement, &columns, flavor.fetches_blocks());
     let mut rows = 0;
     let mut begun = Instant::now();
-    while let Some(chunk) = Chunk::fetch(statement, &columns, &way)? {
-        let took = begun.elapsed();
+    while let Some(chunk) = fetch.next(statement)? {
+        let quick = begun.elapsed() < QUICK;
         rows += chunk.rows as u64;
         replies.send(Reply::Rows(chunk))?;
-        if took < QUICK {
-            way.grow(statement);
-        }
+        fetch.adapt(statement, quick);
         begun = Instant::now();
     }
-    if way != Way::ByValue {
-        statement.narrow();
-    }
+    fetch.end(statement);
     Ok(rows)
 }

@@ -111,12 +111,28 @@ fn a_login_that_may_pass_is_told_from_one_that_will_not() {
         (18456, ErrorKind::Auth, false),
         (18487, ErrorKind::Auth, false),
         (4064, ErrorKind::Connect, false),
+        (927, ErrorKind::Connect, true),
+        (17197, ErrorKind::Throttled, true),
+        (911, ErrorKind::Connect, false),
     ] {
         let server = Server::refusing(number);
         let text = format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2", server.port());
         let refused = connector(Dialect::SqlServer, &text, &["hunter2"]).connect(Deadline::NONE);
         let error = refused.err().unwrap();
         assert_eq!((error.kind(), error.is_transient()), (kind, transient), "{number}: {}", error.report());
+    }
+}
+
+#[test]
+fn a_login_that_failed_for_a_reason_is_told_by_the_reason() {
+    for numbers in [[18456, 4060], [4060, 18456], [18456, 921], [10928, 18456]] {
+        let reason = numbers.into_iter().find(|number| *number != 18456);
+        let server = Server::refusing_by(&numbers);
+        let text = format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2", server.port());
+        let refused = connector(Dialect::SqlServer, &text, &["hunter2"]).connect(Deadline::NONE);
+        let error = refused.err().unwrap();
+        assert_eq!((error.native_code(), error.is_transient()), (reason, true), "{}", error.report());
+        assert_ne!(error.kind(), ErrorKind::Auth, "{}", error.report());
     }
 }
 
