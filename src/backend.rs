@@ -147,6 +147,9 @@ pub(crate) trait Connection: Send {
     /// Runs one text without parameters that may hold several statements, and drops their rows.
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()>;
 
+    /// Whether the session of a database that is only to be read refuses by itself what a function would write.
+    fn refuses_writes(&self) -> bool;
+
     /// Whether the records of an `execute_many` may go as the rows of one statement.
     fn takes_many_rows(&self) -> bool;
 
@@ -171,7 +174,9 @@ pub(crate) trait Connection: Send {
     fn commit(&mut self, deadline: Deadline) -> Result<()>;
 
     /// The mark of the transaction that was begun last, where it was asked for and the database has such marks.
-    fn commit_mark(&self) -> Option<CommitMark>;
+    fn commit_mark(&self) -> Option<CommitMark> {
+        None
+    }
 
     /// Rolls back.
     fn rollback(&mut self, deadline: Deadline) -> Result<()>;
@@ -197,9 +202,41 @@ pub(crate) trait Connector: Send + Sync {
     /// before `deadline`.
     fn connect(&self, deadline: Deadline) -> Result<Box<dyn Connection>>;
 
-    /// How many threads sit in driver calls of its connections that nobody waits for any longer.
-    fn abandoned(&self) -> usize {
-        0
+    /// The threads that a driver holds for connections that nobody has any more.
+    fn abandoned(&self) -> Abandoned {
+        Abandoned::default()
+    }
+}
+
+/// Threads in calls of a driver that nobody waits for any longer. Each ends when its call returns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Abandoned {
+    /// In calls that were given up: the driver had its time, and a cancel.
+    pub(crate) stuck: usize,
+    /// Closing their connections.
+    pub(crate) closing: usize,
+    /// Those of the closing ones that take longer than a close does.
+    pub(crate) overdue: usize,
+}
+
+impl Abandoned {
+    /// All of them.
+    pub(crate) fn all(self) -> usize {
+        self.stuck + self.closing
+    }
+
+    /// Those of which there should be none.
+    pub(crate) fn not_returned(self) -> usize {
+        self.stuck + self.overdue
+    }
+
+    /// Those of two connectors.
+    pub(crate) fn and(self, other: Abandoned) -> Abandoned {
+        Abandoned {
+            stuck: self.stuck + other.stuck,
+            closing: self.closing + other.closing,
+            overdue: self.overdue + other.overdue,
+        }
     }
 }
 

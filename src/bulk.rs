@@ -13,7 +13,7 @@ use load::{Load, Source};
 
 use crate::backend::LoadTarget;
 use crate::dialect::Dialect;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::manager::DatabaseManager;
 use crate::session::Session;
 
@@ -46,7 +46,23 @@ impl Session<'_> {
         options: BulkOptions<'_>,
     ) -> Result<BulkReport, BulkFailure> {
         const OPERATION: &str = "bulk_insert";
-        let load = |session: &mut Self| session.load_rows(OPERATION, table, columns, rows, options);
+        let load = |session: &mut Self| session.load_rows(OPERATION, table, columns, None, rows, options);
+        self.as_call(OPERATION, None, load, options::written)
+    }
+
+    /// The same for columns whose names were read out of a file, in the fields of these numbers: the names are data, and
+    /// stand in no message.
+    pub(crate) fn load_file<R: IntoRow>(
+        &mut self,
+        table: &str,
+        columns: &[String],
+        fields: &[usize],
+        rows: impl IntoIterator<Item = R>,
+        options: BulkOptions<'_>,
+    ) -> Result<BulkReport, BulkFailure> {
+        const OPERATION: &str = "bulk_insert";
+        let load =
+            |session: &mut Self| session.load_rows(OPERATION, table, columns, Some(fields), rows, options);
         self.as_call(OPERATION, None, load, options::written)
     }
 
@@ -55,22 +71,34 @@ impl Session<'_> {
         operation: &'static str,
         table: &str,
         columns: &[impl AsRef<str>],
+        fields: Option<&[usize]>,
         rows: impl IntoIterator<Item = R>,
         options: BulkOptions<'_>,
     ) -> Result<BulkReport, BulkFailure> {
         let named = |error: Error| error.during(operation);
-        let target = self.dialect().and_then(|dialect| target(dialect, table, columns)).map_err(named)?;
+        let target =
+            self.dialect().and_then(|dialect| target(dialect, table, columns, fields)).map_err(named)?;
         let mut source = Source::new(rows.into_iter(), target.columns.len(), self.whole_limit());
         let mut load = Load { operation, target, options };
         load.run(self, &mut source).map_err(|failure| {
-            let error = names::explain(self, &load.target, failure.error);
+            let error = match fields {
+                Some(fields) => names::without_headers(self, &load.target, fields, failure.error)
+                    .during(operation)
+                    .in_database(&self.settings().database),
+                None => names::explain(self, &load.target, failure.error),
+            };
             BulkFailure { error, ..failure }
         })
     }
 }
 
-/// Where the rows go, quoted for the database.
-fn target(dialect: Dialect, table: &str, columns: &[impl AsRef<str>]) -> Result<LoadTarget> {
+/// Where the rows go, quoted for the database. Columns that come out of a file are told by the numbers of their fields.
+fn target(
+    dialect: Dialect,
+    table: &str,
+    columns: &[impl AsRef<str>],
+    fields: Option<&[usize]>,
+) -> Result<LoadTarget> {
     if columns.is_empty() {
         return Err(
             Error::params("no columns were given").with_hint("name those that the rows have values for")
@@ -81,9 +109,14 @@ fn target(dialect: Dialect, table: &str, columns: &[impl AsRef<str>]) -> Result<
         Dialect::Postgres => one == other,
         _ => one.to_lowercase() == other.to_lowercase(),
     };
-    let twice =
-        |place: usize| columns[..place].iter().any(|one| is_same(one.as_ref(), columns[place].as_ref()));
-    if let Some(place) = (0..columns.len()).find(|place| twice(*place)) {
+    let twin =
+        |place: usize| columns[..place].iter().position(|one| is_same(one.as_ref(), columns[place].as_ref()));
+    if let Some((twin, place)) = (0..columns.len()).find_map(|place| Some((twin(place)?, place))) {
+        if let Some(fields) = fields {
+            let message = format!("the fields {} and {} are for one column", fields[twin], fields[place]);
+            return Err(Error::new(ErrorKind::Data, message)
+                .with_hint("the case of a name makes no column here; rename one, or leave it out"));
+        }
         return Err(Error::params(format!("the column \"{}\" is named twice", columns[place].as_ref()))
             .with_hint("give the columns of a query names of their own with AS"));
     }
@@ -105,7 +138,8 @@ impl DatabaseManager {
     /// are not, a `GENERATED ALWAYS AS IDENTITY` column takes the value that is given, and a table with row-level
     /// security is refused.
     ///
-    /// `TIMEOUT` limits each chunk of 20,000 rows, not the whole, and the time that the iterator takes does not count.
+    /// `TIMEOUT` limits each chunk of 20,000 rows, not the whole, and the time that the iterator takes does not count (but for
+    /// a `statement_timeout` of the server, to which a `COPY` is one statement).
     /// It is attempted once, because the rows are not kept.
     ///
     /// # Errors

@@ -1,10 +1,10 @@
 //! Work that several processes share: rows of a table, claimed in batches, each by one of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::context;
 use crate::engine::Engine;
-use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::manager::DatabaseManager;
 use crate::params;
 use crate::row::Row;
@@ -186,7 +186,8 @@ impl DatabaseManager {
     ///
     /// As [`claim`](DatabaseManager::claim), at the first batch that fails: those before stay done.
     /// [`Cancelled`](ErrorKind::Cancelled) when it was told to stop before everything was done; see
-    /// [`with_cancel`](crate::with_cancel).
+    /// [`with_cancel`](crate::with_cancel). [`Timeout`](ErrorKind::Timeout) when the limit of
+    /// [`with_deadline`](DatabaseManager::with_deadline), which is one for all batches, passed first.
     ///
     /// ```no_run
     /// use batchdb::{Claim, DatabaseManager, Error, params};
@@ -206,6 +207,8 @@ impl DatabaseManager {
         claim: &Claim,
         mut work: impl FnMut(&mut Transaction<'_, '_>, &[Row]) -> Result<(), E>,
     ) -> Result<u64, E> {
+        // One call for all batches, with one end.
+        let call = self.call();
         let mut done = 0;
         let stopped = |done: u64| {
             let message =
@@ -219,20 +222,30 @@ impl DatabaseManager {
             if context::is_stopped() {
                 return Err(stopped(done).into());
             }
-            let claimed = self.session(|session| claim.run(session, &mut work))?;
+            let claimed = self.session_for(call, |session| claim.run(session, &mut work))?;
             done += claimed;
             if claimed > 0 {
                 continue;
             }
-            let left = self.session(|session| {
+            let left = self.session_for(call, |session| {
                 let find = claim.find(engine(session)?);
                 session.query_opt(&find, ())
             })?;
             if left.is_none() {
                 return Ok(done);
             }
-            if !context::pause(PAUSE.mul_f64(0.8 + 0.4 * fastrand::f64())) {
+            let whole = call.whole.earlier(context::deadline());
+            let pause = PAUSE.mul_f64(0.8 + 0.4 * fastrand::f64());
+            if !context::pause(pause.min(whole.left(Instant::now()))) {
                 return Err(stopped(done).into());
+            }
+            if whole.left(Instant::now()).is_zero() {
+                let late = whole.passed(Phase::Lock).with_effect(Effect::RolledBack);
+                return Err(late
+                    .with_hint(format!("{done} rows were done by then, and others hold the rest"))
+                    .during("claim_all")
+                    .in_database(&self.settings().database)
+                    .into());
             }
         }
     }

@@ -2,6 +2,10 @@
 //!
 //! A fan-out fills it, log lines and limits read it, and nobody has to pass it along.
 
+mod apart;
+
+pub(crate) use apart::{Missed, apart};
+
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -63,9 +63,9 @@ pub struct DatabaseManager {
 
 /// One call of a handle, over all its attempts.
 #[derive(Debug, Clone, Copy)]
-struct Call {
+pub(crate) struct Call {
     /// The end of the whole.
-    whole: Deadline,
+    pub(crate) whole: Deadline,
     /// Where the program made it, for warnings of leaks.
     place: &'static Location<'static>,
 }
@@ -197,12 +197,12 @@ impl DatabaseManager {
 
     /// A call that begins now, and here.
     #[track_caller]
-    fn call(&self) -> Call {
+    pub(crate) fn call(&self) -> Call {
         let whole = self.whole.map_or(Deadline::NONE, |limit| Deadline::after(Instant::now(), limit));
         Call { whole, place: Location::caller() }
     }
 
-    fn session_for<R, E: From<Error>>(
+    pub(crate) fn session_for<R, E: From<Error>>(
         &self,
         call: Call,
         work: impl FnOnce(&mut Session<'_>) -> Result<R, E>,

@@ -4,6 +4,7 @@
 //! needed, all under one deadline and with the caller's own error. On return a connection is kept when
 //! fewer than `POOL_SIZE` lie idle or somebody waits, and closed otherwise.
 
+mod abandoned;
 mod first_use;
 mod gate;
 mod leaks;
@@ -132,7 +133,6 @@ impl Pool {
     /// whatever connecting gives.
     pub(crate) fn checkout(&self, whole: Deadline, place: &'static Location<'static>) -> Result<Lease<'_>> {
         self.warn_of_too_many_workers();
-        self.refuse_too_many_abandoned()?;
         let started = Instant::now();
         let (held, taken) = match self.gate.pass() {
             // Most are: nothing is waited for, and no deadline is made.
@@ -164,7 +164,10 @@ impl Pool {
         };
         let mut slot = match idle {
             Some(slot) => slot,
-            None => self.new_slot(patience.earlier(whole))?,
+            None => {
+                self.await_room(patience, whole)?;
+                self.new_slot(patience.earlier(whole))?
+            }
         };
         if let Err(error) = self.make_ready(&mut slot, whole) {
             // The permit last, or there would be one connection too many.
@@ -282,24 +285,6 @@ impl Pool {
 
     fn warn(&self, message: &str) {
         log_line::event(Level::Warn, message, &[("database", (&*self.settings.database).into())]);
-    }
-
-    /// A driver whose calls do not return takes a thread with each of them. It gets no more than the pool may have
-    /// connections, and those that are in use at that moment.
-    fn refuse_too_many_abandoned(&self) -> Result<()> {
-        let abandoned = self.connector.abandoned();
-        if abandoned < self.capacity() {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::Checkout,
-            format!(
-                "{abandoned} threads of this pool sit in calls of the ODBC driver that do not return, \
-                 as many as it may have connections",
-            ),
-        )
-        .with_effect(Effect::NotSent)
-        .with_hint("see whether the server answers; each thread ends when its driver returns"))
     }
 
     /// Says once a fan-out that some of its workers can only ever wait.

@@ -1,14 +1,17 @@
 //! What is told of connections that are held for too long. A program of its own, because it has a logger of its own.
 #![allow(clippy::unwrap_used, reason = "a test that fails by `unwrap` says where and why")]
 
-use std::sync::Mutex;
+use std::sync::{Mutex, Once, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
-use batchdb::{DatabaseManager, Error, MapOptions, MigrateOnStart, map_tasks};
+use batchdb::{DatabaseManager, Error, MapOptions, MigrateOnStart, map_tasks, params};
 use log::kv::{Key, Value, VisitSource};
 
 /// The warnings so far, with their fields.
 static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Where the logger writes each warning of a leak of the database `logged`.
+static LOGGED: OnceLock<DatabaseManager> = OnceLock::new();
 
 struct Keep;
 
@@ -30,21 +33,64 @@ impl log::Log for Keep {
         if record.level() == log::Level::Warn {
             let mut fields = Fields(record.args().to_string());
             record.key_values().visit(&mut fields).unwrap();
-            WARNINGS.lock().unwrap().push(fields.0);
+            WARNINGS.lock().unwrap().push(fields.0.clone());
+            if let Some(db) = LOGGED.get().filter(|_| fields.0.contains(" database=logged")) {
+                db.execute("INSERT INTO log VALUES (:line)", params! { line: fields.0 }).unwrap();
+            }
         }
     }
 
     fn flush(&self) {}
 }
 
-fn leaks() -> Vec<String> {
-    WARNINGS.lock().unwrap().iter().filter(|line| line.contains("LEAK_AFTER")).cloned().collect()
+fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        log::set_logger(&Keep).unwrap();
+        log::set_max_level(log::LevelFilter::Debug);
+    });
+}
+
+fn leaks_of(database: &str) -> Vec<String> {
+    let of = format!(" database={database}");
+    let is_ours = |line: &&String| line.contains("LEAK_AFTER") && line.contains(&of);
+    WARNINGS.lock().unwrap().iter().filter(is_ours).cloned().collect()
+}
+
+/// A logger is the program's own code, and may use what it is told of.
+#[test]
+fn a_logger_that_writes_to_the_same_database_stops_nobody() {
+    listen();
+    let (told, ended) = mpsc::channel();
+    // Not on the test's own thread: what would fail here is that something never returns.
+    std::thread::spawn(move || {
+        let folder = tempfile::tempdir().unwrap();
+        let db = DatabaseManager::builder("logged")
+            .connection_string(format!("Driver=SQLite3;Database={}", folder.path().join("b.db").display()))
+            .migrate_on_start(MigrateOnStart::Off)
+            .leak_after(Duration::from_millis(50))
+            .build()
+            .unwrap();
+        db.execute("CREATE TABLE log (line VARCHAR(2000))", ()).unwrap();
+        LOGGED.set(db.clone()).unwrap();
+        db.session(|_| {
+            std::thread::sleep(Duration::from_millis(300));
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+        let lines = || db.query_one("SELECT count(*) FROM log", ()).unwrap().get::<i64>(0).unwrap();
+        while lines() == 0 {
+            std::thread::yield_now();
+        }
+        told.send(lines()).unwrap();
+    });
+    assert_eq!(ended.recv_timeout(Duration::from_secs(20)).unwrap(), 1);
 }
 
 #[test]
 fn a_connection_that_is_held_for_too_long_is_told_once_with_its_place() {
-    log::set_logger(&Keep).unwrap();
-    log::set_max_level(log::LevelFilter::Debug);
+    listen();
+    let leaks = || leaks_of("leaking");
     let folder = tempfile::tempdir().unwrap();
     let open = |leak_after| {
         DatabaseManager::builder("leaking")

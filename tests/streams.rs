@@ -98,7 +98,7 @@ fn streams_take_no_memory_and_leave_nothing_behind() {
     }
     let folder = tempfile::tempdir().unwrap();
     let odbc = format!(
-        "Driver={{PostgreSQL Unicode}};Server={};Port={};Database=by_odbc;UID={};PWD={{{}}};UseDeclareFetch=1;",
+        "Driver={{PostgreSQL Unicode}};Server={};Port={};Database=by_odbc;UID={};PWD={{{}}};UseDeclareFetch=1;Fetch=64;",
         server.host(),
         server.port(),
         server.user(),
@@ -150,6 +150,7 @@ fn streams_take_no_memory_and_leave_nothing_behind() {
         });
         check(&format!("{name}: a copy"), grown, 2 * MOST_MEBIBYTES);
     }
+    long_values(&dbs[1].1);
     let grown = growth(|look| {
         let options = ImportOptions::new().load(BulkOptions::new().progress(|_| look()));
         let lines = Lines { next: 0, last: 300_000, line: Vec::new() };
@@ -213,5 +214,37 @@ fn streams_take_no_memory_and_leave_nothing_behind() {
                 "round {round}: {before:?} became {after:?}"
             ),
         }
+    }
+}
+
+/// Long values, of which a block of many rows would take gigabytes: of a result that has no others, and behind short ones,
+/// which have made the blocks large. The driver has a block in memory as a whole, and we a few values.
+fn long_values(psqlodbc: &DatabaseManager) {
+    const MOST: u64 = 160;
+    for (what, rows, short, length) in
+        [("long values", 600, 0, 1_000_000), ("long values behind short ones", 11_000, 10_000, 200_000)]
+    {
+        let sql = format!(
+            "SELECT i, repeat('x', CASE WHEN i > {short} THEN {length} ELSE 10 END) AS v \
+             FROM generate_series(1, {rows}) AS i"
+        );
+        let grown = growth(|look| {
+            let read = psqlodbc.session(|session| {
+                let mut count = 0;
+                for row in session.query_iter(&sql, ())? {
+                    let row = row?;
+                    count += 1;
+                    assert_eq!(row.get::<usize>("i")?, count);
+                    assert_eq!(row.get::<String>("v")?.len(), if count > short { length } else { 10 });
+                    if count > short {
+                        // The largest may be any of them.
+                        (0..4096).for_each(|_| look());
+                    }
+                }
+                Ok::<_, Error>(count)
+            });
+            assert_eq!(read.unwrap(), rows);
+        });
+        check(&format!("psqlodbc: {what}"), grown, MOST);
     }
 }

@@ -49,7 +49,7 @@ const ROWS: &[Row] = &[
     ("first", point::first_use),
     ("many-odbc", many::through_odbc),
     ("csv", many::csv),
-    ("copy", many::copy),
+    ("copy-odbc", many::copy),
     ("checkout", checkout::warm),
     ("crowd", checkout::crowd),
     ("export", transfer::export),

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use super::{Begin, CommitMark, Connection, Connector, Cursor, Listener, LoadTarget, RowSource, Rows};
+use super::{
+    Abandoned, Begin, CommitMark, Connection, Connector, Cursor, Listener, LoadTarget, RowSource, Rows,
+};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Result};
@@ -27,7 +29,7 @@ impl Connector for FaultyConnector {
         Ok(Box::new(Faulty { inner, faults: self.faults.clone(), open: false, state: State::Sound }))
     }
 
-    fn abandoned(&self) -> usize {
+    fn abandoned(&self) -> Abandoned {
         self.inner.abandoned()
     }
 }
@@ -183,6 +185,10 @@ impl Connection for Faulty {
 
     fn takes_many_rows(&self) -> bool {
         self.inner.takes_many_rows()
+    }
+
+    fn refuses_writes(&self) -> bool {
+        self.inner.refuses_writes()
     }
 
     fn commit_mark(&self) -> Option<CommitMark> {

@@ -29,6 +29,7 @@ mod columns;
 mod decode;
 mod diagnostics;
 mod drivers;
+mod fetch;
 mod flavor;
 mod link;
 mod load;
@@ -47,7 +48,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::backend::{Connection, Connector};
+use crate::backend::{Abandoned, Connection, Connector};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::settings::{OdbcTarget, Secret, Settings, TextParameters};
@@ -91,7 +92,7 @@ impl Connector for OdbcConnector {
         Ok(Box::new(OdbcConnection::open(&self.address, &self.abandoned, limit)?))
     }
 
-    fn abandoned(&self) -> usize {
+    fn abandoned(&self) -> Abandoned {
         self.abandoned.read()
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::context;
+use crate::context::{self, Missed};
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 
@@ -58,30 +58,30 @@ pub(super) fn look_up(host: &str, port: u16, deadline: Deadline) -> Result<Vec<I
         return Ok(vec![address]);
     }
     deadline.left_for(Phase::Resolve, Instant::now())?;
-    let (sender, receiver) = crossbeam_channel::bounded(1);
     let name: Arc<str> = Arc::from(host);
     let asked = Arc::clone(&name);
-    std::thread::Builder::new()
-        .name("batchdb-resolve".to_owned())
-        .spawn(move || {
-            let found =
-                (&*asked, port).to_socket_addrs().map(|all| all.map(|one| one.ip()).collect::<Vec<_>>());
-            let _ = sender.send(found);
-        })
-        .map_err(|error| Error::new(ErrorKind::Io, "a thread cannot be started").with_source(error))?;
+    let found = context::apart("batchdb-resolve", deadline, move || {
+        (&*asked, port).to_socket_addrs().map(|all| all.map(|one| one.ip()).collect::<Vec<_>>())
+    });
     let unknown = |error: io::Error| {
         Error::new(ErrorKind::Connect, format!("the host name \"{name}\" cannot be resolved"))
             .with_effect(Effect::NotSent)
             .with_source(error)
     };
-    match context::receive(&receiver, deadline) {
+    match found {
         Ok(Ok(mut addresses)) => {
             addresses.dedup();
             if addresses.is_empty() { Err(unknown(io::Error::other("no address"))) } else { Ok(addresses) }
         }
         Ok(Err(error)) => Err(unknown(error)),
-        Err(_) => Err(context::in_force(deadline).passed(Phase::Resolve)),
+        Err(Missed::NoThread(error)) => Err(no_thread(error)),
+        Err(Missed::Late | Missed::Panicked) => Err(context::in_force(deadline).passed(Phase::Resolve)),
     }
+}
+
+/// The error where the system gives no thread for a step of the way.
+pub(super) fn no_thread(error: io::Error) -> Error {
+    Error::new(ErrorKind::Io, "a thread cannot be started").with_source(error)
 }
 
 /// A place that may be connected to.

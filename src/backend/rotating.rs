@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Connection, Connector};
+use super::{Abandoned, Connection, Connector};
 use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{ErrorKind, Phase, Result};
@@ -90,7 +90,7 @@ impl Rotating {
         let former = std::mem::replace(&mut state.connector, Arc::clone(&connector));
         state.settings = renewed;
         state.former.push(former);
-        state.former.retain(|former| former.abandoned() > 0);
+        state.former.retain(|former| former.abandoned().all() > 0);
         Ok(Some(connector))
     }
 }
@@ -122,8 +122,9 @@ impl Connector for Rotating {
         }
     }
 
-    fn abandoned(&self) -> usize {
+    fn abandoned(&self) -> Abandoned {
         let state = self.lock();
-        state.connector.abandoned() + state.former.iter().map(|former| former.abandoned()).sum::<usize>()
+        let former = state.former.iter().map(|former| former.abandoned());
+        former.fold(state.connector.abandoned(), Abandoned::and)
     }
 }

@@ -21,9 +21,52 @@ pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Err
     }
 }
 
-fn hint(session: &mut Session<'_>, target: &LoadTarget) -> Result<Option<String>> {
+/// Instead of an error about a name, one that says which header is no column: the headers of a file that has none are its
+/// first record, and neither they nor what the database says of them may stand in a message.
+pub(super) fn without_headers(
+    session: &mut Session<'_>,
+    target: &LoadTarget,
+    fields: &[usize],
+    error: Error,
+) -> Error {
+    if error.kind() != ErrorKind::Syntax {
+        return error;
+    }
+    let Ok(Some((engine, columns))) = columns(session, target) else {
+        return Error::new(
+            ErrorKind::Syntax,
+            "the table, or a column that a header of the file names, cannot be seen",
+        )
+        .with_hint("case counts; a file without headers is told by `without_header`")
+        .with_effect(error.effect());
+    };
+    let is_known = |name: &str| match engine {
+        Engine::Postgres => columns.iter().any(|known| known == name),
+        Engine::SqlServer | Engine::Sqlite => {
+            columns.iter().any(|known| known.to_lowercase() == name.to_lowercase())
+        }
+    };
+    let unknown = target.columns.iter().zip(fields).find(|(name, _)| !is_known(name));
+    let message = match unknown {
+        _ if columns.is_empty() => format!("the table {} cannot be seen here", target.table),
+        Some((_, field)) => format!("the header of field {field} is no column of the table {}", target.table),
+        // The names are the table's own, and the error is about something else.
+        None => return error,
+    };
+    let hint = match columns.is_empty() {
+        true => "case counts, and a schema stands before the name".to_owned(),
+        false => format!("case counts; the columns are {}", columns.join(", ")),
+    };
+    Error::new(ErrorKind::Syntax, message).with_hint(hint).with_effect(error.effect())
+}
+
+fn columns(session: &mut Session<'_>, target: &LoadTarget) -> Result<Option<(Engine, Vec<String>)>> {
     let Some(engine) = Engine::of(session)? else { return Ok(None) };
-    let columns = names(session, columns_of(engine), table_for(engine, target))?;
+    Ok(Some((engine, names(session, columns_of(engine), table_for(engine, target))?)))
+}
+
+fn hint(session: &mut Session<'_>, target: &LoadTarget) -> Result<Option<String>> {
+    let Some((engine, columns)) = columns(session, target)? else { return Ok(None) };
     if columns.is_empty() {
         let tables = names(session, tables(engine), target.name.clone())?;
         let near =

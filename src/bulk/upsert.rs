@@ -8,7 +8,7 @@ use super::row::IntoRow;
 use super::{names, target};
 use crate::backend::{LoadTarget, Rows};
 use crate::engine::Engine;
-use crate::error::{Error, Object, Result};
+use crate::error::{Error, ErrorKind, Object, Result};
 use crate::manager::DatabaseManager;
 use crate::params::Params;
 use crate::session::Session;
@@ -61,7 +61,7 @@ impl Session<'_> {
         let named = |session: &Session<'_>, error: Error| {
             error.during(OPERATION).in_database(&session.settings().database)
         };
-        let target = self.dialect().and_then(|dialect| target(dialect, table, columns));
+        let target = self.dialect().and_then(|dialect| target(dialect, table, columns, None));
         let target = target.map_err(|error| named(self, error))?;
         let texts = self.texts(&target, key_columns, &options).map_err(|error| named(self, error))?;
         let mut source = Source::new(rows.into_iter(), target.columns.len(), self.whole_limit());
@@ -77,9 +77,17 @@ impl Session<'_> {
                 let error = of_table(failure.error, &target);
                 BulkFailure { error, ..failure }
             })?;
+            let keys = tx.counted(&texts.keys)?;
             let mut rows = 0;
             for text in &texts.merge {
-                rows += tx.own(text)?;
+                rows += if texts.merge_returns { tx.counted(text)? } else { tx.own(text)? };
+            }
+            let kept = match &texts.missing {
+                Some(missing) => keys.saturating_sub(tx.counted(missing)?),
+                None => rows,
+            };
+            if kept < keys {
+                return Err(not_kept(kept, keys).into());
             }
             tx.own(&texts.drop)?;
             Ok(BulkReport { rows, ..loaded })
@@ -123,6 +131,23 @@ impl Session<'_> {
             self.dialect().and_then(|dialect| crate::sql::compile(text, dialect, Params::new()))?;
         self.run_bound(OPERATION, &statement, Rows::Ignore)
     }
+
+    /// The number that a text of ours returns.
+    fn counted(&mut self, text: &str) -> Result<u64> {
+        let statement =
+            self.dialect().and_then(|dialect| crate::sql::compile(text, dialect, Params::new()))?;
+        let mut rows = Vec::new();
+        self.run_bound(OPERATION, &statement, Rows::Collect(&mut rows))?;
+        rows.first().map_or(Ok(0), |row| row.get(0))
+    }
+}
+
+/// A key that came is not in the table, or not as it came. Several rows of the table may have one key on SQL Server, so
+/// that more rows than keys are none.
+fn not_kept(kept: u64, keys: u64) -> Error {
+    let message = format!("the database kept the rows of {kept} of {keys} keys");
+    Error::new(ErrorKind::RowCount, message)
+        .with_hint("a trigger of the table leaves rows out; upsert them by `execute_many`")
 }
 
 /// What was refused on its way into the table of the session is told of the table that was meant.
@@ -155,7 +180,8 @@ impl DatabaseManager {
     /// # Errors
     ///
     /// As [`bulk_insert`](DatabaseManager::bulk_insert). Constraints are looked at in the last step, for all rows
-    /// together, so that an error about one names no record. [`Params`](crate::ErrorKind::Params) for key columns that
+    /// together, so that an error about one names no record. [`RowCount`](crate::ErrorKind::RowCount) when a row did not get
+    /// into the table, by a trigger that leaves it out. [`Params`](crate::ErrorKind::Params) for key columns that
     /// are not among the columns.
     ///
     /// ```no_run

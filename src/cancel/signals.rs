@@ -23,10 +23,11 @@ pub(super) fn token() -> Result<CancelToken> {
         if told.is_cancelled() {
             std::process::exit(INTERRUPTED);
         }
+        // First: the log is the program's own code, and may wait for whoever reads it.
+        told.cancel();
         log::warn!(
             "told to stop: what runs may end, nothing new begins; a second signal ends the process at once"
         );
-        told.cancel();
     })
     .map_err(|error| {
         Error::usage("the handler of the signals SIGINT and SIGTERM cannot be installed")

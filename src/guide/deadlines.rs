@@ -53,12 +53,16 @@
 //! PostgreSQL runs in the caller's thread, on a socket that can be cut from outside. An ODBC driver's call cannot be
 //! ended when its server is silent, so each ODBC connection lives on a thread of its own that the caller can leave
 //! behind. Such threads are counted (`pool_status().abandoned`), end when their driver returns, and bound the pool:
-//! with as many of them as it may have connections, it gives out no more.
+//! with as many of them as it may have connections, it opens no more. A connection that a driver is still closing makes the
+//! next one wait, within `POOL_TIMEOUT`.
 //!
 //! # What is not limited
 //!
 //! * Your own code: closures and tasks are not interrupted. Look at the clock yourself, or make a call, which ends at
 //!   once when the time is over.
+//! * [`Lock::check`](crate::Lock::check), and giving a lock back at the end of [`with_lock`](crate::DatabaseManager::with_lock):
+//!   each has 5 s of its own, whatever the task's timeout is and whoever was told to stop. A limit that has passed would
+//!   make a lock look lost.
 //! * A connection by Unix socket cannot be cut: the driver offers no way in. Set `statement_timeout` on the server, or
 //!   connect by TCP.
 //! * A machine that has stopped. The server frees what such a client holds when its own keep-alive says so, or

@@ -32,7 +32,8 @@
 //! every later call of the session says why. Where that matters, say `LIMIT`.
 //!
 //! ODBC drivers may read a whole result ahead. SQLite's is told not to by `StepAPI=1` in the connection string, psqlODBC by
-//! `UseDeclareFetch=1`.
+//! `UseDeclareFetch=1`. It still has some rows in memory as a whole: as many as `Fetch` says (100), and up to 512 where
+//! values have been short before. Values of megabytes are read by fewer at a time.
 //!
 //! # Into a table
 //!

@@ -37,8 +37,9 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! `TIMEOUT` limits what the database does for one chunk of 20,000 rows. The time that the iterator takes is never counted,
-//! and [`with_deadline`](crate::DatabaseManager::with_deadline) limits the whole. Where chunks are committed by themselves,
+//! `TIMEOUT` limits what the database does for one chunk of 20,000 rows. The time that the iterator takes is not counted by
+//! it, but by a `statement_timeout` of the PostgreSQL server, which has the `COPY` open while it waits for rows.
+//! [`with_deadline`](crate::DatabaseManager::with_deadline) limits the whole. Where chunks are committed by themselves,
 //! the failure says how many of the first rows stay. When a connection breaks under the commit of a chunk,
 //! [`in_doubt`](crate::BulkFailure::in_doubt) says how many more may.
 //!
@@ -64,8 +65,13 @@
 //! | SQL Server | batches of `INSERT`s | batches of `INSERT`s |
 //! | any other through ODBC | one `INSERT` a row | one statement a record |
 //!
-//! `Ok` means that the database has counted as many rows as were sent. A trigger that leaves rows out makes an error of
-//! `bulk_insert`. `COPY` fires triggers and fills in defaults; it knows no rules, takes the value that is given for a
+//! `execute_many` does what a loop does. Where that could differ, the records go one by one: a table with triggers, rules,
+//! row-level security or a foreign key to itself, and one with a function of the database's own in a default or a check,
+//! which might look at the rows before.
+//!
+//! `Ok` means that the database has counted as many rows as were sent, and of an upsert as many keys. A trigger that leaves
+//! rows out makes an error of both. Through ODBC the columns' types are asked first, and what they would lose is
+//! [refused](super::types#parameters). `COPY` fires triggers and fills in defaults; it knows no rules, takes the value that is given for a
 //! `GENERATED ALWAYS AS IDENTITY` column, and the server refuses it for a table with row-level security.
 //!
 //! # Rows that replace others

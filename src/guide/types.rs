@@ -36,7 +36,8 @@
 //! | `inet`, `cidr`, `macaddr`, `macaddr8`, `bit`, `varbit`, `pg_lsn`, `tid`, `jsonpath` | `Text` | |
 //! | enums | `Text` | the label |
 //! | domains | | as the type that they are made of |
-//! | arrays of all these | `List` | NULLs are `Null`s, and further dimensions are lists in the list. Where the indices begin is not kept |
+//! | arrays of all these | `List` | NULLs are `Null`s, and further dimensions are lists in the list. One whose indices begin elsewhere than at 1 is `Text`: `[0:1]={1,2}` |
+//! | `int2vector`, `oidvector` | `List` | |
 //! | ranges, multiranges | `Text` | `[1,5)`, `{[1,2),[5,)}` |
 //! | rows and composite types | `Text` | `(1,"a b",)`; points in time in it are in UTC |
 //! | `void` | `Null` | |
@@ -132,7 +133,10 @@
 //! * nanoseconds, and leap seconds;
 //! * a point in time for a column without a zone, a timestamp for a `time`, or for a `date` unless it is midnight. A timestamp
 //!   for a `timestamptz` is one in the session's zone, as it is in SQL;
-//! * bytes for a text, a list for a single value, lists of different lengths for an array.
+//! * bytes for a text, a list for a single value, lists of different lengths for an array;
+//! * a decimal or a float for `money`, whose input function reads `1.50` by `lc_monetary`, as 150 where a point stands between
+//!   thousands: say `:amount::numeric`. An integer is that many units in any locale; a text (of a CSV file, too) is read as
+//!   the server's locale has it.
 //!
 //! With `STATEMENT_CACHE=0` nobody asks the server first which types it wants. Points in time and bytes are told as what
 //! they are, all other values go as texts, and what becomes of them is the server's decision.
@@ -142,6 +146,22 @@
 //! timestamps as `datetime2(7)`, and times, points in time and UUIDs as texts. A date before 1753 is a text too, because
 //! FreeTDS would send another day. What is finer than 100 ns is refused; that a `datetime` rounds to its own ticks is the
 //! column's.
+//!
+//! Through ODBC nobody says which type a parameter is for, and the server converts what it gets. **A load** (`bulk_insert`,
+//! `bulk_upsert`, `import_csv`, `copy_query`) asks the catalog for the columns' types first, on SQL Server and through
+//! psqlODBC, and refuses what one of them would lose, with the record and the column. **A statement** is the server's:
+//!
+//! | parameter | column | through psqlODBC | on SQL Server | in a load |
+//! | --- | --- | --- | --- | --- |
+//! | point in time | `timestamp`, `datetime2` | the offset is dropped | the offset is dropped | refused |
+//! | point in time | `datetime` | | refused by the server | refused |
+//! | point in time | `date`, `time` | offset and the rest are dropped | the same | refused |
+//! | timestamp | `date`, `time` | the other part is dropped | the same | refused, but for midnight in a `date` |
+//! | decimal with a fraction | integers | rounded | cut | refused |
+//! | float with a fraction | integers | refused by the server | cut | refused |
+//! | decimal with more digits | floats | rounded | rounded | refused |
+//! | `2026-01-05` as a text | `datetime`, `smalldatetime` | | read by the language of the login (`DATEFORMAT`) | read as ISO 8601 |
+//! | `true`, `false` as a text | SQLite's `boolean` | | | 1 and 0 (a statement keeps the text, which is not true) |
 //!
 //! # JSON
 //!

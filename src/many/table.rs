@@ -1,7 +1,8 @@
 //! Whether many rows at a time do to a table what a loop would do.
 //!
 //! Triggers run at other moments and see other rows, rules rewrite the statement, and a row that refers to a later one of
-//! the same table would be taken where a loop refuses it. None of that can be told from the statement.
+//! the same table would be taken where a loop refuses it; a function in a default or a check may look at the table, and see
+//! the rows before it only one by one. None of that can be told from the statement.
 
 use crate::dialect::Dialect;
 use crate::engine::Engine;
@@ -11,7 +12,8 @@ use crate::session::Session;
 use crate::value::Value;
 
 /// A plain table, its partitions included: no triggers but those of foreign keys, no rules, no row-level security, no
-/// foreign key to itself. And whether `COPY` would take values for an identity that an `INSERT` has to leave alone.
+/// foreign key to itself, no function of the database's own in a default, a check or the check of a domain. (Of those that
+/// the server or an extension brings none reads a table; the server's own are not in `pg_depend` at all.) And whether `COPY` would take values for an identity that an `INSERT` has to leave alone.
 /// The partitions of partitions are looked up in the catalog, because PostgreSQL has a function for them only from 12 on.
 const POSTGRES: &str = "\
     SELECT c.relkind IN ('r', 'p') AND NOT c.relhasrules AND NOT c.relrowsecurity \
@@ -20,7 +22,16 @@ const POSTGRES: &str = "\
        SELECT i.inhrelid FROM tree JOIN pg_class p ON p.oid = tree.part AND p.relkind = 'p' \
         JOIN pg_inherits i ON i.inhparent = p.oid) \
       SELECT 1 FROM tree JOIN pg_class l ON l.oid = tree.part \
-       LEFT JOIN pg_trigger t ON t.tgrelid = l.oid AND NOT t.tgisinternal WHERE l.relkind = 'f' OR t.oid IS NOT NULL) \
+       LEFT JOIN pg_trigger t ON t.tgrelid = l.oid AND NOT t.tgisinternal WHERE l.relkind = 'f' OR t.oid IS NOT NULL \
+        OR EXISTS (SELECT 1 FROM pg_depend d JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid \
+          WHERE (d.classid, d.objid) IN ( \
+            SELECT 'pg_attrdef'::regclass::oid, e.oid FROM pg_attrdef e WHERE e.adrelid = l.oid \
+            UNION ALL SELECT 'pg_constraint'::regclass::oid, e.oid FROM pg_constraint e \
+             WHERE e.conrelid = l.oid OR e.contypid IN ( \
+              SELECT CASE WHEN y.typtype = 'd' THEN y.oid END FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid \
+               WHERE a.attrelid = l.oid)) \
+          AND NOT EXISTS (SELECT 1 FROM pg_depend e \
+            WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e'))) \
     AS plain, \
      EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attidentity = 'a') AS identity \
     FROM pg_class c WHERE c.oid = to_regclass(CAST(:name AS text))";

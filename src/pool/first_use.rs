@@ -3,10 +3,14 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Phase, Result};
+
+/// How often who waits for another's first use looks whether it was told to stop.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Whether the first use of a pool has happened, and whether somebody is about it.
 #[derive(Debug, Default)]
@@ -22,25 +26,24 @@ thread_local! {
 }
 
 impl FirstUse {
-    /// Runs `work` unless it has succeeded before. Others wait for it until their deadline; calls from
-    /// within pass.
+    /// Runs `work` unless it has succeeded before. Others wait for it until `whole`, or until their task's own deadline;
+    /// calls from within pass.
     ///
     /// # Errors
     ///
-    /// What `work` gives, and a timeout in the phase `lock` when somebody else's work took too long.
-    pub(crate) fn once(&self, deadline: Deadline, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    /// What `work` gives; a timeout in the phase `lock` when somebody else's work took too long, and `Cancelled` when the
+    /// thread's work was told to stop meanwhile.
+    pub(crate) fn once(&self, whole: Deadline, work: impl FnOnce() -> Result<()>) -> Result<()> {
         if self.done.load(Ordering::Acquire) || WITHIN.get() {
             return Ok(());
         }
+        let deadline = whole.earlier(context::deadline());
         let mut under_way = self.lock();
         while *under_way {
-            under_way = match deadline.at() {
-                None => self.ended.wait(under_way).unwrap_or_else(PoisonError::into_inner),
-                Some(_) => {
-                    let left = deadline.left_for(Phase::Lock, Instant::now())?;
-                    self.ended.wait_timeout(under_way, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            let left = context::in_force(deadline).left_for(Phase::Lock, Instant::now())?;
+            // Nobody signals here who tells the program to stop.
+            let wait = if deadline.shrinks() { left.min(LOOK_UP) } else { left };
+            under_way = self.ended.wait_timeout(under_way, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
         if self.done.load(Ordering::Acquire) {
             return Ok(());

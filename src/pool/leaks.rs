@@ -4,7 +4,7 @@
 //! is borrowed, and then once for the oldest.
 
 use std::collections::BTreeMap;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,9 +27,13 @@ struct State {
     last: u64,
     /// The timer is going to look.
     watched: bool,
+    /// What is to be told, each with how long it was held.
+    overdue: Vec<(Loan, Duration)>,
+    /// Somebody is going to tell it.
+    telling: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Loan {
     since: Instant,
     place: &'static Location<'static>,
@@ -79,8 +83,9 @@ impl Loans {
 
     fn look(self: &Arc<Loans>) {
         let mut state = self.lock();
+        let State { loans, overdue, .. } = &mut *state;
         let mut next = None;
-        for loan in state.loans.values_mut().filter(|loan| !loan.told) {
+        for loan in loans.values_mut().filter(|loan| !loan.told) {
             let held = loan.since.elapsed();
             if held < self.limit {
                 // The rest is younger.
@@ -88,12 +93,40 @@ impl Loans {
                 break;
             }
             loan.told = true;
-            self.tell(loan, held);
+            overdue.push((loan.clone(), held));
         }
         state.watched = next.is_some();
+        let tells = !state.overdue.is_empty() && !std::mem::replace(&mut state.telling, true);
+        drop(state);
         if let Some(time) = next {
             self.look_in(time);
         }
+        if tells {
+            self.tell_apart();
+        }
+    }
+
+    /// Writes the warnings on a thread of its own, one for each pool at most. The log is the program's own code: it may
+    /// use this very database, or wait for whoever reads it, and neither must stop the timer of all pools.
+    fn tell_apart(self: &Arc<Loans>) {
+        let loans = Arc::clone(self);
+        let telling = thread::Builder::new().name("batchdb-leaks".to_owned()).spawn(move || {
+            while let Some((loan, held)) = loans.next_overdue() {
+                // A logger that panics has lost one line, and gets the next.
+                let _ = catch_unwind(AssertUnwindSafe(|| loans.tell(&loan, held)));
+            }
+        });
+        if telling.is_err() {
+            // They are told with the next one.
+            self.lock().telling = false;
+        }
+    }
+
+    fn next_overdue(&self) -> Option<(Loan, Duration)> {
+        let mut state = self.lock();
+        let next = if state.overdue.is_empty() { None } else { Some(state.overdue.remove(0)) };
+        state.telling = next.is_some();
+        next
     }
 
     fn tell(&self, loan: &Loan, held: Duration) {

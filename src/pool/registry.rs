@@ -163,18 +163,16 @@ fn close_later(key: Fingerprint) {
             }
         };
         if let Some(entry) = unused {
-            let name = &*entry.pool.settings().database;
-            log_line::event(Level::Debug, "the pool was unused and is closed", &[("database", name.into())]);
-            // Not here: this thread makes the slots of all pools, and a silent server's sessions end slowly.
+            // Not here: this thread makes the slots of all pools. A silent server's sessions end slowly, and the log is
+            // the program's own code, which may wait for anything.
             let pool = entry.pool;
-            let closing = std::thread::Builder::new().name("batchdb-close".to_owned());
-            if closing.spawn(move || pool.close()).is_err() {
-                log_line::event(
-                    Level::Warn,
-                    "an unused pool could not be closed: no thread can be started",
-                    &[],
-                );
-            }
+            let closing = std::thread::Builder::new().name("batchdb-close".to_owned()).spawn(move || {
+                let fields = [("database", (&*pool.settings().database).into())];
+                log_line::event(Level::Debug, "the pool was unused and is closed", &fields);
+                pool.close();
+            });
+            // Where no thread can be had, the pool was dropped with the closure, which closes it here after all.
+            drop(closing);
         }
     });
 }

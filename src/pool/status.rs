@@ -37,8 +37,9 @@ pub struct PoolStatus {
     pub overflow: usize,
     /// Connections thrown away as broken, since the start.
     pub invalid: u64,
-    /// Threads of this pool that sit in an ODBC driver's call which nobody waits for any longer. Each ends when
-    /// its driver returns. When there are as many as the pool may have connections, it gives out no more.
+    /// Threads of this pool that sit in an ODBC driver's call which nobody waits for any longer, or that have been
+    /// closing a connection for more than two seconds. Each ends when its driver returns. When as many as the pool may
+    /// have connections sit in calls that were given up, it opens no more.
     pub abandoned: usize,
     /// Callers that wait for a connection.
     pub waiting: usize,
@@ -94,7 +95,7 @@ impl Pool {
             checked_out,
             overflow: (checked_in + checked_out).saturating_sub(pool_size),
             invalid: self.invalid.load(Ordering::Relaxed),
-            abandoned: self.connector.abandoned(),
+            abandoned: self.connector.abandoned().not_returned(),
             waiting: self.gate.waiting(),
             opened,
             checkouts: waits.count,

@@ -18,13 +18,17 @@ impl Pace {
         Some(Pace { interval, next: Mutex::new(None) })
     }
 
-    /// When the start that is asked for at `now` may be. The point is taken: nobody else gets it.
-    pub(super) fn next(&self, now: Instant) -> Instant {
+    /// When the start that is asked for at `now` may be. The point is taken: nobody else gets it. `None`, and it stays
+    /// to be taken, where it is not before the `end`.
+    pub(super) fn next(&self, now: Instant, end: Option<Instant>) -> Option<Instant> {
         // A point is whole, so that a panic elsewhere leaves nothing half done here.
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let start = next.map_or(now, |next| next.max(now));
+        if end.is_some_and(|end| end <= start) {
+            return None;
+        }
         *next = start.checked_add(self.interval).or(Some(start));
-        start
+        Some(start)
     }
 }
 
@@ -36,9 +40,13 @@ mod tests {
     fn starts_are_spread_and_a_pause_is_not_made_up_for() {
         let pace = Pace::per_second(100.0).unwrap();
         let (now, step) = (Instant::now(), Duration::from_millis(10));
-        assert_eq!([pace.next(now), pace.next(now), pace.next(now)], [now, now + step, now + step * 2]);
+        let next = |now, end| pace.next(now, end);
+        assert_eq!([next(now, None), next(now, None)], [Some(now), Some(now + step)]);
         let later = now + Duration::from_secs(1);
-        assert_eq!([pace.next(later), pace.next(later)], [later, later + step]);
+        assert_eq!([next(later, None), next(later, None)], [Some(later), Some(later + step)]);
+        // A point behind somebody's end is left to others.
+        assert_eq!(next(later, Some(later + step * 2)), None);
+        assert_eq!(next(later, Some(later + step * 3)), Some(later + step * 2));
     }
 
     #[test]

@@ -173,7 +173,8 @@ impl<'w, T, R> Running<'w, T, R> {
     /// Runs the task of an item, unless it is `too_late` for that.
     fn attempt(&self, index: usize, item: &T, too_late: impl FnOnce(&Stop) -> bool) -> TaskRecord<R> {
         let _permit = self.permits.as_ref().map(Permits::take);
-        self.await_turn(self.stop.as_ref());
+        // The time of a task begins with its start.
+        self.await_turn(Deadline::NONE);
         if self.stop.as_ref().is_some_and(too_late) {
             return self.stopped(index, item, "the fan-out was told to stop before this task began");
         }
@@ -217,16 +218,19 @@ impl<'w, T, R> Running<'w, T, R> {
         record
     }
 
-    /// Waits for the turn of the next start, where there may be so many in a second only; less where `stop` is told.
-    fn await_turn(&self, stop: Option<&Stop>) {
-        let Some(pace) = &self.pace else { return };
+    /// Waits for the turn of the next start, where there may be so many in a second only; less where the stage is told to
+    /// stop. False at once where the turn does not come before the `end`.
+    fn await_turn(&self, end: Deadline) -> bool {
+        let Some(pace) = &self.pace else { return true };
         let now = Instant::now();
-        let wait = pace.next(now).saturating_duration_since(now);
-        match stop {
+        let Some(turn) = pace.next(now, end.at()) else { return false };
+        let wait = turn.saturating_duration_since(now);
+        match &self.stop {
             _ if wait.is_zero() => (),
             Some(stop) => drop(stop.wait(wait)),
             None => thread::sleep(wait),
         }
+        true
     }
 
     fn attempts(&self, item: &T) -> (u32, TaskState, Result<R, TaskError>) {
@@ -245,8 +249,8 @@ impl<'w, T, R> Running<'w, T, R> {
                 Ok(Ok(value)) => return (attempt, TaskState::Completed, Ok(value)),
                 Ok(Err((error, Next::End(state)))) => return (attempt, state, Err(error)),
                 Ok(Err((error, Next::Again))) => {
-                    if !self.pause(attempt, &error) {
-                        return (attempt, TaskState::Cancelled, Err(error));
+                    if let Err(state) = self.pause(attempt, &error) {
+                        return (attempt, state, Err(error));
                     }
                 }
                 Err(panic) => return (attempt, TaskState::Crashed, Err(crash(panic))),
@@ -254,16 +258,23 @@ impl<'w, T, R> Running<'w, T, R> {
         }
     }
 
-    /// False when the fan-out was told to stop meanwhile.
-    fn pause(&self, attempt: u32, error: &TaskError) -> bool {
+    /// Waits for the next attempt.
+    ///
+    /// # Errors
+    ///
+    /// How the task has ended, when the fan-out was told to stop meanwhile, or the task's time ends before its turn.
+    fn pause(&self, attempt: u32, error: &TaskError) -> Result<(), TaskState> {
         let mut fields: Vec<Field<'_>> =
             vec![("attempt", attempt.into()), ("delay_ms", milliseconds(self.retry.delay).into())];
         // Only our own text is known to be free of values.
         fields.extend(error.as_batchdb().map(|error| ("error", Value::from_display(error))));
         log_line::event(Level::Warn, "a task failed and is run again", &fields);
-        let in_time = context::pause(self.retry.delay);
-        self.await_turn(self.stop.as_ref());
-        in_time && !self.is_stopped()
+        let in_time = context::pause(self.retry.delay) && self.await_turn(context::deadline());
+        match self.is_stopped() {
+            true => Err(TaskState::Cancelled),
+            false if in_time => Ok(()),
+            false => Err(TaskState::TimedOut),
+        }
     }
 
     fn name_of(&self, index: usize, item: &T) -> Arc<str> {

@@ -138,13 +138,14 @@ where
         }
         // Whoever waits for a record must see it when no worker is left to send one.
         drop((inbox, outbox));
+        let leaving = Leaving { jobs, end: &end, left: &left };
         let feed = Feed {
             items: Some(items.into_iter().map(|item| item.map_err(Into::into))),
             failed: &mut failed,
             running: &running,
             end: &end,
             left: &left,
-            jobs,
+            jobs: &leaving.jobs,
             done,
             read: 0,
             at_work: 0,
@@ -180,6 +181,23 @@ fn serve<T, R>(
         discard(item);
         // It is taken in any case: what nobody wants is unwanted.
         let _ = outbox.send(record);
+    }
+}
+
+/// The end of the workers, on every way out of the receiver. They must not hang on the stream, which the receiver may
+/// have leaked (`mem::forget`).
+struct Leaving<'l, T> {
+    /// Dropping it is the end of what the workers wait for.
+    jobs: Sender<(usize, T)>,
+    end: &'l CancelToken,
+    left: &'l AtomicBool,
+}
+
+impl<T> Drop for Leaving<'_, T> {
+    fn drop(&mut self) {
+        if !self.left.swap(true, Ordering::SeqCst) {
+            self.end.cancel();
+        }
     }
 }
 
@@ -256,7 +274,7 @@ struct Feed<'s, 'w, I, T, R> {
     end: &'s CancelToken,
     /// Nobody wants a record any more.
     left: &'s AtomicBool,
-    jobs: Sender<(usize, T)>,
+    jobs: &'s Sender<(usize, T)>,
     done: Receiver<TaskRecord<R>>,
     /// The items read so far.
     read: usize,

@@ -360,6 +360,21 @@ fn a_pause_between_attempts_ends_with_the_cancel() {
 }
 
 #[test]
+fn a_turn_behind_the_end_of_a_tasks_time_is_not_waited_for() {
+    let attempts = AtomicU32::new(0);
+    let limit = Duration::from_secs(1);
+    let options = MapOptions::default().per_second(0.1).retries(1).timeout(limit);
+    let began = std::time::Instant::now();
+    let results = map_tasks([()], options, |()| {
+        attempts.fetch_add(1, Ordering::SeqCst);
+        Err::<(), _>("not yet")
+    });
+    assert!(began.elapsed() < 2 * limit, "{:?}", began.elapsed());
+    assert_eq!(states(&results), [TaskState::TimedOut]);
+    assert_eq!(attempts.into_inner(), 1);
+}
+
+#[test]
 fn what_an_item_has_achieved_goes_through_its_stages_while_there_is_grace() {
     for (grace, written) in [(PATIENCE, TaskState::Completed), (Duration::ZERO, TaskState::NotStarted)] {
         let token = CancelToken::new();

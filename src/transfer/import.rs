@@ -114,7 +114,11 @@ impl Session<'_> {
         let database = self.settings().database.clone();
         let named = |error: Error| error.during(IMPORT).in_database(&database);
         let (mut rows, columns) = Rows::open(source, &options).map_err(named)?;
-        self.bulk_insert_with(table, &columns, &mut rows, options.load).map_err(|failure| {
+        let loaded = match rows.headers_are_data {
+            true => self.load_file(table, &columns, &rows.places(), &mut rows, options.load),
+            false => self.bulk_insert_with(table, &columns, &mut rows, options.load),
+        };
+        loaded.map_err(|failure| {
             let lines =
                 failure.error.records().and_then(|records| rows.lines.of(*records.start(), *records.end()));
             let error = match (rows.failed, lines) {
@@ -181,6 +185,8 @@ struct Rows<R> {
     reader: Reader<R>,
     record: Record,
     fields: Vec<Field>,
+    /// The columns are named by the file's headers, which of a file that has none are its first record.
+    headers_are_data: bool,
     null: String,
     /// The first record, where its fields had to be counted.
     ahead: bool,
@@ -195,6 +201,7 @@ impl<R: Read> Rows<R> {
         let mut reader = Reader::new(source, &options.format)?;
         let mut record = Record::default();
         let mut headers = options.columns.clone();
+        let headers_are_data = headers.is_none();
         let mut ahead = false;
         if options.format.has_header() {
             if !reader.read(&mut record)? {
@@ -214,7 +221,14 @@ impl<R: Read> Rows<R> {
         let fields = fields(&headers, options)?;
         let columns = fields.iter().filter_map(|field| field.column.clone()).collect();
         let null = options.format.null_mark().to_owned();
-        Ok((Rows { reader, record, fields, null, ahead, lines: Lines::default(), failed: None }, columns))
+        let lines = Lines::default();
+        let rows = Rows { reader, record, fields, headers_are_data, null, ahead, lines, failed: None };
+        Ok((rows, columns))
+    }
+
+    /// The numbers of the fields that go to a column.
+    fn places(&self) -> Vec<usize> {
+        (1..).zip(&self.fields).filter(|(_, field)| field.column.is_some()).map(|(place, _)| place).collect()
     }
 
     fn row(&mut self) -> Result<Option<Vec<Value>>> {

@@ -2,13 +2,14 @@
 
 use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
 use batchdb::{
-    CancelToken, Claim, DatabaseManager, ErrorKind, MapOptions, Result, Row, TaskState, Transaction,
+    CancelToken, Claim, DatabaseManager, ErrorKind, MapOptions, Phase, Result, Row, TaskState, Transaction,
     map_tasks, params,
 };
 
-use crate::common::{eventually, postgres};
+use crate::common::{eventually, postgres, timed};
 
 const ROWS: i64 = 300;
 
@@ -135,6 +136,34 @@ fn a_claim_ends_when_it_is_told_to_stop() {
     assert!(record.error().unwrap().to_string().contains("10 rows were done"), "{record:?}");
     assert_eq!(number(&db, "SELECT count(*) FROM result"), 10);
     assert_eq!(number(&db, "SELECT count(*) FROM queue"), ROWS - 10);
+}
+
+#[test]
+fn rows_that_others_hold_are_waited_for_no_longer_than_the_whole_may_take() {
+    let db = postgres("claim");
+    fill(&db);
+    let claim = Claim::new("queue", "id").batch(100);
+    let limit = Duration::from_millis(700);
+    thread::scope(|scope| {
+        let (holding, held) = std::sync::mpsc::channel();
+        let (let_go, done) = std::sync::mpsc::channel::<()>();
+        let (db, claim) = (&db, &claim);
+        scope.spawn(move || {
+            db.claim(claim, |_, _| {
+                holding.send(()).unwrap();
+                let _ = done.recv_timeout(Duration::from_secs(3));
+                Ok::<_, batchdb::Error>(())
+            })
+        });
+        held.recv().unwrap();
+        let (outcome, took) = timed(|| db.with_deadline(limit).claim_all(claim, write));
+        drop(let_go);
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Lock), "{error}");
+        assert!(error.to_string().contains("200 rows were done"), "{error}");
+        assert!(took >= limit && took < limit + Duration::from_millis(500), "{took:?}");
+    });
+    assert_eq!(number(&db, "SELECT count(*) FROM result"), ROWS - 100);
 }
 
 #[cfg(feature = "odbc")]

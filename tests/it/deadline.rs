@@ -5,7 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use batchdb::{DatabaseManager, Error, ErrorKind, MapOptions, Phase, TaskState, map_tasks, params};
+use batchdb::{
+    CancelToken, DatabaseManager, Error, ErrorKind, MapOptions, Phase, TaskState, map_tasks, params,
+    with_cancel,
+};
 
 use crate::common::{backend_pid, eventually, fresh, postgres, server, signal, timed, unique};
 
@@ -228,8 +231,8 @@ fn a_call_inside_an_async_task_is_an_error_and_no_panic() {
     runtime.block_on(async move { db.shutdown() });
 }
 
-#[test]
-fn a_call_does_not_wait_longer_for_somebody_elses_first_use_than_its_own_deadline() {
+/// Runs `work` while somebody else is in the middle of the first use of a database, which takes two seconds.
+fn during_the_first_use<R>(work: impl FnOnce(&DatabaseManager) -> R) -> R {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("V001__Slow.sql"), "SELECT pg_sleep(2);").unwrap();
     let db = fresh("deadline")
@@ -237,12 +240,69 @@ fn a_call_does_not_wait_longer_for_somebody_elses_first_use_than_its_own_deadlin
         .migrate_on_start(batchdb::MigrateOnStart::Run)
         .build()
         .unwrap();
-    let limit = Duration::from_millis(300);
     thread::scope(|scope| {
         scope.spawn(|| db.execute_query("SELECT 1", ()).unwrap());
         eventually("the first one migrates", || sleeping(&db));
+        work(&db)
+    })
+}
+
+#[test]
+fn a_call_does_not_wait_longer_for_somebody_elses_first_use_than_its_own_deadline() {
+    let limit = Duration::from_millis(300);
+    during_the_first_use(|db| {
         let (error, took) = timed(|| db.with_deadline(limit).execute_query("SELECT 1", ()).unwrap_err());
         assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Lock), "{error}");
         assert!(took < limit + GRACE, "{took:?}");
     });
+}
+
+#[test]
+fn a_task_does_not_wait_longer_for_somebody_elses_first_use_than_its_own_timeout() {
+    let limit = Duration::from_millis(300);
+    during_the_first_use(|db| {
+        let (results, took) = timed(|| {
+            map_tasks([()], MapOptions::default().timeout(limit), |()| db.execute_query("SELECT 1", ()))
+        });
+        let record = results.iter().next().unwrap();
+        assert_eq!(record.state(), TaskState::TimedOut, "{record:?}");
+        assert!(took < limit + GRACE, "{took:?}");
+    });
+}
+
+#[test]
+fn who_waits_for_somebody_elses_first_use_hears_that_it_is_to_stop() {
+    let grace = Duration::from_millis(300);
+    during_the_first_use(|db| {
+        let token = CancelToken::new();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| with_cancel(&token, grace, || db.execute_query("SELECT 1", ())));
+            // Long enough to be in the wait; whoever comes later finds the token cancelled, which is no other end.
+            thread::sleep(Duration::from_millis(100));
+            let (outcome, took) = timed(|| {
+                token.cancel();
+                waiting.join().unwrap()
+            });
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Cancelled);
+            assert!(took < grace + GRACE, "{took:?}");
+        });
+    });
+}
+
+#[test]
+fn undoing_on_a_server_that_has_stopped_takes_its_own_limit_and_no_grace_besides() {
+    let db = postgres("deadline");
+    let (mut pid, mut failed) = (0, None);
+    let outcome = db.transaction(|tx| {
+        tx.execute_query("SELECT 1", ())?;
+        pid = backend_pid(tx);
+        signal("STOP", pid);
+        failed = Some(std::time::Instant::now());
+        Err::<(), _>(tx.execute_query("SELECT :missing", ()).unwrap_err())
+    });
+    let took = failed.unwrap().elapsed();
+    signal("CONT", pid);
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Params);
+    // A rollback and the cleaning behind it come one after the other, and have the 500 ms together.
+    assert!(took < Duration::from_millis(450), "{took:?}");
 }

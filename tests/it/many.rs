@@ -182,6 +182,38 @@ fn a_table_with_triggers_gets_a_statement_for_each_record() {
 }
 
 #[test]
+fn a_function_of_a_default_or_a_check_sees_the_records_before() {
+    for (kind, db) in [("PostgreSQL", postgres("many_function")), ("psqlODBC", psql_odbc("many_function"))] {
+        for sql in [
+            "CREATE TABLE t (id integer, place integer)",
+            "CREATE FUNCTION rows_of_t() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM t'",
+            "CREATE FUNCTION few(integer) RETURNS boolean LANGUAGE sql AS 'SELECT count(*) < 150 FROM t'",
+            "ALTER TABLE t ALTER place SET DEFAULT rows_of_t()",
+        ] {
+            db.execute(sql, ()).unwrap();
+        }
+        let numbers = || (0..300).map(|id| params! { id: id });
+        let insert = "INSERT INTO t (id) VALUES (:id)";
+        db.execute_many(insert, numbers()).unwrap();
+        let other = "SELECT count(*) AS n FROM t WHERE place <> id";
+        assert_eq!(db.query_one(other, ()).unwrap().get::<i64>("n").unwrap(), 0, "{kind}");
+        // A check of the table, and of a domain; behind a plain default nothing is done one by one.
+        for sql in ["CHECK (few(id))", "ALTER id TYPE limited"] {
+            db.execute("TRUNCATE t", ()).unwrap();
+            db.execute("ALTER TABLE t ALTER place SET DEFAULT 7", ()).unwrap();
+            if sql.starts_with("ALTER") {
+                db.execute("ALTER TABLE t DROP CONSTRAINT few", ()).unwrap();
+                db.execute("CREATE DOMAIN limited AS integer CHECK (few(VALUE))", ()).unwrap();
+            }
+            let sql = sql.replace("CHECK", "ADD CONSTRAINT few CHECK");
+            db.execute(&format!("ALTER TABLE t {sql}"), ()).unwrap();
+            let error = db.execute_many(insert, numbers()).unwrap_err();
+            assert!(error.to_string().contains("record 151: "), "{kind}: {error}");
+        }
+    }
+}
+
+#[test]
 fn the_statement_cache_keeps_what_it_had() {
     let db = postgres("many_cache");
     db.execute("CREATE TABLE t (id integer, name text)", ()).unwrap();

@@ -1,5 +1,6 @@
 //! Being told to stop, while the server is at work for us.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -140,4 +141,40 @@ fn a_checkout_that_waits_and_a_stream_end_too() {
     assert_eq!(streamed.unwrap_err().kind(), ErrorKind::Cancelled);
     assert!(took >= GRACE && took < GRACE + LATE, "{took:?}");
     eventually("nothing of ours runs", || sleeping(&db) == 0);
+}
+
+/// A port that answers no `SYN`, and what keeps it so: a listener that accepts nobody, with its queue full.
+fn silent_port() -> (u16, socket2::Socket, Vec<TcpStream>) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        queue.push(stream);
+    }
+    (address.port(), socket, queue)
+}
+
+#[test]
+fn a_connection_that_is_being_opened_ends_with_the_grace() {
+    let (port, _listener, _queue) = silent_port();
+    let db = DatabaseManager::builder("stop_connecting")
+        .connection_string(format!("postgresql://u:secret@127.0.0.1:{port}/db"))
+        .connect_timeout(Duration::from_secs(5))
+        .migrate_on_start(batchdb::MigrateOnStart::Off)
+        .build()
+        .unwrap();
+    let token = CancelToken::new();
+    let (outcome, took) = stop_in(
+        &token,
+        || {
+            thread::sleep(Duration::from_millis(100));
+            db.pool_status().checked_out == 1
+        },
+        || with_cancel(&token, GRACE, || db.execute_query("SELECT 1", ())),
+    );
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+    assert!(took >= GRACE && took < GRACE + LATE, "{took:?}");
 }

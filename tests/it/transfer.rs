@@ -197,6 +197,15 @@ fn an_import_through_odbc_is_exact_too() {
     assert!(error.error.to_string().contains("line 3: it has 1 fields"), "{error:?}");
     assert_eq!(count(&db, "t"), 3);
 
+    // SQLite would keep `true` as a text in such a column, and no text is true.
+    db.execute("CREATE TABLE flags (id INTEGER, flag BOOLEAN, note TEXT)", ()).unwrap();
+    let file = "id,flag,note\n1,true,true\n2,false,\n3,1,\n4,,\n";
+    db.import_csv("flags", file.as_bytes(), ImportOptions::new()).unwrap();
+    let found = "SELECT count(*) AS n FROM flags WHERE flag = 1 AND flag";
+    assert_eq!(db.query_one(found, ()).unwrap().get::<i64>("n").unwrap(), 2);
+    let exported = text(&db, "SELECT * FROM flags ORDER BY id", ExportOptions::csv());
+    assert_eq!(exported, file.replace("3,1", "3,true"));
+
     let psql = psql_odbc("transfer");
     psql.execute("CREATE TABLE t (id int PRIMARY KEY, n numeric, at timestamptz, b boolean)", ()).unwrap();
     let file = "id,n,at,b\n1,12345678901234567890.01,2026-01-05T08:00:37.123456Z,true\n2,,,\n";
@@ -233,10 +242,45 @@ fn a_bad_line_is_named_and_leaves_nothing() {
     );
     let failure = db.import_csv("t", "id,nope\n1,2\n".as_bytes(), ImportOptions::new()).unwrap_err();
     assert!(
-        failure.error.kind() == ErrorKind::Syntax && failure.error.to_string().contains("nope"),
+        failure.error.kind() == ErrorKind::Syntax && failure.error.to_string().contains("header of field 2"),
         "{failure}"
     );
     assert_eq!(count(&db, "t"), 0);
+}
+
+#[test]
+fn a_header_that_is_data_stands_in_no_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let psqlodbc = psql_odbc("import_names");
+    for db in [postgres("import_names"), psqlodbc, sqlite_at(&folder.path().join("a.db")).build().unwrap()] {
+        db.execute("CREATE TABLE person (id integer, name varchar(50))", ()).unwrap();
+        // Somebody forgot that the file has no headers.
+        let file = "id,Jane Roe-Secret,x\n2,John Doe-Secret,y\n";
+        let options = || ImportOptions::new().ignore("x");
+        for table in ["person", "missing"] {
+            let error = db.import_csv(table, file.as_bytes(), options()).unwrap_err().error;
+            assert_eq!(error.kind(), ErrorKind::Syntax, "{}", error.report());
+            let told = format!("{error} {error:?} {}", error.report());
+            assert!(!told.contains("Secret"), "{told}");
+            assert!(told.contains("bulk_insert failed"), "{told}");
+            match table {
+                "person" => {
+                    assert!(told.contains("header of field 2") && told.contains("id, name"), "{told}")
+                }
+                _ => assert!(told.contains("missing"), "{told}"),
+            }
+        }
+        let status = format!("{:?}", batchdb::metrics());
+        assert!(!status.contains("Secret"), "{status}");
+        // What the program names is told by its name.
+        let options = ImportOptions::new().columns(["id", "nmae", "c"]);
+        let error = db.import_csv("person", file.as_bytes(), options).unwrap_err().error;
+        assert!(error.to_string().contains("nmae"), "{error}");
+    }
+    let sqlite = sqlite_at(&folder.path().join("a.db")).build().unwrap();
+    let error = sqlite.import_csv("person", "x,id,name,Id\n".as_bytes(), ImportOptions::new().ignore("x"));
+    let error = error.unwrap_err().error;
+    assert!(error.to_string().contains("the fields 2 and 4 are for one column"), "{error}");
 }
 
 #[test]

@@ -40,6 +40,8 @@ macro_rules! bodies {
 const BODIES: &[(&str, Body)] = bodies! {
     values::{
         values_come_back_as_they_went,
+        every_type_of_the_server_is_read,
+        a_load_loses_nothing_in_its_columns,
         text_comes_back_as_it_went,
         long_values_come_back_whole_in_bounded_memory,
         a_nul_in_a_text_arrives_or_is_refused,
@@ -82,6 +84,7 @@ const BODIES: &[(&str, Body)] = bodies! {
     },
     transactions::{
         a_transaction_is_done_or_undone,
+        what_was_written_in_a_transaction_that_nobody_ends_is_no_success,
         a_savepoint_is_undone_by_itself,
         a_swallowed_error_is_no_commit,
         isolation_is_the_transactions_alone,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use batchdb::{ErrorKind, TextParameters, Value, params};
+use batchdb::{ErrorKind, ImportOptions, TextParameters, Value, params};
 use chrono::{DateTime, FixedOffset};
 use uuid::Uuid;
 
@@ -85,6 +85,109 @@ pub(crate) fn values_come_back_as_they_went(target: &Target) -> Told {
     }
     if no_offset {
         return Err(Left::NotSupported("no text becomes a datetimeoffset by itself; all other types passed"));
+    }
+    Ok(())
+}
+
+/// What a T-SQL server itself makes of the types that no parameter has, at their ends.
+pub(crate) fn every_type_of_the_server_is_read(target: &Target) -> Told {
+    target.only_t_sql()?;
+    let db = target.db();
+    let at = |text: &str| Value::Timestamp(text.parse().unwrap());
+    let cases: Vec<(&str, Value)> = vec![
+        ("CAST(0 AS tinyint)", Value::Int(0)),
+        ("CAST(255 AS tinyint)", Value::Int(255)),
+        ("CAST(-32768 AS smallint)", Value::Int(-32_768)),
+        ("CAST(-2147483648 AS int)", Value::Int(i32::MIN.into())),
+        ("CAST(9223372036854775807 AS bigint)", Value::Int(i64::MAX)),
+        ("CAST(0.1 AS real)", Value::Float(f64::from(0.1_f32))),
+        ("CAST(-3.40E38 AS real)", Value::Float(f64::from(-3.4e38_f32))),
+        ("CAST(1.7976931348623157E308 AS float)", Value::Float(f64::MAX)),
+        ("CAST(-214748.3648 AS smallmoney)", decimal("-214748.3648")),
+        ("CAST(214748.3647 AS smallmoney)", decimal("214748.3647")),
+        ("CAST('abc' AS char(5))", Value::from("abc  ")),
+        ("CAST(N'é€' AS nchar(4))", Value::from("é€  ")),
+        ("CAST('abc' AS text)", Value::from("abc")),
+        ("CAST(N'é€😀' AS ntext)", Value::from("é€😀")),
+        ("CAST(N'<a>é</a>' AS xml)", Value::from("<a>é</a>")),
+        ("CAST(0x00FF27 AS binary(3))", Value::from(vec![0_u8, 255, 39])),
+        ("CAST(0x00FF27 AS image)", Value::from(vec![0_u8, 255, 39])),
+        ("CAST('1753-01-01T00:00:00' AS datetime)", at("1753-01-01T00:00:00")),
+        ("CAST('2026-01-05T08:00:37.123' AS datetime)", at("2026-01-05T08:00:37.123")),
+        ("CAST('9999-12-31T23:59:59.997' AS datetime)", at("9999-12-31T23:59:59.997")),
+        ("CAST('1900-01-01T00:00:00' AS smalldatetime)", at("1900-01-01T00:00:00")),
+        ("CAST('2079-06-06T23:59:00' AS smalldatetime)", at("2079-06-06T23:59:00")),
+        ("CAST('0001-01-01T00:00:00' AS datetime2(7))", at("0001-01-01T00:00:00")),
+        ("CAST('00:00:00' AS time(7))", Value::Time("00:00:00".parse().unwrap())),
+    ];
+    // Babelfish keeps six digits of a second, and has no `rowversion`.
+    let finest: Vec<(&str, Value)> = vec![
+        ("CAST(0x00000000000007D1 AS rowversion)", Value::from(vec![0_u8, 0, 0, 0, 0, 0, 7, 0xd1])),
+        ("CAST('2026-01-05T08:00:37.1234567' AS datetime2(7))", at("2026-01-05T08:00:37.1234567")),
+        ("CAST('23:59:59.9999999' AS time(7))", Value::Time("23:59:59.9999999".parse().unwrap())),
+    ];
+    let has_all = target.kind != Kind::Babelfish;
+    let mut wrong = Vec::new();
+    for (expression, wanted) in cases.into_iter().chain(finest.into_iter().filter(|_| has_all)) {
+        match db.query_one(&format!("SELECT {expression} AS v"), ()) {
+            Ok(row) if row["v"] == wanted => (),
+            Ok(row) => wrong.push(format!("{expression} became {}", row["v"].to_json())),
+            Err(error) => wrong.push(format!("{expression}: {}", error.report())),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    target.not_on_babelfish("it keeps six digits of a second, and has no rowversion; all other types passed")
+}
+
+/// The server would drop an offset and cut a fraction without a word, and read a day of a text by the login's language.
+pub(crate) fn a_load_loses_nothing_in_its_columns(target: &Target) -> Told {
+    target.only_t_sql()?;
+    let db = target.db();
+    let at: DateTime<FixedOffset> = "2026-01-05T08:00:37+02:00".parse().unwrap();
+    let stamp = Value::Timestamp(at.naive_local());
+    for (ty, value) in [
+        ("int", decimal("1.5")),
+        ("tinyint", Value::Float(1.5)),
+        ("float", decimal("0.12345678901234567890")),
+        ("date", stamp.clone()),
+        ("time(7)", stamp.clone()),
+        ("date", Value::from(at)),
+        ("datetime2(6)", Value::from(at)),
+        ("datetime", Value::from(at)),
+        ("smalldatetime", Value::from(at)),
+    ] {
+        let table = target.table(&db, &format!("v {ty}"));
+        let error = db.bulk_insert(&table, &["v"], [(Value::Null,), (value.clone(),)]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Params, "{ty}: {}", error.report());
+        assert!(error.to_string().contains("record 2: column \"v\": "), "{ty}: {error}");
+        // What becomes of the same parameter of a statement is the server's decision: no two agree.
+        let alone = db.execute(&format!("INSERT INTO {table} VALUES (:v)"), params! { v: value.clone() });
+        let sql = format!("SELECT CAST(v AS nvarchar(40)) AS v FROM {table}");
+        let kept = match alone {
+            Ok(_) => db.query_one(&sql, ()).unwrap()["v"].to_json().to_string(),
+            Err(error) => format!("refused: {}", error.kind()),
+        };
+        println!("    {} in a statement into {ty}: {kept}", value.to_json());
+    }
+    let table = target.table(&db, "id int, o datetime, s smalldatetime, n datetime2(0)");
+    for format in ["dmy", "mdy", "ymd"] {
+        db.session(|session| {
+            session.execute(&format!("SET DATEFORMAT {format}"), ())?;
+            let file = "id,o,s,n\n1,2026-01-05,2026-01-05 08:00,2026-01-05\n2,2026-01-13T08:00:37.5,,\n";
+            session.import_csv(&table, file.as_bytes(), ImportOptions::new())?;
+            let sql = format!(
+                "SELECT MONTH(o) AS o, MONTH(s) AS s, MONTH(n) AS n, DAY(o) AS d FROM {table} WHERE id = 1"
+            );
+            let row = session.query_one(&sql, ())?;
+            assert!(
+                row.values()[..3].iter().all(|month| *month == Value::Int(1)),
+                "{format}: {row:?} {}",
+                row.to_json()?
+            );
+            assert_eq!(row["d"], Value::Int(5));
+            session.execute(&format!("DELETE FROM {table}"), ()).map(|_| ())
+        })
+        .unwrap_or_else(|error: batchdb::Error| panic!("{format}: {}", error.report()));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use log::Level;
 
-use crate::backend::{Begin, CommitMark, Connection, Cursor, Listener, LoadTarget, RowSource, Rows};
+use crate::backend::{Begin, Connection, Cursor, Listener, LoadTarget, RowSource, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -22,7 +22,8 @@ use super::classify::{Moment, judge, lost};
 use super::decode::Decoder;
 use super::diagnostics::Failure;
 use super::flavor::Flavor;
-use super::link::{Gauge, Link};
+use super::link::{Gauge, Link, Why};
+use super::load::Load;
 use super::session::{Address, Opened};
 use super::stream::OdbcRows;
 use super::text::text_for;
@@ -30,6 +31,7 @@ use super::transaction::{Control, begins_with_rollback};
 use super::worker::{Job, Reply, Wanted, Work, replies, spawn};
 
 mod failures;
+mod parting;
 
 pub(super) use failures::driver_panicked;
 use failures::{not_opened, only_rollback, thread_gone, timed_out};
@@ -40,9 +42,6 @@ const BREATH: Duration = Duration::from_millis(10);
 
 /// The time for a cancelled driver call to return.
 const GRACE: Duration = Duration::from_millis(200);
-
-/// The time for a connection to disconnect before its thread is counted as abandoned.
-const PARTING: Duration = Duration::from_millis(50);
 
 /// A connection through an ODBC driver.
 pub(super) struct OdbcConnection {
@@ -58,7 +57,7 @@ pub(super) struct OdbcConnection {
     /// True also while a call is under way, so that whoever leaves one early leaves a broken connection.
     broken: bool,
     /// Where the rows of the load under way go.
-    load: Option<LoadTarget>,
+    load: Option<Load>,
 }
 
 /// What is known of the session's transaction.
@@ -130,7 +129,7 @@ impl OdbcConnection {
             Waited::Message(Err(failure)) => Err(not_opened(failure, address, limit)),
             Waited::DeadlinePassed => {
                 link.ask_to_stop();
-                link.abandon();
+                link.abandon(Why::GivenUp);
                 Err(context::in_force(limit).passed(Phase::Connect))
             }
             Waited::ThreadGone => Err(driver_panicked().with_effect(Effect::NotSent)),
@@ -280,7 +279,7 @@ impl OdbcConnection {
                 Link::cancel(&self.link);
             }
         }
-        self.link.abandon();
+        self.link.abandon(Why::GivenUp);
         Err(timed_out(moment))
     }
 
@@ -350,7 +349,10 @@ impl OdbcConnection {
     fn control(&mut self, control: Control, phase: Phase, deadline: Deadline) -> Result<()> {
         let moment = self.moment(phase, deadline, false);
         let left = left(deadline);
-        self.perform(|replies| Job::Control(control, left, replies), Rows::Ignore, moment).map(|_| ())
+        let changed = self.perform(|replies| Job::Control(control, left, replies), Rows::Ignore, moment)?;
+        // What was asked for is done, and yet nobody may go on in a session that is not as it was before.
+        self.broken |= changed > 0;
+        Ok(())
     }
 
     /// Refuses a statement in a transaction that can only be rolled back.
@@ -369,8 +371,8 @@ impl Connection for OdbcConnection {
         true
     }
 
-    fn commit_mark(&self) -> Option<CommitMark> {
-        None
+    fn refuses_writes(&self) -> bool {
+        matches!(self.flavor, Flavor::Postgres | Flavor::Sqlite)
     }
 
     fn dialect(&self) -> Dialect {
@@ -408,17 +410,17 @@ impl Connection for OdbcConnection {
         self.link.notices.listen(listener);
     }
 
-    fn begin_load(&mut self, target: &LoadTarget, _budget: Budget) -> Result<()> {
-        self.load = Some(target.clone());
+    fn begin_load(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {
+        self.load = Some(self.look_at(target, budget)?);
         Ok(())
     }
 
     fn load(&mut self, source: &mut dyn RowSource, budget: Budget) -> Result<u64> {
         match self.load.take() {
             None => Err(Error::usage("rows were to be loaded before the table was looked at")),
-            Some(target) => {
-                let rows = self.insert_rows(&target, source, budget)?;
-                self.load = Some(target);
+            Some(load) => {
+                let rows = self.insert_rows(&load, source, budget)?;
+                self.load = Some(load);
                 Ok(rows)
             }
         }
@@ -478,22 +480,5 @@ impl Connection for OdbcConnection {
 
     fn is_broken(&self) -> bool {
         self.broken
-    }
-}
-
-impl Drop for OdbcConnection {
-    /// Has the connection closed on its thread, and waits for that a moment at most.
-    fn drop(&mut self) {
-        self.jobs = None;
-        if self.broken {
-            self.link.ask_to_stop();
-        }
-        let parting = if self.broken { BREATH } else { PARTING };
-        if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(parting) {
-            // A thread that was abandoned before has had its cancel.
-            if self.link.abandon() && self.broken {
-                Link::cancel(&self.link);
-            }
-        }
     }
 }

@@ -1,4 +1,5 @@
-//! Rows on their way from the connection's thread to the caller: values in the driver's form, by column.
+//! Rows on their way from the connection's thread to the caller: values in the driver's form, by column. `fetch` fills
+//! them.
 
 use std::ops::Range;
 
@@ -10,15 +11,6 @@ use super::block::Target;
 use super::columns::{Column, Form};
 use super::diagnostics::Failure;
 use super::statement::{Fixed, Part, Statement, Unit};
-
-/// The rows of a first chunk by blocks, and of every chunk by values.
-const FIRST_ROWS: usize = 512;
-
-/// The most rows of one chunk.
-const MOST_ROWS: usize = 2048;
-
-/// The size in bytes from which on a chunk is full.
-const FULL: usize = 1 << 20;
 
 /// Some rows of a result.
 #[derive(Debug)]
@@ -77,124 +69,9 @@ impl<'t> FromIterator<&'t str> for Long<u16> {
     }
 }
 
-/// How the rows of a result are fetched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Way {
-    /// Each value is asked for by itself and in the order of the columns, which every driver can do, and
-    /// which cuts no value off however long it is.
-    ByValue,
-    /// So many rows go in one call into buffers of these widths, in units with the end mark; and so many at most.
-    ByBlock { rows: usize, most: usize, widths: Vec<usize> },
-}
-
-impl Way {
-    /// The fastest way for a result whose columns have these bounds, in bytes or UTF-16 units; a column
-    /// without a bound may have one value that is longer than any buffer, and so needs a driver that
-    /// gives such a value again.
-    pub(super) fn of(columns: &[Column], rereads: bool) -> Way {
-        /// The width for a column without a bound, and the most for one whose longer values can be had.
-        const USUAL: usize = 256;
-        let widths: Option<Vec<usize>> = columns
-            .iter()
-            .map(|column| match (column.bound, rereads) {
-                (Some(bound), false) => Some(bound + 1),
-                (bound, true) => Some(bound.unwrap_or(USUAL).min(USUAL) + 1),
-                (None, false) => None,
-            })
-            .collect();
-        let Some(widths) = widths else { return Way::ByValue };
-        let row: usize = columns
-            .iter()
-            .zip(&widths)
-            .map(|(column, width)| size_of::<Len>() + column.form.unit_size() * width)
-            .sum();
-        match (FULL / row.max(1)).min(MOST_ROWS) {
-            0 | 1 => Way::ByValue,
-            most => Way::ByBlock { rows: most.min(FIRST_ROWS), most, widths },
-        }
-    }
-
-    /// Takes more rows at a time, where that is possible: each chunk costs a change of threads.
-    pub(super) fn grow(&mut self, statement: &mut Statement<'_>) {
-        let Way::ByBlock { rows, most, .. } = self else { return };
-        let more = (*rows * 2).min(*most);
-        if more == *rows {
-            return;
-        }
-        if statement.widen(more) {
-            *rows = more;
-        } else if statement.widen(*rows) {
-            *most = *rows;
-        } else {
-            *self = Way::ByValue;
-        }
-    }
-}
-
-impl Chunk {
-    /// Fetches the rows that fit into one chunk. `None` behind the last row.
-    pub(super) fn fetch(
-        statement: &mut Statement<'_>,
-        columns: &[Column],
-        way: &Way,
-    ) -> Result<Option<Chunk>, Failure> {
-        let chunk = match way {
-            Way::ByValue => Chunk::by_value(statement, columns)?,
-            Way::ByBlock { rows, widths, .. } => Chunk::by_block(statement, columns, *rows, widths)?,
-        };
-        Ok((chunk.rows > 0).then_some(chunk))
-    }
-
-    fn by_value(statement: &mut Statement<'_>, columns: &[Column]) -> Result<Chunk, Failure> {
-        let cells = columns.iter().map(|column| Cells::new(column.form, 0, 0)).collect();
-        let mut chunk = Chunk { rows: 0, columns: cells, serves_again: false };
-        let mut bytes = 0;
-        while chunk.rows < FIRST_ROWS && bytes < FULL && statement.fetch()? {
-            for (number, cells) in (1..).zip(&mut chunk.columns) {
-                bytes += cells.push(statement, number)?;
-            }
-            chunk.rows += 1;
-        }
-        Ok(chunk)
-    }
-
-    fn by_block(
-        statement: &mut Statement<'_>,
-        columns: &[Column],
-        rows: usize,
-        widths: &[usize],
-    ) -> Result<Chunk, Failure> {
-        let spare = statement.link().take_spare();
-        let mut cells = match spare.and_then(|spare| spare.buffers(columns, rows, widths)) {
-            Some(cells) => cells,
-            None => {
-                let new = |(column, width): (&Column, &usize)| Cells::new(column.form, rows, *width);
-                columns.iter().zip(widths).map(new).collect()
-            }
-        };
-        let mut indicators = vec![vec![0; rows]; columns.len()];
-        let mut targets: Vec<Target<'_>> = cells
-            .iter_mut()
-            .zip(widths)
-            .zip(&mut indicators)
-            .map(|((cells, &width), indicators)| cells.target(width, indicators))
-            .collect();
-        let fetched = statement.fetch_block(&mut targets, rows)?;
-        drop(targets);
-        for (place, cells) in cells.iter_mut().enumerate() {
-            let (column, width) = (&columns[place], widths[place]);
-            cells.settle(statement, place, column, width, &indicators[place][..fetched])?;
-        }
-        // Long values that were had again stand behind the block, and would stay there.
-        let mut all = cells.iter().zip(columns).zip(widths);
-        let serves_again = all.all(|((cells, column), width)| cells.are_of(column.form, rows, *width));
-        Ok(Chunk { rows: fetched, columns: cells, serves_again })
-    }
-}
-
 impl Chunk {
     /// The buffers for another block, unless they are of another size, or of another result before it.
-    fn buffers(self, columns: &[Column], rows: usize, widths: &[usize]) -> Option<Vec<Cells>> {
+    pub(super) fn buffers(self, columns: &[Column], rows: usize, widths: &[usize]) -> Option<Vec<Cells>> {
         let mut all = self.columns.iter().zip(columns).zip(widths);
         let fit = self.columns.len() == columns.len()
             && all.all(|((cells, column), width)| cells.are_of(column.form, rows, *width));
@@ -204,7 +81,7 @@ impl Chunk {
 
 impl Cells {
     /// Buffers for so many rows, each of so many units where the form has no size of its own.
-    fn new(form: Form, rows: usize, width: usize) -> Cells {
+    pub(super) fn new(form: Form, rows: usize, width: usize) -> Cells {
         fn long<U: Unit>(length: usize) -> Long<U> {
             Long { units: vec![U::default(); length], spans: Vec::new() }
         }
@@ -223,7 +100,7 @@ impl Cells {
     }
 
     /// Whether the buffers are for just this.
-    fn are_of(&self, form: Form, rows: usize, width: usize) -> bool {
+    pub(super) fn are_of(&self, form: Form, rows: usize, width: usize) -> bool {
         match (&self.values, form) {
             (Values::Bit(values), Form::Bit) => values.len() == rows,
             (Values::Int(values), Form::Int) => values.len() == rows,
@@ -240,7 +117,7 @@ impl Cells {
     }
 
     /// The buffers as the target of a block.
-    fn target<'b>(&'b mut self, width: usize, indicators: &'b mut [Len]) -> Target<'b> {
+    pub(super) fn target<'b>(&'b mut self, width: usize, indicators: &'b mut [Len]) -> Target<'b> {
         match &mut self.values {
             Values::Bit(values) => Target::fixed(values, indicators),
             Values::Int(values) => Target::fixed(values, indicators),
@@ -255,7 +132,7 @@ impl Cells {
     }
 
     /// Reads the indicators of a fetched block, and gets the values that were longer than their buffer.
-    fn settle(
+    pub(super) fn settle(
         &mut self,
         statement: &mut Statement<'_>,
         place: usize,
@@ -276,7 +153,7 @@ impl Cells {
     }
 
     /// Adds the value of the current row, and tells how many bytes it takes.
-    fn push(&mut self, statement: &mut Statement<'_>, number: u16) -> Result<usize, Failure> {
+    pub(super) fn push(&mut self, statement: &mut Statement<'_>, number: u16) -> Result<usize, Failure> {
         let nulls = &mut self.nulls;
         match &mut self.values {
             Values::Bit(values) => push_fixed(values, nulls, statement, number),
@@ -288,6 +165,68 @@ impl Cells {
             Values::Utf16(long) => long.push(nulls, statement, number, CDataType::WChar),
             Values::Utf8(long) => long.push(nulls, statement, number, CDataType::Char),
             Values::Bytes(long) => long.push(nulls, statement, number, CDataType::Binary),
+        }
+    }
+
+    /// Adds the value of a row of a fetched block, which is copied where all of it came into its buffer and had again from
+    /// the driver where not, and tells how many bytes it takes. The statement stands on that row.
+    pub(super) fn push_from(
+        &mut self,
+        block: &Cells,
+        row: usize,
+        width: usize,
+        indicator: Len,
+        statement: &mut Statement<'_>,
+        number: u16,
+    ) -> Result<usize, Failure> {
+        fn fixed<T: Copy>(values: &mut Vec<T>, block: &[T], row: usize) -> usize {
+            values.push(block[row]);
+            size_of::<T>()
+        }
+        let nulls = &mut self.nulls;
+        let bytes = match (&mut self.values, &block.values) {
+            (Values::Bit(values), Values::Bit(block)) => fixed(values, block, row),
+            (Values::Int(values), Values::Int(block)) => fixed(values, block, row),
+            (Values::Float(values), Values::Float(block)) => fixed(values, block, row),
+            (Values::Single(values), Values::Single(block)) => fixed(values, block, row),
+            (Values::Date(values), Values::Date(block)) => fixed(values, block, row),
+            (Values::Timestamp(values), Values::Timestamp(block)) => fixed(values, block, row),
+            (Values::Utf16(long), Values::Utf16(block)) => match block.whole(row, width, indicator, 1) {
+                Some(units) => long.push_whole(nulls, units, indicator),
+                None => long.push(nulls, statement, number, CDataType::WChar)?,
+            },
+            (Values::Utf8(long), Values::Utf8(block)) => match block.whole(row, width, indicator, 1) {
+                Some(units) => long.push_whole(nulls, units, indicator),
+                None => long.push(nulls, statement, number, CDataType::Char)?,
+            },
+            (Values::Bytes(long), Values::Bytes(block)) => match block.whole(row, width, indicator, 0) {
+                Some(units) => long.push_whole(nulls, units, indicator),
+                None => long.push(nulls, statement, number, CDataType::Binary)?,
+            },
+            _ => return Err(Error::decode("a block has other columns than its result").into()),
+        };
+        if self.values.has_fixed_size() {
+            self.nulls.push(indicator == NULL_DATA);
+        }
+        Ok(bytes)
+    }
+}
+
+impl Values {
+    fn has_fixed_size(&self) -> bool {
+        !matches!(self, Values::Utf16(_) | Values::Utf8(_) | Values::Bytes(_))
+    }
+
+    /// How many bytes a value of a block takes behind its buffer; `None` where the driver does not say how long it is.
+    pub(super) fn excess(&self, width: usize, indicator: Len) -> Option<usize> {
+        let buffer = match self {
+            Values::Utf16(_) => width * size_of::<u16>(),
+            Values::Utf8(_) | Values::Bytes(_) => width,
+            _ => return Some(0),
+        };
+        match usize::try_from(indicator) {
+            Ok(bytes) => Some(bytes.saturating_sub(buffer)),
+            Err(_) => (indicator == NULL_DATA).then_some(0),
         }
     }
 }
@@ -306,6 +245,24 @@ fn push_fixed<T: Fixed>(
 }
 
 impl<U: Unit> Long<U> {
+    /// A value of a fetched block, where all of it is in its buffer, which ends in `mark` units of an end mark.
+    fn whole(&self, row: usize, width: usize, indicator: Len, mark: usize) -> Option<&[U]> {
+        let length = match usize::try_from(indicator) {
+            Ok(bytes) => bytes / size_of::<U>(),
+            Err(_) if indicator == NULL_DATA => 0,
+            Err(_) => return None,
+        };
+        (length + mark <= width).then(|| &self.units[row * width..row * width + length])
+    }
+
+    fn push_whole(&mut self, nulls: &mut Vec<bool>, units: &[U], indicator: Len) -> usize {
+        let start = self.units.len();
+        self.units.extend_from_slice(units);
+        self.spans.push((start, self.units.len()));
+        nulls.push(indicator == NULL_DATA);
+        size_of_val(units) + size_of::<(usize, usize)>()
+    }
+
     /// Adds the value of the current row.
     fn push(
         &mut self,
@@ -418,21 +375,5 @@ mod tests {
         let Values::Utf16(long) = &mut grown.columns[1].values else { panic!("not a text") };
         long.units.push(0);
         assert!(grown.buffers(&both, 4, &[1, 10]).is_none());
-    }
-
-    #[test]
-    fn a_result_goes_by_block_where_every_column_has_a_bound() {
-        let number = column(Form::Int, Some(0));
-        let bounded = column(Form::Utf16, Some(40));
-        let endless = column(Form::Utf16, None);
-        let both = [number.clone(), bounded.clone()];
-        assert_eq!(Way::of(&both, false), Way::ByBlock { rows: 512, most: 2048, widths: vec![1, 41] });
-        assert_eq!(Way::of(&[number.clone(), endless.clone()], false), Way::ByValue);
-        assert_eq!(
-            Way::of(&[number, endless], true),
-            Way::ByBlock { rows: 512, most: 1949, widths: vec![1, 257] }
-        );
-        let wide = vec![column(Form::Utf16, Some(8000)); 40];
-        assert_eq!(Way::of(&wide, false), Way::ByValue);
     }
 }

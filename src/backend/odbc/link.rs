@@ -2,33 +2,67 @@
 //! stop, and who still waits for whom.
 #![allow(unsafe_code, reason = "SQLCancel is called from outside the connection's thread")]
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 use odbc_sys::HStmt;
 
 use super::cells::Chunk;
+use crate::backend::Abandoned;
 use crate::backend::notices::Notices;
 
-/// How many threads are held by an ODBC driver although nobody waits for them any more. Each ends by itself when
-/// the driver's call returns.
+/// The threads that an ODBC driver holds although nobody waits for them any more. Each ends by itself when the
+/// driver's call returns.
 #[derive(Debug, Default)]
-pub(super) struct Gauge(AtomicUsize);
+pub(super) struct Gauge {
+    last: AtomicU64,
+    held: Mutex<Vec<(u64, Why)>>,
+}
+
+/// Why nobody waits for a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Its call was given up.
+    GivenUp,
+    /// It closes its connection since then. That takes a healthy driver a moment, and who wants its place waits.
+    Closes(Instant),
+}
+
+/// A close that takes longer is told like a call that does not return.
+const LONG_CLOSE: Duration = Duration::from_secs(2);
 
 impl Gauge {
-    pub(super) fn read(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+    pub(super) fn read(&self) -> Abandoned {
+        let mut read = Abandoned::default();
+        for (_, why) in lock(&self.held).iter() {
+            match why {
+                Why::GivenUp => read.stuck += 1,
+                Why::Closes(since) => {
+                    read.closing += 1;
+                    read.overdue += usize::from(since.elapsed() >= LONG_CLOSE);
+                }
+            }
+        }
+        read
     }
 
-    fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    /// Counts a thread; the number takes it off again.
+    fn add(&self, why: Why) -> u64 {
+        let number = self.last.fetch_add(1, Ordering::Relaxed);
+        lock(&self.held).push((number, why));
+        number
     }
 
-    fn take(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    fn take(&self, number: u64) {
+        lock(&self.held).retain(|(held, _)| *held != number);
     }
 }
+
+/// How often a thread whose caller is slow to take its replies looks whether it was asked to stop.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// The ties between a caller and the thread of its connection.
 #[derive(Debug, Default)]
@@ -58,8 +92,8 @@ unsafe impl Send for Cancellable {}
 enum Presence {
     #[default]
     Attended,
-    /// Its caller has gone; it is counted.
-    Abandoned,
+    /// Its caller has gone; it is counted by this number.
+    Abandoned(u64),
     Ended,
 }
 
@@ -98,6 +132,24 @@ impl Link {
     /// Whether the caller has asked to stop.
     pub(super) fn must_stop(&self) -> bool {
         self.stop.load(Ordering::Acquire)
+    }
+
+    /// Passes a reply on, once its channel has room. False where nobody wants it: the receiver has gone, or has stopped
+    /// asking without going, as one does that was forgotten (`mem::forget`), and the connection was given up.
+    pub(super) fn reply<R>(&self, outbox: &Sender<R>, reply: R) -> bool {
+        // Mostly there is room, and no clock is read.
+        let mut reply = match outbox.try_send(reply) {
+            Ok(()) => return true,
+            Err(TrySendError::Disconnected(_)) => return false,
+            Err(TrySendError::Full(reply)) => reply,
+        };
+        loop {
+            match outbox.send_timeout(reply, LOOK_UP) {
+                Ok(()) => return true,
+                Err(SendTimeoutError::Timeout(unsent)) if !self.must_stop() => reply = unsent,
+                Err(_) => return false,
+            }
+        }
     }
 
     /// The buffers of a chunk may be filled again, where they are those of a block. New ones would be memory that the system clears, page by page.
@@ -147,12 +199,11 @@ impl Link {
 
     /// The caller waits no longer for the connection's thread; it is counted until it ends. False where
     /// it was abandoned before, or has ended.
-    pub(super) fn abandon(&self) -> bool {
+    pub(super) fn abandon(&self, why: Why) -> bool {
         let mut presence = lock(&self.presence);
         let attended = *presence == Presence::Attended;
         if attended {
-            *presence = Presence::Abandoned;
-            self.gauge.add();
+            *presence = Presence::Abandoned(self.gauge.add(why));
         }
         attended
     }
@@ -160,8 +211,8 @@ impl Link {
     /// The connection's thread has done its last driver call.
     pub(super) fn end(&self) {
         let mut presence = lock(&self.presence);
-        if *presence == Presence::Abandoned {
-            self.gauge.take();
+        if let Presence::Abandoned(number) = *presence {
+            self.gauge.take(number);
         }
         *presence = Presence::Ended;
     }

@@ -5,6 +5,8 @@
 //! the statement go in one by one, up to the one that fails. SQL Server undoes the whole transaction with the statement
 //! (`XACT_ABORT`), and the error names the records that the batch had.
 //!
+//! What the columns are is asked first, so that nothing gets lost in them: see `fit`.
+//!
 //! Arrays of parameters are not used. psqlODBC sends a statement for each of their rows, SQLite's driver fills no status,
 //! FreeTDS reports a row that failed as a success with a warning, and pyodbc's arrays crash the process with the last two.
 
@@ -20,6 +22,10 @@ use crate::value::Value;
 use super::caller::OdbcConnection;
 use super::flavor::Flavor;
 
+mod fit;
+
+use fit::Fit;
+
 /// Parameters of one statement. SQL Server takes 2,100 at most, and more make no database faster.
 const PARAMETERS: usize = 2_000;
 
@@ -32,6 +38,34 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 const SAVE: &str = "SAVEPOINT batchdb_load";
 const RELEASE: &str = "RELEASE SAVEPOINT batchdb_load";
 const UNDO: &str = "ROLLBACK TO SAVEPOINT batchdb_load";
+
+/// A load that has begun.
+pub(super) struct Load {
+    target: LoadTarget,
+    fit: Fit,
+}
+
+/// The names and types of a table's columns, by its name: quoted, and of SQLite not. They are looked up in the catalog,
+/// which needs no right to read the table. A domain is what it is made of.
+fn question(flavor: Flavor, is_temporary: bool) -> Option<&'static str> {
+    match flavor {
+        Flavor::Postgres => Some(
+            "SELECT CAST(a.attname AS text) AS name, CAST(COALESCE(b.typname, t.typname) AS text) AS type \
+             FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
+             LEFT JOIN pg_type b ON b.oid = t.typbasetype AND t.typtype = 'd' \
+             WHERE a.attrelid = to_regclass(CAST(? AS text)) AND a.attnum > 0 AND NOT a.attisdropped",
+        ),
+        Flavor::SqlServer if is_temporary => Some(
+            "SELECT name, TYPE_NAME(system_type_id) AS type FROM tempdb.sys.columns \
+             WHERE object_id = OBJECT_ID(N'tempdb..' + ?)",
+        ),
+        Flavor::SqlServer => Some(
+            "SELECT name, TYPE_NAME(system_type_id) AS type FROM sys.columns WHERE object_id = OBJECT_ID(?)",
+        ),
+        Flavor::Sqlite => Some("SELECT name, type FROM pragma_table_info(?)"),
+        Flavor::Other => None,
+    }
+}
 
 /// The rows of one statement.
 #[derive(Default)]
@@ -53,10 +87,28 @@ struct Step<'c> {
 }
 
 impl OdbcConnection {
+    /// Asks what the columns are.
+    pub(super) fn look_at(&mut self, target: &LoadTarget, budget: Budget) -> Result<Load> {
+        let flavor = self.flavor();
+        let mut told = Vec::new();
+        if let Some(question) = question(flavor, target.name.contains('#')) {
+            let name = if flavor == Flavor::Sqlite { &target.name } else { &target.table };
+            let args = vec![Value::from(name.as_str())];
+            let statement =
+                Statement { text: question.into(), args, traits: Traits::default(), template: None };
+            let mut rows = Vec::new();
+            self.run(&statement, Rows::Collect(&mut rows), budget)?;
+            for row in &rows {
+                told.push((row.get("name")?, row.get::<Option<String>>("type")?.unwrap_or_default()));
+            }
+        }
+        Ok(Load { target: target.clone(), fit: Fit::new(&target.columns, &told, flavor) })
+    }
+
     /// Puts all rows that the source gives into the table.
     pub(super) fn insert_rows(
         &mut self,
-        target: &LoadTarget,
+        Load { target, fit }: &Load,
         source: &mut dyn RowSource,
         budget: Budget,
     ) -> Result<u64> {
@@ -76,6 +128,7 @@ impl OdbcConnection {
             let first = source.given() + 1;
             let mut batch = Batch::default();
             while batch.rows < most && batch.bytes < MOST_BYTES && source.next(&mut row)? {
+                fit.settle(&mut row).map_err(|error| error.at_records(source.given()..=source.given()))?;
                 batch.push(row.drain(..));
             }
             if batch.rows == 0 {

@@ -1,6 +1,7 @@
 //! One open connection of a driver, on the thread that owns it.
 #![allow(unsafe_code, reason = "ODBC handles are opened, set and freed here")]
 
+use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,6 +58,9 @@ pub(super) struct Session<'l> {
     flavor: Flavor,
     /// The driver can give a value of a fetched block again.
     rereads: bool,
+    /// The level of isolation that the session had before the open transaction asked for its own, where the driver
+    /// keeps it.
+    level: Cell<Option<u32>>,
     link: &'l Link,
 }
 
@@ -84,7 +88,7 @@ impl<'l> Session<'l> {
             let _ =
                 unsafe { connection.set_attribute(ConnectionAttribute::ACCESS_MODE, READ_ONLY, IS_UINTEGER) };
         }
-        let text = complete(address, drivers::installed)?;
+        let text = complete(address)?;
         match driver_connect(&mut connection, address, text.expose()) {
             SqlResult::Success(()) | SqlResult::SuccessWithInfo(()) => (),
             _ => return Err(not_connected(records(&connection), address)),
@@ -94,10 +98,14 @@ impl<'l> Session<'l> {
             connection: ManuallyDrop::new(connection),
             flavor: Flavor::of(address.dialect, ""),
             rereads: false,
+            level: Cell::new(None),
             link,
         };
         if address.dialect == Dialect::Odbc {
             session.flavor = Flavor::of(address.dialect, &session.database_system());
+            if session.flavor == Flavor::SqlServer {
+                return Err(not_told_of_sql_server(address).into());
+            }
         }
         session.rereads = session.flavor == Flavor::Postgres && session.rereads_blocks();
         for text in session.flavor.opening(address.read_only) {
@@ -150,10 +158,10 @@ impl<'l> Session<'l> {
         }
     }
 
-    /// Begins or ends a transaction.
-    pub(super) fn control(&self, control: Control, left: Option<Duration>) -> Result<(), Failure> {
+    /// Begins or ends a transaction. False where that is done, and has left the session another one than it was.
+    pub(super) fn control(&self, control: Control, left: Option<Duration>) -> Result<bool, Failure> {
         match words(self.flavor, control) {
-            Some(text) => self.execute(&text, left),
+            Some(text) => self.execute(&text, left).map(|()| true),
             None => self.control_by_driver(control),
         }
     }
@@ -169,32 +177,60 @@ impl<'l> Session<'l> {
         Ok(())
     }
 
-    fn control_by_driver(&self, control: Control) -> Result<(), Failure> {
+    fn control_by_driver(&self, control: Control) -> Result<bool, Failure> {
         let connection = &*self.connection;
         match control {
             Control::Begin(begin) => {
                 if let Some(level) = begin.isolation {
-                    // SAFETY: the attribute is an integer, which travels in the pointer itself.
-                    self.checked(unsafe {
-                        connection.set_attribute(
-                            ConnectionAttribute::TXN_ISOLATION,
-                            attribute(level) as Pointer,
-                            IS_UINTEGER,
-                        )
-                    })?;
+                    self.level.set(self.isolation());
+                    self.checked(self.isolate(attribute(level)))?;
                 }
-                self.checked(connection.set_autocommit(false))
+                self.checked(connection.set_autocommit(false))?;
+                return Ok(true);
             }
-            // Autocommit comes on only after the end was confirmed: switching it on commits.
-            Control::Commit(_) => {
-                self.checked(connection.commit())?;
-                self.checked(connection.set_autocommit(true))
-            }
-            Control::Rollback(_) => {
-                self.checked(connection.rollback())?;
-                self.checked(connection.set_autocommit(true))
-            }
+            Control::Commit(_) => self.checked(connection.commit())?,
+            Control::Rollback(_) => self.checked(connection.rollback())?,
         }
+        // Only after the end was confirmed: switching autocommit on commits. From here on nothing that fails undoes it.
+        let (Control::Begin(begin) | Control::Commit(begin) | Control::Rollback(begin)) = control;
+        let is_automatic = self.checked(connection.set_autocommit(true)).is_ok();
+        let is_calmed = match (begin.isolation, self.level.take()) {
+            (None, _) => true,
+            // It belongs to the session and outlives the transaction.
+            (Some(_), Some(before)) => self.checked(self.isolate(before)).is_ok(),
+            (Some(_), None) => false,
+        };
+        Ok(is_automatic && is_calmed)
+    }
+
+    /// Sets the level of isolation of the transactions to come.
+    fn isolate(&self, level: u32) -> SqlResult<()> {
+        // SAFETY: the attribute is an integer, which travels in the pointer itself.
+        unsafe {
+            self.connection.set_attribute(
+                ConnectionAttribute::TXN_ISOLATION,
+                level as usize as Pointer,
+                IS_UINTEGER,
+            )
+        }
+    }
+
+    /// The level of isolation that the session has, as far as the driver knows it.
+    fn isolation(&self) -> Option<u32> {
+        let mut level: u32 = 0;
+        // SAFETY: the handle is valid and connected, and this attribute is an integer of 32 bits, for which the pointer
+        // has the place.
+        let result = unsafe {
+            odbc_sys::SQLGetConnectAttrW(
+                self.connection.as_sys(),
+                ConnectionAttribute::TXN_ISOLATION,
+                (&raw mut level).cast(),
+                IS_UINTEGER,
+                null_mut(),
+            )
+        };
+        let told = matches!(result, SqlReturn::SUCCESS | SqlReturn::SUCCESS_WITH_INFO);
+        Some(level).filter(|level| told && *level != 0)
     }
 
     fn checked(&self, result: SqlResult<()>) -> Result<(), Failure> {
@@ -306,12 +342,23 @@ fn allocate() -> Result<Connection<'static>, Failure> {
     }
 }
 
-/// The connection string with its driver.
-fn complete(address: &Address, installed: impl FnOnce() -> Vec<String>) -> Result<Secret, Failure> {
-    let Driver::Installed { freetds } = &address.driver else {
-        return Ok(Secret::new(address.connection_string.expose()));
+/// The connection string for the driver that it leads to.
+fn complete(address: &Address) -> Result<Secret, Failure> {
+    let own = || Secret::new(address.connection_string.expose());
+    let freetds = match &address.driver {
+        Driver::Named | Driver::FreeTds => return Ok(own()),
+        Driver::Source { name, freetds } => {
+            return match drivers::of_source(name).filter(|driver| drivers::is_freetds(driver)) {
+                None => Ok(own()),
+                Some(_) => freetds.clone().map_err(|reason| {
+                    let message = format!("the data source of {} cannot be told all", address.description);
+                    Error::config(message).with_hint(reason).into()
+                }),
+            };
+        }
+        Driver::Installed { freetds } => freetds,
     };
-    let installed = installed();
+    let installed = drivers::installed();
     let with = |name: &str, text: &Secret| Secret::new(format!("Driver={{{name}}};{}", text.expose()));
     match (drivers::choose(&installed, freetds.is_ok()), freetds) {
         (Some(Choice::Microsoft(name)), _) => Ok(with(name, &address.connection_string)),
@@ -365,6 +412,15 @@ fn not_connected(records: Vec<Record>, address: &Address) -> Failure {
             .with_hint(listed(&drivers::installed()))
             .with_source(DriverText::new(&records, &address.secrets)),
     )
+}
+
+/// T-SQL read by the rules of other databases hides what it does: `SELECT 1 EXEC p` would count as reading.
+fn not_told_of_sql_server(address: &Address) -> Error {
+    Error::config(format!(
+        "{} is a SQL Server, whose SQL is another than that of TYPE=odbc",
+        address.description
+    ))
+    .with_hint("set TYPE=sqlserver")
 }
 
 fn listed(installed: &[String]) -> String {

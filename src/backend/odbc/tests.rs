@@ -26,7 +26,7 @@ thread_local! {
 }
 
 fn abandoned_threads() -> usize {
-    ABANDONED.with(|gauge| gauge.read())
+    ABANDONED.with(|gauge| gauge.read().all())
 }
 
 fn connector(dialect: Dialect, connection_string: &str, secrets: &[&str]) -> OdbcConnector {

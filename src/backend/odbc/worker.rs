@@ -11,9 +11,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sql::COUNT;
 
 use super::bind::Argument;
-use super::cells::{Chunk, Way};
+use super::cells::Chunk;
 use super::columns::{Column, column};
 use super::diagnostics::Failure;
+use super::fetch::Fetch;
 use super::flavor::Flavor;
 use super::link::Link;
 use super::session::{Address, Opened, Session};
@@ -54,7 +55,7 @@ pub(super) enum Reply {
     /// A result begins.
     Columns(Vec<Column>),
     Rows(Chunk),
-    /// So many rows were returned or changed.
+    /// So many rows were returned or changed; of the end of a transaction, 1 where it has left the session another one.
     Done(u64),
     Failed(Failure),
 }
@@ -124,21 +125,33 @@ fn serve(
     }
     for job in inbox {
         match job {
-            Job::Run(work, replies) => run(&session, work, &replies),
+            Job::Run(work, replies) => run(&session, work, &Outbox { replies, link }),
             Job::Control(control, left, replies) => {
                 let reply = match session.control(control, left) {
-                    Ok(()) => Reply::Done(0),
+                    Ok(as_before) => Reply::Done(u64::from(!as_before)),
                     Err(failure) => Reply::Failed(failure),
                 };
                 // A caller that has gone has marked the connection as broken.
-                let _ = replies.send(reply);
+                link.reply(&replies, reply);
             }
         }
     }
 }
 
+/// Where the replies to one job go.
+struct Outbox<'l> {
+    replies: Sender<Reply>,
+    link: &'l Link,
+}
+
+impl Outbox<'_> {
+    fn send(&self, reply: Reply) -> Result<(), Failure> {
+        if self.link.reply(&self.replies, reply) { Ok(()) } else { Err(Failure::Stopped) }
+    }
+}
+
 /// Runs one statement. The answer goes out before the handle is freed, which may take a driver a while.
-fn run(session: &Session<'_>, work: Work, replies: &Sender<Reply>) {
+fn run(session: &Session<'_>, work: Work, replies: &Outbox<'_>) {
     let last = |outcome| {
         // A caller that has gone has marked the connection as broken.
         let _ = replies.send(match outcome {
@@ -163,17 +176,17 @@ fn run(session: &Session<'_>, work: Work, replies: &Sender<Reply>) {
 }
 
 /// Passes on what the server has said.
-fn say(statement: &mut Statement<'_>, replies: &Sender<Reply>) -> Result<(), Failure> {
+fn say(statement: &mut Statement<'_>, replies: &Outbox<'_>) -> Result<(), Failure> {
     let messages = statement.take_messages();
     if messages.is_empty() {
         return Ok(());
     }
-    replies.send(Reply::Messages(messages)).map_err(|_| Failure::Stopped)
+    replies.send(Reply::Messages(messages))
 }
 
 /// Executes, hands over the rows of the results that are wanted, and reads all the others to their end: the error of
 /// a later statement, or of a trigger, stands behind the results before it.
-fn results(statement: &mut Statement<'_>, work: Work, replies: &Sender<Reply>) -> Result<u64, Failure> {
+fn results(statement: &mut Statement<'_>, work: Work, replies: &Outbox<'_>) -> Result<u64, Failure> {
     if let Some(left) = work.left {
         statement.set_timeout(left);
     }
@@ -211,32 +224,22 @@ fn count(statement: &mut Statement<'_>, columns: u16) -> Result<u64, Failure> {
     Ok(rows)
 }
 
-fn hand_over(statement: &mut Statement<'_>, columns: u16, replies: &Sender<Reply>) -> Result<u64, Failure> {
+fn hand_over(statement: &mut Statement<'_>, columns: u16, replies: &Outbox<'_>) -> Result<u64, Failure> {
     let flavor = statement.flavor();
     let columns: Vec<Column> = (1..=columns)
         .map(|number| Ok(column(statement.describe(number)?, flavor)?))
         .collect::<Result<_, Failure>>()?;
-    let send = |reply| replies.send(reply).map_err(|_| Failure::Stopped);
-    send(Reply::Columns(columns.clone()))?;
-    let mut way = Way::of(&columns, statement.rereads());
-    if let Way::ByBlock { rows, .. } = way
-        && (!flavor.fetches_blocks() || !statement.widen(rows))
-    {
-        way = Way::ByValue;
-    }
+    replies.send(Reply::Columns(columns.clone()))?;
+    let mut fetch = Fetch::new(statement, &columns, flavor.fetches_blocks());
     let mut rows = 0;
     let mut begun = Instant::now();
-    while let Some(chunk) = Chunk::fetch(statement, &columns, &way)? {
-        let took = begun.elapsed();
+    while let Some(chunk) = fetch.next(statement)? {
+        let quick = begun.elapsed() < QUICK;
         rows += chunk.rows as u64;
-        send(Reply::Rows(chunk))?;
-        if took < QUICK {
-            way.grow(statement);
-        }
+        replies.send(Reply::Rows(chunk))?;
+        fetch.adapt(statement, quick);
         begun = Instant::now();
     }
-    if way != Way::ByValue {
-        statement.narrow();
-    }
+    fetch.end(statement);
     Ok(rows)
 }

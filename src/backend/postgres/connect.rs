@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use log::Level;
@@ -18,8 +20,10 @@ use super::connection::PgConnection;
 use super::runtime;
 use super::tls::Connector;
 use super::watchdog::{Control, Watched};
-use crate::backend::{self, notices::Notices, reach::look_up};
-use crate::context;
+use crate::backend;
+use crate::backend::notices::Notices;
+use crate::backend::reach::{look_up, no_thread};
+use crate::context::{self, Missed};
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::log_line;
@@ -34,6 +38,18 @@ const KEEPALIVE_RETRIES: u32 = 3;
 #[cfg(target_os = "linux")]
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The lexer of this crate takes a backslash in a plain string for a backslash. So must the server, whatever its database
+/// or the role says; told with the login, it is that which `RESET ALL` goes back to, and costs no round trip.
+const PLAIN_BACKSLASH: &str = "-c standard_conforming_strings=on";
+
+/// Asks the server to refuse writes.
+const READ_ONLY: &str = "SET default_transaction_read_only = on;";
+
+/// Has a backslash in a plain string be a backslash, where that could not be said with the login; a server that knows no
+/// other way has no such setting.
+const SET_PLAIN_BACKSLASH: &str = "SELECT pg_catalog.set_config(name, 'on', false) \
+     FROM pg_catalog.pg_settings WHERE name = 'standard_conforming_strings' AND setting = 'off';";
+
 /// Opens connections to one PostgreSQL database.
 pub(in crate::backend) struct PostgresConnector {
     target: PostgresTarget,
@@ -42,6 +58,8 @@ pub(in crate::backend) struct PostgresConnector {
     description: String,
     statement_cache: usize,
     read_only: bool,
+    /// Who answers there takes no options with a login, as poolers do not.
+    takes_no_options: AtomicBool,
 }
 
 impl PostgresConnector {
@@ -55,11 +73,12 @@ impl PostgresConnector {
             description: settings.target().describe(),
             statement_cache: settings.statement_cache,
             read_only: settings.read_only,
+            takes_no_options: AtomicBool::new(false),
         })
     }
 
     /// The driver's settings, but for the address.
-    fn config(&self, notices: &Notices) -> Config {
+    fn config(&self, notices: &Notices, with_options: bool) -> Config {
         let target = &self.target;
         let mut config = Config::new();
         if let Some(user) = &target.user {
@@ -68,8 +87,10 @@ impl PostgresConnector {
         if let Some(password) = &target.password {
             config.password(password.expose());
         }
-        if let Some(options) = &target.options {
-            config.options(options);
+        let options = target.options.as_deref().into_iter().chain(with_options.then_some(PLAIN_BACKSLASH));
+        let options = options.collect::<Vec<_>>().join(" ");
+        if !options.is_empty() {
+            config.options(&options);
         }
         config
             .dbname(&target.dbname)
@@ -117,7 +138,7 @@ impl PostgresConnector {
             }
         }
         control.arm(deadline);
-        let outcome = PostgresConnectionManager::new(config, connector.clone()).connect();
+        let outcome = opened(PostgresConnectionManager::new(config, connector.clone()), &control, deadline)?;
         let in_time = control.disarm();
         match outcome {
             Ok(client) if in_time => Ok((client, control, connector)),
@@ -128,6 +149,30 @@ impl PostgresConnector {
             }
             Err(error) => Err(connect_error(&error, in_time, deadline)),
         }
+    }
+
+    /// An attempt, and another one without our options where they were what was refused.
+    fn log_in(
+        &self,
+        notices: &Notices,
+        place: &Place,
+        deadline: Deadline,
+    ) -> Result<(Client, Watched, Connector)> {
+        let with_options = !self.takes_no_options.load(Ordering::Relaxed);
+        match self.attempt(self.config(notices, with_options), place, deadline) {
+            Err(error) if with_options && refuses_options(&error) => {
+                self.takes_no_options.store(true, Ordering::Relaxed);
+                self.attempt(self.config(notices, false), place, deadline)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What a session is told first.
+    fn opening(&self) -> Arc<str> {
+        let plain = if self.takes_no_options.load(Ordering::Relaxed) { SET_PLAIN_BACKSLASH } else { "" };
+        let read_only = if self.read_only { READ_ONLY } else { "" };
+        [plain, read_only].concat().into()
     }
 
     /// A server may quote in its answer what it was sent.
@@ -155,12 +200,12 @@ impl PostgresConnector {
             for (number, place) in places.into_iter().enumerate() {
                 let share = share_of(deadline, count - number + more_hosts);
                 let notices = Notices::default();
-                match self.attempt(self.config(&notices), &place, share) {
+                match self.log_in(&notices, &place, share) {
                     Ok((client, control, connector)) => {
                         control.set_cancel(CancelRequest { token: client.cancel_token(), connector });
                         let mut connection =
-                            PgConnection::new(client, control, notices, self.statement_cache, self.read_only);
-                        connection.set_up(deadline)?;
+                            PgConnection::new(client, control, notices, self.statement_cache, self.opening());
+                        connection.set_up(deadline, Phase::Connect)?;
                         return Ok(connection);
                     }
                     // Only an address that cannot be reached is worth another one: the same password
@@ -197,6 +242,36 @@ impl backend::Connector for PostgresConnector {
     }
 }
 
+/// Has the driver connect. Its TCP connect is one piece with a limit of its own, which nobody can cut: where the thread's
+/// work can be told to stop meanwhile, it is made by another thread, which may be left behind and ends at that limit.
+///
+/// # Errors
+///
+/// Where the driver's own outcome is not known.
+fn opened(
+    manager: Manager,
+    control: &Control,
+    deadline: Deadline,
+) -> Result<Result<Client, postgres::Error>> {
+    if !deadline.shrinks() {
+        return Ok(manager.connect());
+    }
+    context::apart("batchdb-connect", deadline, move || manager.connect()).map_err(|missed| match missed {
+        Missed::NoThread(error) => no_thread(error).with_effect(Effect::NotSent),
+        Missed::Panicked => {
+            Error::new(ErrorKind::Connect, "the driver failed in a way that it cannot report")
+                .with_effect(Effect::NotSent)
+        }
+        Missed::Late => {
+            // Whatever it has opened by then is of no use.
+            control.abort_handle().abort();
+            context::in_force(deadline).passed(Phase::Connect)
+        }
+    })
+}
+
+type Manager = PostgresConnectionManager<Connector>;
+
 /// Takes the server's notices. Their text may quote values, and goes to nobody who has not asked for it.
 fn told_to(notices: Notices) -> impl Fn(DbError) + Send + Sync + 'static {
     move |notice| {
@@ -221,6 +296,15 @@ fn share_of(deadline: Deadline, places: usize) -> Deadline {
         }
         _ => deadline,
     }
+}
+
+/// Whether a login was refused for its options. PgBouncer, Amazon's proxy and a server that does not have the setting each
+/// say so in words, under codes that mean other things too, such as a wrong password.
+fn refuses_options(error: &Error) -> bool {
+    let said = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    ["startup parameter", "command-line options", "standard_conforming_strings"]
+        .iter()
+        .any(|words| said.contains(words))
 }
 
 /// One place to connect to.

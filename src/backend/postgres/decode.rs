@@ -52,6 +52,8 @@ pub(super) enum Decoder {
     Tid,
     Void,
     Array(Box<Decoder>),
+    /// `int2vector` and `oidvector`: arrays that the server spells in another way.
+    Vector(Box<Decoder>),
     Range(Box<Decoder>),
     Multirange(Box<Decoder>),
     Composite(Arc<[Decoder]>),
@@ -106,6 +108,9 @@ impl Decoder {
             Type::RECORD => Decoder::Record,
             _ => {
                 match ty.kind() {
+                    Kind::Array(element) if matches!(*ty, Type::INT2_VECTOR | Type::OID_VECTOR) => {
+                        Decoder::Vector(Box::new(Decoder::of(element)?))
+                    }
                     Kind::Array(element) => Decoder::Array(Box::new(Decoder::of(element)?)),
                     Kind::Range(element) => Decoder::Range(Box::new(Decoder::of(element)?)),
                     Kind::Multirange(element) => Decoder::Multirange(Box::new(Decoder::of(element)?)),
@@ -167,6 +172,7 @@ impl Decoder {
             Decoder::Tid => Value::from(number::tid(fixed(bytes)?)),
             Decoder::Void => Value::Null,
             Decoder::Array(element) => nested::array(bytes, element)?,
+            Decoder::Vector(element) => nested::vector(bytes, element)?,
             Decoder::Range(element) => Value::from(nested::range(bytes, element)?),
             Decoder::Multirange(element) => Value::from(nested::multirange(bytes, element)?),
             Decoder::Composite(fields) => Value::from(nested::composite(bytes, Some(fields))?),
@@ -181,6 +187,7 @@ impl Decoder {
             Decoder::Json => utf8(bytes)?.to_owned(),
             Decoder::Jsonb => versioned(bytes)?.to_owned(),
             Decoder::Array(element) => nested::print_array(bytes, element)?,
+            Decoder::Vector(element) => nested::print_vector(bytes, element)?,
             _ => match self.read(Some(bytes))? {
                 Value::Null => String::new(),
                 value => spelling::of(&value),

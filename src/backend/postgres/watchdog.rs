@@ -71,7 +71,7 @@ impl Control {
         let _ = self.cancel.set(request);
     }
 
-    /// Starts the clock of a call that has nothing to cancel, such as a ping: it has no grace.
+    /// Starts the clock of a call that has no grace: nothing to cancel, such as a ping, or no time for it.
     pub(super) fn arm_without_grace(&self, deadline: Deadline) {
         self.start(deadline, true);
     }

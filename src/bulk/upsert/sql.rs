@@ -2,6 +2,7 @@
 
 use crate::backend::LoadTarget;
 use crate::engine::Engine;
+use crate::sql::counted;
 
 /// The name of the table that the rows are loaded into.
 pub(super) const STAGE: &str = "batchdb_stage";
@@ -18,6 +19,13 @@ pub(super) struct Texts {
     pub(super) stage: String,
     /// Bring the rows into their table. What they change is what the upsert has changed.
     pub(super) merge: Vec<String>,
+    /// They return their counts as a row: SQL Server tells none where `NOCOUNT` is on.
+    pub(super) merge_returns: bool,
+    /// Counts the keys that came, each once, and before the merge, whose triggers may do anything.
+    pub(super) keys: String,
+    /// Counts those of them that the table has not, after the merge. Only where a row that is there stays as it is, and
+    /// the count of the merge says nothing.
+    pub(super) missing: Option<String>,
     /// Takes the table away, so that another upsert of the same transaction can make it.
     pub(super) drop: String,
 }
@@ -66,12 +74,26 @@ impl Parts<'_> {
         format!("ON CONFLICT ({keys}) DO {action}")
     }
 
+    /// How many different keys came, and how many of them the table has not; `same` compares two keys of which each may be
+    /// NULL, written `a` and `b`.
+    fn counts(&self, stage: &str, same: impl Fn(&str, &str) -> String) -> (String, Option<String>) {
+        let keys = self.keys.join(", ");
+        let all = format!("SELECT count(*) AS n FROM (SELECT DISTINCT {keys} FROM {stage}) AS s");
+        let equal = Parts::each(&self.keys, " AND ", |name| same(&format!("s.{name}"), &format!("t.{name}")));
+        let missing = format!("{all} WHERE NOT EXISTS (SELECT 1 FROM {} AS t WHERE {equal})", self.table);
+        (all, self.others.is_empty().then_some(missing))
+    }
+
     /// The order is a column: where a row lies in the table of the session need not be where it came.
     fn postgres(&self) -> Texts {
         let Parts { table, all, .. } = self;
         let keys = self.keys.join(", ");
         let stage = format!("pg_temp.\"{STAGE}\"");
+        let (counts, missing) = self.counts(&stage, |s, t| format!("{s} IS NOT DISTINCT FROM {t}"));
         Texts {
+            keys: counts,
+            missing,
+            merge_returns: false,
             make: vec![
                 format!(
                     "CREATE TEMPORARY TABLE \"{STAGE}\" ON COMMIT DROP AS SELECT {all} FROM {table} WITH NO DATA"
@@ -92,7 +114,11 @@ impl Parts<'_> {
     fn sqlite(&self) -> Texts {
         let Parts { table, all, .. } = self;
         let stage = format!("\"temp\".\"{STAGE}\"");
+        let (keys, missing) = self.counts(&stage, |s, t| format!("{s} IS {t}"));
         Texts {
+            keys,
+            missing,
+            merge_returns: false,
             make: vec![format!("CREATE TEMPORARY TABLE \"{STAGE}\" AS SELECT {all} FROM {table} WHERE 0")],
             merge: vec![format!(
                 "INSERT INTO {table} ({all}) SELECT {all} FROM {stage} \
@@ -111,6 +137,8 @@ impl Parts<'_> {
     fn sql_server(&self) -> Texts {
         let Parts { table, all, .. } = self;
         let stage = format!("[#{STAGE}]");
+        let (keys, missing) =
+            self.counts(&stage, |s, t| format!("({s} = {t} OR ({s} IS NULL AND {t} IS NULL))"));
         let same = Parts::each(&self.keys, " AND ", |name| format!("t.{name} = s.{name}"));
         let insert = format!(
             "INSERT INTO {table} ({all}) SELECT {} FROM {stage} AS s WHERE NOT EXISTS \
@@ -122,6 +150,9 @@ impl Parts<'_> {
             Parts::each(&self.others, ", ", |name| format!("t.{name} = s.{name}")),
         );
         Texts {
+            keys,
+            missing,
+            merge_returns: true,
             make: vec![
                 format!(
                     "SELECT TOP (0) {all} INTO {stage} FROM {table} UNION ALL SELECT TOP (0) {all} FROM {table}"
@@ -147,6 +178,7 @@ impl Texts {
         if let Some(first) = self.merge.first_mut() {
             first.insert_str(0, &last);
         }
+        self.merge = self.merge.into_iter().map(|text| counted(std::iter::once(text))).collect();
         self
     }
 }
@@ -186,7 +218,9 @@ mod tests {
                 "INSERT INTO [s].[t] ([id], [x]) SELECT s.[id], s.[x] FROM [#batchdb_stage] AS s WHERE NOT EXISTS \
                  (SELECT 1 FROM [s].[t] AS t WITH (UPDLOCK, SERIALIZABLE) WHERE t.[id] = s.[id])",
             ]
+            .map(|text| counted(std::iter::once(text.to_owned())))
         );
+        assert!(server.missing.is_none() && server.keys.contains("DISTINCT [id] FROM [#batchdb_stage]"));
         assert_eq!(of(Engine::SqlServer, &["id", "x"]).merge.len(), 1);
         assert!(server.merge.iter().chain(&server.make).all(|text| !text.contains("MERGE")));
     }

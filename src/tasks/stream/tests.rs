@@ -422,3 +422,20 @@ fn items_and_values_that_panic_when_nobody_listens_any_more_do_no_harm() {
     });
     assert!(handed.unwrap());
 }
+
+#[test]
+fn a_receiver_that_leaks_the_stream_does_not_keep_the_workers() {
+    let receive = |stream: TaskStream<'_, u32>| {
+        std::mem::forget(stream);
+        ok(())
+    };
+    in_time(move || map_stream(0..10_u32, options(), |n| ok(*n), receive)).unwrap();
+    // Also with items at work, which are cancelled as by one that returns early.
+    let work = |n: &u32| ok(*n == 0 || context::pause(LONG));
+    let receive = |mut stream: TaskStream<'_, bool>| {
+        stream.next();
+        std::mem::forget(stream);
+        ok(())
+    };
+    in_time(move || map_stream(0..10_u32, options(), work, receive)).unwrap();
+}

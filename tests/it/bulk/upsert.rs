@@ -124,3 +124,46 @@ fn upserts_of_the_same_keys_at_a_time_neither_fail_nor_lose() {
     let last = "SELECT count(DISTINCT name) AS n FROM job WHERE name LIKE '%/4'";
     assert_eq!(db.query_one(last, ()).unwrap().get::<i64>("n").unwrap(), 1);
 }
+
+#[test]
+fn what_a_trigger_leaves_out_of_an_upsert_is_told() {
+    each_kind("upsert_trigger", |kind, db| {
+        let columns = ["id", "name"];
+        db.execute("CREATE TABLE one_key (id integer PRIMARY KEY)", ()).unwrap();
+        if kind == "SQLite" {
+            for table in ["job", "one_key"] {
+                let trigger = format!(
+                    "CREATE TRIGGER skip_{table} BEFORE INSERT ON {table} WHEN NEW.id % 100 = 0 \
+                     BEGIN SELECT RAISE(IGNORE); END"
+                );
+                db.execute(&trigger, ()).unwrap();
+            }
+        } else {
+            let function = "CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS \
+                            'BEGIN IF NEW.id % 100 = 0 THEN RETURN NULL; END IF; RETURN NEW; END'";
+            db.execute(function, ()).unwrap();
+            for table in ["job", "one_key"] {
+                let trigger = format!(
+                    "CREATE TRIGGER skip BEFORE INSERT ON {table} FOR EACH ROW EXECUTE PROCEDURE skip()"
+                );
+                db.execute(&trigger, ()).unwrap();
+            }
+        }
+        // Row 5 comes twice: that is one key.
+        let rows = (1..=250).chain([5]).map(|id| (id, "new"));
+        let error = db.bulk_upsert("job", &columns, &["id"], rows).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RowCount, "{kind}: {}", error.report());
+        assert!(error.to_string().contains("248 of 250 keys"), "{kind}: {error}");
+        assert_eq!(count(db, "job"), 0, "{kind}");
+        let error = db.bulk_upsert("one_key", &["id"], &["id"], (50..=250).map(|id| (id,))).unwrap_err();
+        assert!(error.to_string().contains("199 of 201 keys"), "{kind}: {error}");
+        // What the trigger lets through is all there is to keep, new or there already.
+        for (ids, new) in [(1..=99, 99), (50..=99, 0)] {
+            let rows = ids.clone().map(|id| (id,));
+            assert_eq!(db.bulk_upsert("one_key", &["id"], &["id"], rows).unwrap(), new, "{kind}");
+            let rows = ids.map(|id| (id, "new"));
+            db.bulk_upsert("job", &columns, &["id"], rows)
+                .unwrap_or_else(|error| panic!("{kind}: {}", error.report()));
+        }
+    });
+}

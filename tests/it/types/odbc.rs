@@ -1,6 +1,6 @@
 //! Random values through ODBC drivers: psqlODBC against the real server, and SQLite's.
 
-use batchdb::{DatabaseManager, Interval, Row, Value, params};
+use batchdb::{DatabaseManager, ErrorKind, Interval, Row, Value, params};
 use chrono::Datelike;
 
 use super::generator::{Generator, rounds, seed};
@@ -105,4 +105,48 @@ fn sqlite_carries_every_kind_in_a_column_of_its_name() {
     through(&db, "text", &[decimal(exact)], |row, _| {
         row.get::<bigdecimal::BigDecimal>("v").unwrap().to_plain_string() == exact
     });
+}
+
+/// The driver sends what a value is, and the server converts it to the column's type without a word. For a load the types
+/// are asked first; what becomes of the same parameter of a statement is in the guide.
+#[test]
+fn a_load_through_psqlodbc_refuses_what_its_column_would_lose() {
+    let db = psql_odbc("types");
+    db.execute("CREATE DOMAIN whole AS int", ()).unwrap();
+    let at = chrono::DateTime::parse_from_rfc3339("2026-01-05T08:00:37+02:00").unwrap();
+    for (number, (ty, value, kept)) in [
+        ("timestamp", Value::from(at), Some("2026-01-05 08:00:37")),
+        ("date", Value::from(at), Some("2026-01-05")),
+        ("time", Value::from(at), Some("08:00:37")),
+        ("date", Value::from(at.naive_local()), Some("2026-01-05")),
+        ("time", Value::from(at.naive_local()), Some("08:00:37")),
+        ("int", decimal("1.5"), Some("2")),
+        ("whole", decimal("2.5"), Some("3")),
+        // The server refuses this one itself: a float comes as a text.
+        ("int", Value::Float(1.5), None),
+        ("float8", decimal("0.12345678901234567890"), Some("0.12345678901234568")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let table = format!("t{number}");
+        db.execute(&format!("CREATE TABLE {table} (v {ty})"), ()).unwrap();
+        let kind = value.kind();
+        let error = db.bulk_insert(&table, &["v"], [(Value::Null,), (value.clone(),)]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Params, "{kind} into {ty}: {}", error.report());
+        assert!(error.to_string().contains("record 2: column \"v\": "), "{error}");
+        let sql = format!("INSERT INTO {table} VALUES (:v)");
+        let written = db.execute(&sql, params! { v: value });
+        let found = db.query_opt(&format!("SELECT CAST(v AS text) AS v FROM {table}"), ()).unwrap();
+        let found = found.map(|row| row.get::<String>("v").unwrap());
+        assert_eq!(found.as_deref(), kept, "{kind} into {ty}: {written:?}");
+    }
+    // What is the same in the column is taken, and texts are the server's to read.
+    db.execute("CREATE TABLE taken (a int, b date, c timestamptz, d float8, e timestamp)", ()).unwrap();
+    let midnight = chrono::NaiveDate::from_ymd_opt(2026, 1, 5).unwrap().and_time(chrono::NaiveTime::MIN);
+    let rows = [
+        vec![decimal("2.0"), Value::from(midnight), Value::from(at), decimal("0.1"), Value::from(midnight)],
+        vec!["3".into(), "2026-01-05".into(), "2026-01-05".into(), "0.1".into(), "2026-01-05".into()],
+    ];
+    assert_eq!(db.bulk_insert("taken", &["a", "b", "c", "d", "e"], rows).unwrap(), 2);
 }

@@ -200,3 +200,67 @@ fn a_json_that_no_value_holds_stays_its_text() {
     let row = db.query_one(r#"SELECT '{"a": 1, "a": 2}'::jsonb AS doc"#, ()).unwrap();
     assert_eq!(row.get::<serde_json::Value>("doc").unwrap(), serde_json::json!({"a": 2}));
 }
+
+#[test]
+fn what_money_would_read_by_its_locale_is_refused() {
+    let db = postgres("types");
+    db.execute("CREATE TABLE price (amount money, list money[])", ()).unwrap();
+    for (column, value) in [
+        ("amount", decimal("1.50")),
+        ("amount", decimal("150")),
+        ("amount", Value::Float(1.5)),
+        ("list", Value::from(vec![decimal("1.50")])),
+    ] {
+        let sql = format!("INSERT INTO price ({column}) VALUES (:v)");
+        let error = db.execute(&sql, params! { v: value.clone() }).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Params, "{}", error.report());
+        assert!(error.to_string().contains("::numeric"), "{error}");
+        let error = db.bulk_insert("price", &[column], [(value,)]).unwrap_err();
+        assert!(error.kind() == ErrorKind::Params && error.to_string().contains("record 1: "), "{error}");
+    }
+    // A cast says what is meant, and an integer has no point.
+    let sql = "INSERT INTO price VALUES (:v::numeric, ARRAY[:v::numeric::money])";
+    db.execute(sql, params! { v: decimal("1.50") }).unwrap();
+    db.bulk_insert("price", &["amount"], [(-150,)]).unwrap();
+    let sql = "SELECT amount::numeric AS v FROM price ORDER BY amount DESC";
+    let rows = db.execute_query(sql, ()).unwrap();
+    assert!(rows[0]["v"] == decimal("1.50") && rows[1]["v"] == decimal("-150.00"));
+}
+
+#[test]
+fn an_array_whose_indices_begin_elsewhere_stays_what_it_is() {
+    let builder = crate::common::fresh("types");
+    let target = postgres("types");
+    for cache in [100, 0] {
+        let db = builder.clone().statement_cache(cache).build().unwrap();
+        for text in ["[0:1]={1,2}", "[-5:-5]={NULL}", "[2:2][0:1]={{1,2}}"] {
+            let row = db.query_one(&format!("SELECT '{text}'::int[] AS v"), ()).unwrap();
+            assert_eq!(row["v"], Value::from(text));
+            let same = "SELECT :v::int[] = (:text::text)::int[] AS same, array_lower(:v::int[], 1) AS lowest";
+            let row = db.query_one(same, params! { v: row["v"].clone(), text: text }).unwrap();
+            assert!(row.get::<bool>("same").unwrap(), "{text}");
+            assert_ne!(row["lowest"], Value::Int(1), "{text}");
+        }
+        // Vectors begin at 0 always, and an empty array nowhere.
+        let sql = "SELECT indkey AS v, (indkey, 1) AS row, '{}'::int[] AS nothing FROM pg_index \
+                   WHERE indexrelid = 'pg_index_indexrelid_index'::regclass";
+        let row = db.query_one(sql, ()).unwrap();
+        assert_eq!(row["v"], Value::from(vec![1_i64]));
+        assert_eq!(row["row"], Value::from("(1,1)"));
+        assert_eq!(row["nothing"], Value::List(Box::default()));
+    }
+    let db = builder.build().unwrap();
+    for db in [&db, &target] {
+        db.execute("CREATE TABLE kept (id int, v int[])", ()).unwrap();
+    }
+    db.execute(
+        "INSERT INTO kept VALUES (1, '{1,2}'), (2, '[0:1]={1,2}'), (3, '{}'), (4, '[3:3]={NULL}')",
+        (),
+    )
+    .unwrap();
+    batchdb::copy_table(&db, "kept", &target, "kept", batchdb::BulkOptions::new()).unwrap();
+    let spelled = "SELECT string_agg(v::text, ' ' ORDER BY id) AS v FROM kept";
+    let found = [&db, &target].map(|db| db.query_one(spelled, ()).unwrap().get::<String>("v").unwrap());
+    assert_eq!(found[0], "{1,2} [0:1]={1,2} {} [3:3]={NULL}");
+    assert_eq!(found[0], found[1]);
+}

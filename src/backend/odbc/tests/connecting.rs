@@ -95,3 +95,18 @@ fn a_silent_server_does_not_keep_others_from_connecting() {
     drop(peer);
     await_calm(Duration::from_secs(4));
 }
+
+#[test]
+fn a_stream_that_is_leaked_keeps_no_thread() {
+    let database = Sqlite::new();
+    let mut connection = database.connect();
+    let many =
+        "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 1000000) SELECT n FROM c";
+    let mut rows = connection.stream(&statement(many, vec![]), budget(LONG)).unwrap();
+    assert_eq!(rows.next().unwrap().unwrap().values(), [Value::Int(1)]);
+    // Nobody takes what waits in its channel, and nobody says so.
+    std::mem::forget(rows);
+    thread::sleep(Duration::from_millis(100));
+    drop(connection);
+    await_calm(Duration::from_secs(5));
+}

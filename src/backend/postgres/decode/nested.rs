@@ -40,11 +40,36 @@ impl<'a> Array<'a> {
         reader.end()?;
         Ok(Array { dimensions, elements })
     }
+
+    /// Whether an index of it begins at another place than 1. An empty array has none.
+    fn begins_elsewhere(&self) -> bool {
+        !self.elements.is_empty() && self.dimensions.iter().any(|(_, lowest)| *lowest != 1)
+    }
 }
 
-/// An array as a list, with lists in it where it has several dimensions. Where its indices begin is not kept.
+/// An array as a list, with lists in it where it has several dimensions. One whose indices do not begin at 1 is the text
+/// that the server prints, because a list would go back as another array.
 pub(super) fn array(bytes: &[u8], element: &Decoder) -> Result<Value> {
-    let Array { dimensions, elements } = Array::read(bytes)?;
+    let read = Array::read(bytes)?;
+    if read.begins_elsewhere() {
+        return print(read, element).map(Value::from);
+    }
+    list(read, element)
+}
+
+/// An `int2vector` or `oidvector`, whose index always begins at 0.
+pub(super) fn vector(bytes: &[u8], element: &Decoder) -> Result<Value> {
+    list(Array::read(bytes)?, element)
+}
+
+/// A vector within another value: `1 2`.
+pub(super) fn print_vector(bytes: &[u8], element: &Decoder) -> Result<String> {
+    let printed =
+        Array::read(bytes)?.elements.into_iter().map(|raw| element.print(raw.ok_or_else(malformed)?));
+    Ok(printed.collect::<Result<Vec<_>>>()?.join(" "))
+}
+
+fn list(Array { dimensions, elements }: Array<'_>, element: &Decoder) -> Result<Value> {
     let mut values = elements.into_iter().map(|raw| element.read(raw)).collect::<Result<Vec<Value>>>()?;
     // From the innermost dimension outwards, runs of values become lists.
     for &(length, _) in dimensions.iter().skip(1).rev() {
@@ -64,12 +89,17 @@ pub(super) fn array(bytes: &[u8], element: &Decoder) -> Result<Value> {
 
 /// An array within another value: `{1,NULL,"a b"}`, with its indices where they do not begin at 1.
 pub(super) fn print_array(bytes: &[u8], element: &Decoder) -> Result<String> {
-    let Array { dimensions, elements } = Array::read(bytes)?;
+    print(Array::read(bytes)?, element)
+}
+
+fn print(array: Array<'_>, element: &Decoder) -> Result<String> {
+    let begins_elsewhere = array.begins_elsewhere();
+    let Array { dimensions, elements } = array;
     if elements.is_empty() {
         return Ok("{}".to_owned());
     }
     let mut text = String::new();
-    if dimensions.iter().any(|(_, lowest)| *lowest != 1) {
+    if begins_elsewhere {
         for (length, lowest) in &dimensions {
             let highest = i64::from(*lowest) + *length as i64 - 1;
             let _ = write!(text, "[{lowest}:{highest}]");

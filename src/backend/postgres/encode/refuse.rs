@@ -89,6 +89,7 @@ fn decimal(number: &bigdecimal::BigDecimal, ty: &Type) -> Result<()> {
             .with_hint("cast it in the SQL (:number::numeric), which says that it may be rounded"))
     };
     match *ty {
+        Type::MONEY => Err(no_money()),
         Type::FLOAT8 => digits(to_double(number).is_some()),
         Type::FLOAT4 => digits(to_single(number).is_some()),
         Type::INT2 | Type::INT4 | Type::INT8 | Type::OID => {
@@ -115,6 +116,7 @@ fn float(number: f64, ty: &Type) -> Result<()> {
             let lost = (single == 0.0) != (number == 0.0) || single.is_infinite() != number.is_infinite();
             if lost { Err(out_of_range(ty)) } else { Ok(()) }
         }
+        Type::MONEY => Err(no_money()),
         Type::INT2 | Type::INT4 | Type::INT8 | Type::OID => match whole(number) {
             Some(whole) => integer(whole, ty),
             None => Err(Error::params(format!(
@@ -124,6 +126,14 @@ fn float(number: f64, ty: &Type) -> Result<()> {
         },
         _ => Ok(()),
     }
+}
+
+/// The input function of `money` reads a text by `lc_monetary`, in which a point may stand between thousands: `1.50` would
+/// be 150. All of a kind are refused, and not those with a fraction only, so that the first row tells it. An integer has
+/// nothing that a locale could read in two ways.
+fn no_money() -> Error {
+    Error::params("a decimal or a float was given for a parameter of type money, which reads its text by the server's locale")
+        .with_hint("cast it in the SQL (:amount::numeric), or let the column be numeric")
 }
 
 /// The integer that a float is.

@@ -102,6 +102,10 @@ fn what_would_change_on_its_way_is_refused() {
     refused(Value::Float(1e300), &Type::FLOAT4);
     refused(Value::Float(1e-300), &Type::FLOAT4);
     refused(decimal("1.5"), &Type::INT4);
+    refused(decimal("1.5"), &Type::MONEY);
+    refused(decimal("150"), &Type::MONEY);
+    refused(Value::Float(1.5), &Type::MONEY);
+    refused(Value::from(vec![decimal("1.5")]), &Type::MONEY_ARRAY);
     refused(decimal("0.12345678901234567890"), &Type::FLOAT8);
     refused(decimal("1e1000000000"), &Type::NUMERIC);
     refused(decimal("1e-1000000000"), &Type::TEXT);

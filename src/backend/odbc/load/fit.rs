@@ -1,0 +1,225 @@
+//! What a column would take and change, and what of a text its database would read by other rules than ours. Pure.
+//!
+//! A driver sends a value as what it is, and the database converts it to its column's type: the offset of a point in time
+//! is dropped, a fraction cut or rounded, without a word. PostgreSQL's own protocol tells the types first; here they are
+//! asked for, once for a load.
+
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Timelike};
+
+use crate::error::{Error, Result};
+use crate::value::{Value, to_double, to_integer};
+
+use crate::backend::odbc::flavor::Flavor;
+
+/// What a column holds, where a value could lose something in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Integer,
+    Float,
+    Date,
+    Time,
+    Timestamp,
+    /// SQL Server's `datetime` and `smalldatetime`: of them `2026-01-05` is the 1st of May where the login's language puts
+    /// days first.
+    OldTimestamp,
+    /// SQLite's, in which `true` would stay a text, which is not true.
+    Boolean,
+}
+
+impl Held {
+    /// By the name of the type, in small letters.
+    fn of(type_name: &str, flavor: Flavor) -> Option<Held> {
+        match (flavor, type_name) {
+            (Flavor::Sqlite, name) => name.contains("bool").then_some(Held::Boolean),
+            (Flavor::Other, _) => None,
+            (_, "int2" | "int4" | "int8" | "oid" | "tinyint" | "smallint" | "int" | "bigint") => {
+                Some(Held::Integer)
+            }
+            (_, "float4" | "float8" | "float" | "real") => Some(Held::Float),
+            (_, "date") => Some(Held::Date),
+            (_, "time" | "timetz") => Some(Held::Time),
+            // SQL Server's `timestamp` is a number of the row, and takes no value.
+            (Flavor::Postgres, "timestamp") | (_, "datetime2") => Some(Held::Timestamp),
+            (_, "datetime" | "smalldatetime") => Some(Held::OldTimestamp),
+            _ => None,
+        }
+    }
+
+    fn is_point_without_zone(self) -> bool {
+        matches!(self, Held::Date | Held::Time | Held::Timestamp | Held::OldTimestamp)
+    }
+}
+
+/// The columns of a load, in its order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fit(Vec<(Box<str>, Option<Held>)>);
+
+impl Fit {
+    /// By the names of the columns, and what the database says of all that the table has: names and types.
+    pub(super) fn new(columns: &[Box<str>], told: &[(String, String)], flavor: Flavor) -> Fit {
+        let is_same = |one: &str, other: &str| match flavor {
+            Flavor::Postgres => one == other,
+            _ => one.to_lowercase() == other.to_lowercase(),
+        };
+        let held = |name: &str| {
+            let (_, ty) = told.iter().find(|(known, _)| is_same(known, name))?;
+            Held::of(&ty.to_lowercase(), flavor)
+        };
+        Fit(columns.iter().map(|name| (name.clone(), held(name))).collect())
+    }
+
+    /// Checks a row, and has its texts say what they mean.
+    ///
+    /// # Errors
+    ///
+    /// `Params`, which names the column, where it cannot hold the value as it is.
+    pub(super) fn settle(&self, row: &mut [Value]) -> Result<()> {
+        for (value, (name, held)) in row.iter_mut().zip(&self.0) {
+            let Some(held) = *held else { continue };
+            check(value, held).map_err(|error| error.at(format_args!("column \"{name}\"")))?;
+            if let Value::Text(text) = value
+                && let Some(meant) = meant(text, held)
+            {
+                *value = meant;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check(value: &Value, held: Held) -> Result<()> {
+    match value {
+        Value::Decimal(number) if held == Held::Integer && to_integer(number).is_none() => {
+            Err(cut("a fraction"))
+        }
+        Value::Float(number) if held == Held::Integer && number.fract() != 0.0 => Err(cut("a fraction")),
+        Value::Decimal(number) if held == Held::Float && to_double(number).is_none() => {
+            Err(cut("more digits than a float holds"))
+        }
+        Value::Int(number) if held == Held::Float && to_double(&(*number).into()).is_none() => {
+            Err(cut("more digits than a float holds"))
+        }
+        Value::TimestampTz(_) if held.is_point_without_zone() => Err(Error::params(
+            "a point in time was given for a column without a time zone, which would drop its offset",
+        )
+        .with_hint("give a NaiveDateTime or a NaiveDate in the zone that the column is in")),
+        Value::Timestamp(at) if held == Held::Date && at.time() != NaiveTime::MIN => {
+            Err(cut("a time of the day"))
+        }
+        Value::Timestamp(_) if held == Held::Time => Err(cut("a date")),
+        _ => Ok(()),
+    }
+}
+
+fn cut(what: &str) -> Error {
+    Error::params(format!("a value has {what}, which its column would lose"))
+        .with_hint("round it in the program, or give a value of the column's type")
+}
+
+/// What a text means in a column that would read it in another way, or not at all.
+fn meant(text: &str, held: Held) -> Option<Value> {
+    match held {
+        Held::Boolean if text.eq_ignore_ascii_case("true") => Some(Value::Bool(true)),
+        Held::Boolean if text.eq_ignore_ascii_case("false") => Some(Value::Bool(false)),
+        Held::OldTimestamp => stamp(text).filter(|at| at.nanosecond() % 100 == 0).map(Value::Timestamp),
+        _ => None,
+    }
+}
+
+/// A date or a timestamp of ISO 8601, whose year has four digits.
+fn stamp(text: &str) -> Option<NaiveDateTime> {
+    let year = text.split_once('-')?.0;
+    if year.len() != 4 || !year.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    if let Ok(date) = text.parse::<NaiveDate>() {
+        return Some(date.and_time(NaiveTime::MIN));
+    }
+    let text = text.replacen(' ', "T", 1);
+    text.parse().or_else(|_| NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fit(ty: &str, flavor: Flavor) -> Fit {
+        Fit::new(&["V".into()], &[("v".into(), "bad".into()), ("V".into(), ty.into())][1..], flavor)
+    }
+
+    #[track_caller]
+    fn becomes(ty: &str, flavor: Flavor, value: impl Into<Value>, wanted: impl Into<Value>) {
+        let mut row = [value.into()];
+        fit(ty, flavor).settle(&mut row).unwrap();
+        assert_eq!(row[0], wanted.into());
+    }
+
+    #[track_caller]
+    fn refused(ty: &str, flavor: Flavor, value: impl Into<Value>) {
+        let error = fit(ty, flavor).settle(&mut [value.into()]).unwrap_err();
+        assert!(error.to_string().contains("column \"V\""), "{error}");
+    }
+
+    fn decimal(text: &str) -> Value {
+        Value::from(text.parse::<bigdecimal::BigDecimal>().unwrap())
+    }
+
+    #[test]
+    fn what_a_column_would_lose_is_refused() {
+        let at: NaiveDateTime = "2026-01-05T08:00:37".parse().unwrap();
+        let midnight: NaiveDateTime = "2026-01-05T00:00:00".parse().unwrap();
+        for flavor in [Flavor::Postgres, Flavor::SqlServer] {
+            refused("bigint", flavor, decimal("1.5"));
+            refused("int", flavor, 1.5);
+            becomes("int", flavor, decimal("2.0"), decimal("2.0"));
+            refused("float", flavor, decimal("0.12345678901234567890"));
+            refused("real", flavor, (1_i64 << 53) + 1);
+            refused("date", flavor, at);
+            becomes("date", flavor, midnight, midnight);
+            refused("time", flavor, at);
+            refused("date", flavor, at.and_utc());
+            becomes("numeric", flavor, decimal("1.5"), decimal("1.5"));
+            becomes("int", flavor, Value::Null, Value::Null);
+        }
+        for (ty, flavor) in [
+            ("timestamp", Flavor::Postgres),
+            ("datetime2", Flavor::SqlServer),
+            ("datetime", Flavor::SqlServer),
+            ("smalldatetime", Flavor::SqlServer),
+        ] {
+            refused(ty, flavor, at.and_utc());
+            becomes(ty, flavor, at, at);
+        }
+        for (ty, flavor) in [("timestamptz", Flavor::Postgres), ("datetimeoffset", Flavor::SqlServer)] {
+            becomes(ty, flavor, at.and_utc(), at.and_utc());
+        }
+        // Nothing is lost in SQLite, whatever the column is called, and of others nothing is known.
+        becomes("integer", Flavor::Sqlite, 1.5, 1.5);
+        becomes("int", Flavor::Other, 1.5, 1.5);
+    }
+
+    #[test]
+    fn a_text_says_what_it_means() {
+        for (text, wanted) in [
+            ("2026-01-05", "2026-01-05T00:00:00"),
+            ("2026-01-05 08:00", "2026-01-05T08:00:00"),
+            ("2026-01-05T08:00:37.1234567", "2026-01-05T08:00:37.1234567"),
+        ] {
+            let at: NaiveDateTime = wanted.parse().unwrap();
+            becomes("datetime", Flavor::SqlServer, text, at);
+            becomes("smalldatetime", Flavor::SqlServer, text, at);
+            // This one reads it as ISO 8601 in any language.
+            becomes("datetime2", Flavor::SqlServer, text, text);
+        }
+        // What has another form is the server's to read.
+        for text in ["05.01.2026", "20260105", "2026-13-05", "2026-01-05T08:00:00Z", "12026-01-05", "x-1", ""]
+        {
+            becomes("datetime", Flavor::SqlServer, text, text);
+        }
+        becomes("BOOLEAN", Flavor::Sqlite, "true", true);
+        becomes("boolean", Flavor::Sqlite, "False", false);
+        becomes("boolean", Flavor::Sqlite, "yes", "yes");
+        becomes("text", Flavor::Sqlite, "true", "true");
+        becomes("bool", Flavor::Postgres, "true", "true");
+    }
+}
