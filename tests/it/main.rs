@@ -25,6 +25,7 @@ mod monitor;
 mod odbc;
 mod pool;
 mod query;
+mod quoting;
 mod retry;
 mod secrets;
 mod shutdown;

@@ -33,12 +33,14 @@ impl Flavor {
     ///
     /// SQL Server: an error must undo the whole transaction and not a part of it. `NOCOUNT` stays off,
     /// because the number of changed rows is part of an answer; errors behind a count are found by
-    /// draining all results. psqlODBC: see the head of this room for the time zone.
+    /// draining all results. psqlODBC: see the head of this room for the time zone; a backslash in a plain string is
+    /// a backslash, as the lexer of this crate takes it.
     pub(super) fn opening(self, read_only: bool) -> &'static [&'static str] {
         match (self, read_only) {
             (Flavor::SqlServer, _) => &["SET XACT_ABORT ON"],
-            (Flavor::Postgres, false) => &["SET TIME ZONE 'UTC'"],
-            (Flavor::Postgres, true) => &["SET TIME ZONE 'UTC'", "SET default_transaction_read_only = on"],
+            (Flavor::Postgres, false) => &["SET TIME ZONE 'UTC'; SET standard_conforming_strings = on"],
+            (Flavor::Postgres, true) => &["SET TIME ZONE 'UTC'; SET standard_conforming_strings = on; \
+                 SET default_transaction_read_only = on"],
             (Flavor::Sqlite, true) => &["PRAGMA query_only = 1"],
             (Flavor::Sqlite, false) | (Flavor::Other, _) => &[],
         }

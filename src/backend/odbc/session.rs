@@ -103,6 +103,9 @@ impl<'l> Session<'l> {
         };
         if address.dialect == Dialect::Odbc {
             session.flavor = Flavor::of(address.dialect, &session.database_system());
+            if session.flavor == Flavor::SqlServer {
+                return Err(not_told_of_sql_server(address).into());
+            }
         }
         session.rereads = session.flavor == Flavor::Postgres && session.rereads_blocks();
         for text in session.flavor.opening(address.read_only) {
@@ -409,6 +412,15 @@ fn not_connected(records: Vec<Record>, address: &Address) -> Failure {
             .with_hint(listed(&drivers::installed()))
             .with_source(DriverText::new(&records, &address.secrets)),
     )
+}
+
+/// T-SQL read by the rules of other databases hides what it does: `SELECT 1 EXEC p` would count as reading.
+fn not_told_of_sql_server(address: &Address) -> Error {
+    Error::config(format!(
+        "{} is a SQL Server, whose SQL is another than that of TYPE=odbc",
+        address.description
+    ))
+    .with_hint("set TYPE=sqlserver")
 }
 
 fn listed(installed: &[String]) -> String {

@@ -169,6 +169,23 @@ fn every_result_is_handed_over_where_all_are_wanted() {
 }
 
 #[test]
+fn a_sql_server_that_nobody_was_told_of_is_refused() {
+    let server = Server::start(|_| Answer::nothing(Then::Done));
+    server.call_itself("Microsoft SQL Server");
+    let text =
+        format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2;Encryption=off", server.port());
+    let error = connector(Dialect::Odbc, &text, &["hunter2"]).connect(Deadline::NONE).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Config, "{}", error.report());
+    assert!(error.to_string().contains("the test's database"), "{error}");
+    assert!(error.report().contains("TYPE=sqlserver"), "{}", error.report());
+    connector(Dialect::SqlServer, &text, &["hunter2"]).connect(Deadline::NONE).unwrap();
+    // What is no database that this room knows can be asked to refuse nothing.
+    server.call_itself("Oracle");
+    let connection = connector(Dialect::Odbc, &text, &["hunter2"]).connect(Deadline::NONE).unwrap();
+    assert!(!connection.refuses_writes());
+}
+
+#[test]
 fn the_isolation_of_one_transaction_is_not_that_of_the_next() {
     let said = Arc::new(std::sync::Mutex::new(Vec::new()));
     let heard = Arc::clone(&said);
