@@ -156,6 +156,12 @@ fn a_load_through_psqlodbc_refuses_what_its_column_would_lose() {
         let found = found.map(|row| row.get::<String>("v").unwrap());
         assert_eq!(found.as_deref(), kept, "{kind} into {ty}: {written:?}");
     }
+    db.execute("CREATE TABLE price (v money)", ()).unwrap();
+    assert_eq!(db.bulk_insert("price", &["v"], [(1.5,)]).unwrap_err().kind(), ErrorKind::Params);
+    // A decimal comes as a number, which no locale reads: as an integer it is rounded, and not refused as a text is.
+    db.bulk_insert("price", &["v"], [(decimal("1.50"),)]).unwrap();
+    let kept = db.query_one("SELECT v::numeric AS v FROM price", ()).unwrap();
+    assert_eq!(kept["v"], decimal("1.50"));
     // What is the same in the column is taken, and texts are the server's to read.
     db.execute("CREATE TABLE taken (a int, b date, c timestamptz, d float8, e timestamp)", ()).unwrap();
     let midnight = chrono::NaiveDate::from_ymd_opt(2026, 1, 5).unwrap().and_time(chrono::NaiveTime::MIN);
