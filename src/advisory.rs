@@ -60,8 +60,7 @@ pub(crate) trait Polled {
             format!("{} is held by {}", self.title(), holder.as_deref().unwrap_or(SOMEBODY))
         };
         loop {
-            // The last question may be asked when no time is left, and yet has some.
-            session.set_limit(each.min(deadline.left(Instant::now()).max(PAUSE)));
+            session.set_limit(question(deadline, each, Instant::now()));
             let late = |error: Error, holder: &Option<String>| {
                 if !is_late(&error) || !deadline.left(Instant::now()).is_zero() {
                     return error;
@@ -73,6 +72,7 @@ pub(crate) trait Polled {
             }
             let time = pause(deadline.left(Instant::now()), fastrand::f64());
             if time.is_none() || asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
+                session.set_limit(question(deadline, each, Instant::now()));
                 let found = self.holder(session).map_err(|error| late(error, &holder))?;
                 if asked.is_none() || (found.is_some() && found != holder) {
                     log::info!(
@@ -286,6 +286,12 @@ fn halves(key: i64) -> (i64, i64) {
     ((key.cast_unsigned() >> 32) as i64, key & 0xFFFF_FFFF)
 }
 
+/// How long a question may take. The last ones may be asked when no time is left, and have so much together.
+fn question(deadline: Deadline, each: Duration, now: Instant) -> Duration {
+    let last = deadline.at().and_then(|at| at.checked_add(PAUSE));
+    last.map_or(each, |last| each.min(last.saturating_duration_since(now)))
+}
+
 /// How long to wait before the next attempt: `None` when no time is left. `chance` is from 0 to 1.
 fn pause(left: Duration, chance: f64) -> Option<Duration> {
     if left.is_zero() { None } else { Some(left.min(PAUSE.mul_f64(0.8 + 0.4 * chance))) }
@@ -302,6 +308,19 @@ mod tests {
         assert_eq!(pause(second, 1.0), Some(Duration::from_millis(300)));
         assert_eq!(pause(Duration::from_millis(7), 0.5), Some(Duration::from_millis(7)));
         assert_eq!(pause(Duration::ZERO, 0.5), None);
+    }
+
+    #[test]
+    fn what_is_asked_behind_the_limit_has_one_time_together() {
+        let (now, each) = (Instant::now(), Duration::from_secs(30));
+        let at = |millis| now + Duration::from_millis(millis);
+        let deadline = Deadline::after(now, Duration::from_secs(1));
+        let left: Vec<u128> = [0, 900, 1_000, 1_200, 1_300]
+            .map(|millis| question(deadline, each, at(millis)).as_millis())
+            .into();
+        assert_eq!(left, [1_250, 350, 250, 50, 0]);
+        assert_eq!(question(deadline, Duration::from_millis(7), now), Duration::from_millis(7));
+        assert_eq!(question(Deadline::NONE, each, now), each);
     }
 
     #[test]

@@ -153,6 +153,9 @@ pub(crate) trait Connection: Send {
     /// Runs one text without parameters that may hold several statements, and drops their rows.
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()>;
 
+    /// Whether the session of a database that is only to be read refuses by itself what a function would write.
+    fn refuses_writes(&self) -> bool;
+
     /// Whether the records of an `execute_many` may go as the rows of one statement.
     fn takes_many_rows(&self) -> bool;
 
@@ -177,7 +180,9 @@ pub(crate) trait Connection: Send {
     fn commit(&mut self, deadline: Deadline) -> Result<()>;
 
     /// The mark of the transaction that was begun last, where it was asked for and the database has such marks.
-    fn commit_mark(&self) -> Option<CommitMark>;
+    fn commit_mark(&self) -> Option<CommitMark> {
+        None
+    }
 
     /// Rolls back.
     fn rollback(&mut self, deadline: Deadline) -> Result<()>;

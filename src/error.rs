@@ -249,7 +249,6 @@ impl Error {
         self
     }
 
-    #[cfg(any(feature = "postgres", feature = "testing"))]
     pub(crate) fn with_kind(self, kind: ErrorKind) -> Error {
         self.edit(|inner| inner.kind = kind)
     }

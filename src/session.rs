@@ -173,16 +173,29 @@ impl<'a> Session<'a> {
             return Err(Error::usage("transactions are not begun or ended by text")
                 .with_hint("use `transaction(|tx| …)`, which ends them on every way out"));
         }
-        if self.settings.read_only && statement.traits.may_write(self.settings.dialect()) {
-            return Err(Error::new(
-                ErrorKind::ReadOnly,
-                "the database is read-only by its settings (READ_ONLY)",
-            ));
+        if statement.traits.changes_quoting {
+            return Err(Error::usage("standard_conforming_strings is not switched off by text")
+                .with_hint("texts are read as if it was on; a string with escapes is written E'…'"));
+        }
+        if self.settings.read_only {
+            self.refuse_writes(statement)?;
         }
         if statement.traits.leaves_traces {
             self.lease.mark_dirty();
         }
         Ok(())
+    }
+
+    fn refuse_writes(&mut self, statement: &Statement) -> Result<()> {
+        if !statement.traits.may_write(self.lease.connection()?.refuses_writes()) {
+            return Ok(());
+        }
+        let error = Error::new(ErrorKind::ReadOnly, "the database is read-only by its settings (READ_ONLY)");
+        if statement.traits.writes {
+            return Err(error);
+        }
+        Err(error
+            .with_hint("it calls a function that may write, which nothing behind the driver would refuse"))
     }
 
     /// Names the database and the operation in an error, and tells of the call: of its rows, which come first.

@@ -101,13 +101,18 @@ pub(crate) struct Traits {
     pub(crate) divisible: bool,
     /// It may leave something behind in the session (`SET`, `LISTEN`, a temporary table, a session lock).
     pub(crate) leaves_traces: bool,
+    /// It takes away what was prepared in the session, a driver's own statements included (`DISCARD ALL`).
+    pub(crate) discards_prepared: bool,
+    /// The database would read later texts otherwise than this crate does.
+    pub(crate) changes_quoting: bool,
 }
 
 impl Traits {
-    /// Whether a database that is only to be read must refuse it. What a function of PostgreSQL would write, its own
-    /// session refuses; what is written by a text that T-SQL hands to another server, nobody does.
-    pub(crate) fn may_write(self, dialect: Dialect) -> bool {
-        self.writes || (self.acts && dialect == Dialect::SqlServer)
+    /// Whether a database that is only to be read must refuse it. What a function would write, some sessions refuse by
+    /// themselves; elsewhere a function of which nothing is known may write, as may a text that T-SQL hands to another
+    /// server.
+    pub(crate) fn may_write(self, session_refuses: bool) -> bool {
+        self.writes || (self.acts && !session_refuses)
     }
 }
 
@@ -167,9 +172,15 @@ pub(crate) fn comments(text: &str, dialect: Dialect) -> impl Iterator<Item = Com
     })
 }
 
+/// Whether a text takes away what was prepared in the session.
+#[cfg(feature = "postgres")]
+pub(crate) fn discards_prepared(text: &str) -> bool {
+    traits_of(text, Dialect::Postgres).discards_prepared
+}
+
 /// What can be told of a text that is not compiled.
-#[cfg(test)]
-pub(crate) fn traits_of(text: &str, dialect: Dialect) -> Traits {
+#[cfg(any(test, feature = "postgres"))]
+fn traits_of(text: &str, dialect: Dialect) -> Traits {
     let significant: Vec<_> = lexer::tokens(text, dialect).filter(lexer::Token::is_significant).collect();
     traits::read(&significant, dialect)
 }

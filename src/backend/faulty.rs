@@ -192,6 +192,10 @@ impl Connection for Faulty {
         self.inner.takes_many_rows()
     }
 
+    fn refuses_writes(&self) -> bool {
+        self.inner.refuses_writes()
+    }
+
     fn commit_mark(&self) -> Option<CommitMark> {
         self.inner.commit_mark()
     }

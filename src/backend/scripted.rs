@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, never};
 
-use super::{Begin, CommitMark, Connection, Connector, Cursor, Listener, LoadTarget, RowSource, Rows};
+use super::{Begin, Connection, Connector, Cursor, Listener, LoadTarget, RowSource, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -288,11 +288,12 @@ impl Connection for Scripted {
         self.ask_within(Asked::Script(text), deadline, Phase::Query).map(drop)
     }
 
-    /// A script sees the statement that the program wrote, once for each record.
-    fn commit_mark(&self) -> Option<CommitMark> {
-        None
+    /// As PostgreSQL does, whose SQL a script is asked in.
+    fn refuses_writes(&self) -> bool {
+        true
     }
 
+    /// A script sees the statement that the program wrote, once for each record.
     fn takes_many_rows(&self) -> bool {
         false
     }

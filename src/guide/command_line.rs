@@ -131,4 +131,4 @@
 //! | 64 | all | the command line is wrong (`migrate`: 2) |
 //! | 75 | all | failed, nothing happened, and the same again may succeed; the time of `wait` is over |
 //! | 78 | all | the settings are wrong |
-//! | 130 | `query`, `export`, `import`, `copy`, `wait`, `health`, `pool`, `bench` | told to stop |
+//! | 130 | `migrate`, `query`, `export`, `import`, `copy`, `wait`, `health`, `pool`, `bench` | told to stop |

@@ -60,6 +60,9 @@
 //!
 //! * Your own code: closures and tasks are not interrupted. Look at the clock yourself, or make a call, which ends at
 //!   once when the time is over.
+//! * [`Lock::check`](crate::Lock::check), and giving a lock back at the end of [`with_lock`](crate::DatabaseManager::with_lock):
+//!   each has 5 s of its own, whatever the task's timeout is and whoever was told to stop. A limit that has passed would
+//!   make a lock look lost.
 //! * A connection by Unix socket cannot be cut: the driver offers no way in. Set `statement_timeout` on the server, or
 //!   connect by TCP.
 //! * A machine that has stopped. The server frees what such a client holds when its own keep-alive says so, or

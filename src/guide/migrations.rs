@@ -128,4 +128,5 @@
 //!
 //! `batchdb migrate rpa_db status`, and `plan`, `up`, `undo --to`, `validate`, `repair`, `baseline`, `new "Add phone"`. The exit
 //! code is 0 when all is fine, 1 for a failure or a problem, 2 for a wrong command line, 3 when migrations are pending: a gate
-//! in a pipeline needs no more.
+//! in a pipeline needs no more. It is 130 when the run was told to stop, by Ctrl-C or SIGTERM: the file under way is undone,
+//! those before it stay, and the next run goes on from there. A file without a transaction is one to `repair`.

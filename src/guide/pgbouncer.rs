@@ -58,7 +58,9 @@
 //!
 //! What the server is told at the start of a session is the pooler's to pass on. PgBouncer takes `application_name`;
 //! the option `options` (`?options=-c …`) it reads from version 1.20 on, for the settings that it follows, and refuses
-//! before that unless `ignore_startup_parameters` names it.
+//! before that unless `ignore_startup_parameters` names it. What this crate says there (`standard_conforming_strings=on`) is
+//! one that it follows; where it is refused, each pool's first login is made a second time, and its sessions are told by a
+//! statement.
 //!
 //! # Statement mode
 //!

@@ -120,7 +120,10 @@
 //!
 //! * Several statements in one call: scripts are [migrations](super::migrations). (On SQL Server a batch is one call.)
 //! * `BEGIN`, `COMMIT` and their kin as text: [`transaction`](crate::DatabaseManager::transaction) ends on every way
-//!   out.
-//! * Writes where `READ_ONLY` is set, before anything is sent, and by the server besides where it can.
+//!   out. So is what has the database begin transactions by itself: `SET IMPLICIT_TRANSACTIONS ON`, `SET autocommit = 0`.
+//! * Writes where `READ_ONLY` is set, before anything is sent, and by the server besides where it can. Where it cannot (any
+//!   database behind ODBC but PostgreSQL and SQLite), functions of your own count as writing.
+//! * `SET standard_conforming_strings = off` on PostgreSQL: a backslash in `'…'` is a backslash, whatever the database or
+//!   the role says. With escapes a string is written `E'…'`.
 //! * `?` for values, and `$1` beside names, because the compiled text would count differently. (On PostgreSQL `?` is an
 //!   operator and goes through.)

@@ -116,7 +116,8 @@
 //! ```
 //!
 //! `TYPE` (`postgresql`, `sqlserver`, `odbc`) is found from the string. To say it guards against a string of the wrong
-//! kind, and `odbc` with any driver's string is how every other database is reached. The [page on SQL
+//! kind, and `odbc` with any driver's string is how every other database is reached. (A data source, `DSN=`, does not tell:
+//! it needs one of the two, and a SQL Server found behind `odbc` is refused, because its SQL is another.) The [page on SQL
 //! Server](super::sqlserver) has its strings, the one on [TLS](super::tls) what `sslmode` asks for.
 //!
 //! # When something is wrong

@@ -21,7 +21,10 @@
 //! ```
 //!
 //! `${PW}` needs no encoding in any of them. Written out, a value with `;` or braces stands in braces, with each `}`
-//! doubled. A named instance is `host\instance` (in a URL `host%5Cinstance`); with a port, the port decides.
+//! doubled; where no driver is named, quotes do as well, as in ADO.NET (`Password="a;b"`). To who names a driver or a data
+//! source a quote is a letter. As in SQLAlchemy, `mssql://` and `mssql+pyodbc://` take a lone name for that of a data source,
+//! and log in by Kerberos (`Trusted_Connection=Yes`) where they name neither a user nor another way; behind `sqlserver://` a
+//! lone name is a host. A named instance is `host\instance` (in a URL `host%5Cinstance`); with a port, the port decides.
 //! `Encrypt`, `TrustServerCertificate`, `HostNameInCertificate`, `MultiSubnetFailover`, `Trusted_Connection` (Kerberos) and
 //! `Authentication` (Entra) go to the driver as they are. The server's lists of sessions show the program as
 //! `batchdb/{flow}`, unless `APP` says otherwise, so that two flows of one process have a pool each. `READ_ONLY=true` adds
@@ -33,6 +36,12 @@
 //! its own words (`Port`, `Encryption`, `TDS_Version=7.4`, `ClientCharset=UTF-8`). It checks no certificate: a string
 //! with `Encrypt=yes` and without `TrustServerCertificate=yes` does not get it unless it names it. A driver that is named
 //! and not installed is an error that lists those that are.
+//!
+//! A data source (`DSN=`) has its driver in `odbc.ini`. Where that is FreeTDS, by its name or its file, the string is
+//! written in its words and says `TDS_Version=7.4` and `ClientCharset=UTF-8`, which go before those of the file; other ones
+//! belong into the string. Versions of FreeTDS before 1.3.21 (Debian 12 has 1.3.17) read a `}` in braces as no other driver
+//! does, so it is told a value without braces where it can be; one that holds a `}` and also a `;` or begins with `{` is
+//! refused.
 //!
 //! # What is its own
 //!
@@ -80,6 +89,11 @@
 //! | Unicode | by the wide calls; by the narrow ones other characters, without an error | needs `ClientCharset=UTF-8` | wide calls, and it is given | `text_comes_back_as_it_went` |
 //! | `SQLDescribeParam` | there, by `SQLGetFunctions` | not there in 1.3 | not used: types are those of the values, and NULL is a word | `lists_and_nulls`, `plain_text_is_varchar_and_other_text_nvarchar` |
 //! | after the server has undone a transaction | the next statement begins one | the next statement runs outside of any | the words of transactions are sent as text; what failed can only be rolled back | `a_swallowed_error_is_no_commit` |
+//! | a refused login | `18456` first, and the reason behind it | the same | the reason decides | `a_login_is_refused_for_its_reason_and_not_because_it_failed` |
+//! | a certificate that is not accepted | `08001` and −1, as a server that is not there | not looked at | told by its words, and not tried again | `a_certificate_that_was_not_accepted_is_told_as_such_and_not_tried_again` |
+//! | a server that is not there | "login timeout expired" first, and by the whole limit | at once | the reason behind it decides | `a_server_that_is_not_there_is_no_login_that_took_too_long` |
+//! | numbers of errors | `[SQL Server]` stands before the server's | it stands before its own too, which are 20001 to 20146 | the same number of each is told apart | `a_number_is_that_of_who_has_said_it` |
+//! | a `}` in a value | doubled in braces | not until 1.3.21 | FreeTDS is told it without braces | `a_password_arrives_as_it_is_whatever_is_in_it` |
 //! | messages | a diagnostic each, with the result that they belong to | the same | told when they come | `what_the_server_says_is_in_the_log` |
 //! | certificates | checked, from 18 on by default | not checked | see above | `a_string_without_a_driver_is_written_for_both` |
 //!

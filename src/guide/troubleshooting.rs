@@ -42,6 +42,7 @@
 //! | `wrong settings for the environment …` | each line below it is one problem, with its key, its file and its line | correct them; the nearest known key stands beside a misspelled one |
 //! | `is not set, neither in the process environment nor in …` | no connection string for this name in this environment | is it the right environment (`BATCHDB_ENVIRONMENT`)? Does the program run where `envs` lies, or is `BATCHDB_HOME` set? |
 //! | `the ODBC driver or data source of … is not installed` | the string names a driver that the machine does not have | install it; `odbcinst -q -d` lists those that are there |
+//! | `… is a SQL Server, whose SQL is another than that of TYPE=odbc` | a data source (`DSN=`) that leads to one | `TYPE=sqlserver` |
 //! | `this machine trusts no root certificate` | a small container without certificates | install `ca-certificates`, or name the issuer by `sslrootcert` |
 //! | `the file of … cannot be read as PEM` | a wrong path, or no right to read it | look at the path as the user that the program runs as |
 //!
@@ -149,7 +150,7 @@
 //!
 //! | message | cause | remedy |
 //! | --- | --- | --- |
-//! | `the database is read-only by its settings (READ_ONLY)` | `READ_ONLY=true`, and a statement that writes by its words, or whose words do not tell (`CALL`, `DO`, a verb that is not known) | that is its purpose; for a procedure that reads only, another handle without it |
+//! | `the database is read-only by its settings (READ_ONLY)` | `READ_ONLY=true`, and a statement that writes by its words, or whose words do not tell (`CALL`, `DO`, a verb that is not known, on databases that cannot be told to refuse writes also a function that is not known) | that is its purpose; for a procedure that reads only, another handle without it |
 //! | `the session is read-only` | a standby; a transaction that was begun as read-only; `READ_ONLY=true` and a `SELECT` whose function writes | connect to the primary; leave the function out |
 //! | `migrations write, and the database is read-only` | `run_migrations` on such a database | leave it out there |
 //!
@@ -262,7 +263,8 @@
 //! | --- | --- | --- |
 //! | `batchdb blocks its thread and was called inside an async task` | a call in an `async fn` | `spawn_blocking`, or a plain thread |
 //! | `a fan-out was started inside a task of another` | `map_tasks` in `map_tasks` | chain stages with `then`, or map the inner items afterwards |
-//! | `transactions are not begun or ended by text` | `BEGIN` or `COMMIT` as a statement | [`transaction`](crate::DatabaseManager::transaction) |
+//! | `transactions are not begun or ended by text` | `BEGIN` or `COMMIT` as a statement; `SET IMPLICIT_TRANSACTIONS ON` | [`transaction`](crate::DatabaseManager::transaction) |
+//! | `standard_conforming_strings is not switched off by text` | a `SET` of PostgreSQL after which `'\'` would be read in another way | write `E'…'` for a string with escapes |
 //! | `this database has no locks by name` | `with_lock` on SQLite | the lock on the database that the results go to |
 //! | `chunks cannot be committed by themselves within a transaction` | `commit_chunks` in a transaction | load outside of it |
 //!

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::backend::Listener;
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::manager::DatabaseManager;
 use crate::migrate::check;
 use crate::migrate::deferred;
@@ -242,6 +242,11 @@ impl<'a> Runner<'a> {
     /// Adds a failure to what was done: over the session, or, where that is gone, over a new connection. That it could
     /// not be written down is told, and not worth another error.
     fn note_failure(&self, session: &mut Session<'_>, script: &Script, told: &Error) {
+        // Nothing is wrong with a file that was stopped, and there is no time any more to write anything. One without a
+        // transaction has its row, which says that it has not come to its end.
+        if told.kind() == ErrorKind::Cancelled {
+            return;
+        }
         let message = told.to_string();
         let note = |session: &mut Session<'_>| {
             session.set_limit(NOTE_LIMIT);

@@ -154,8 +154,10 @@ pub(crate) fn failure(script: &Script, failed: Failed, kept: Kept, settings: &Se
         Kept::Nothing | Kept::All => "nothing of it was kept",
         Kept::Before => "it runs without a transaction, so what it did before was kept",
     };
+    let is_stopped = error.kind() == ErrorKind::Cancelled;
+    let verb = if is_stopped { "was stopped" } else { "failed" };
     let told =
-        Error::migration(format!("\"{file}\" failed{place}; {rest}, and the files after it were not run"))
+        Error::migration(format!("\"{file}\" {verb}{place}; {rest}, and the files after it were not run"))
             .with_codes(error.sqlstate(), error.native_code());
     let told = match (hint(&error), kept) {
         (Some(hint), _) => told.with_hint(hint),
@@ -163,6 +165,12 @@ pub(crate) fn failure(script: &Script, failed: Failed, kept: Kept, settings: &Se
             told.with_hint("look at what it has done, then `repair`: accept it as done, or have it forgotten")
         }
         (None, _) => told,
+    };
+    // Whoever has said stop wants to hear that it was that, and nothing that is wrong with the file.
+    let told = match (is_stopped, kept) {
+        (true, Kept::Before) => told.with_kind(ErrorKind::Cancelled),
+        (true, _) => told.with_kind(ErrorKind::Cancelled).with_effect(Effect::RolledBack),
+        (false, _) => told,
     };
     match at {
         Some(At::Statement(_, text)) => told.with_source(Statement { text, cause }),

@@ -63,11 +63,22 @@ impl Parsed {
             Target::Postgres(target) if target.password.is_none() => target.password = Some(password.clone()),
             Target::Odbc(target) if !target.has_password => {
                 let pair = odbc::Pair::new("PWD", password.expose());
-                let with = |text: &Secret| Secret::new(format!("{}{}", text.expose(), pair.text()));
-                target.connection_string = with(&target.connection_string);
-                // Which of the two strings is used is known only when the drivers are looked for.
-                if let Driver::Installed { freetds: Ok(text) } = &mut target.driver {
-                    *text = with(text);
+                let for_freetds = freetds::spelled(pair.clone());
+                let with = |text: &Secret, pair: &odbc::Pair| {
+                    Secret::new(format!("{}{}", text.expose(), pair.text()))
+                };
+                match &mut target.driver {
+                    Driver::FreeTds => {
+                        target.connection_string = with(&target.connection_string, &for_freetds?);
+                    }
+                    Driver::Named => target.connection_string = with(&target.connection_string, &pair),
+                    // Which of the two strings is used is known only when the drivers are looked for.
+                    Driver::Source { freetds, .. } | Driver::Installed { freetds } => {
+                        target.connection_string = with(&target.connection_string, &pair);
+                        if let Ok(text) = freetds {
+                            *freetds = for_freetds.map(|pair| with(text, &pair));
+                        }
+                    }
                 }
                 target.secrets.push(password.clone());
                 target.has_password = true;
@@ -131,7 +142,7 @@ fn read_text(
                 if jdbc {
                     return sqlserver::from_properties(rest, kind, wishes, expander);
                 }
-                sqlserver::from_url(rest, kind, wishes, expander)
+                sqlserver::from_url(rest, sqlserver::Scheme::of(&scheme), kind, wishes, expander)
             }
             "sqlite" => {
                 agree(kind, &[Kind::Odbc], "a SQLite URL", expander)?;
@@ -158,11 +169,15 @@ fn read_text(
         agree(kind, &[Kind::Postgres], "a PostgreSQL string of keywords", expander)?;
         return postgres::from_keywords(marked, expander);
     }
-    let pairs = odbc::split(marked, expander)?;
+    // Who names a driver writes for it, and quotes are letters there. Everybody else writes for ADO.NET.
+    let pairs = match odbc::names_driver(marked) {
+        true => odbc::split(marked, expander)?,
+        false => odbc::split_quoted(marked, expander)?,
+    };
     if pairs.iter().any(|pair| pair.is_one_of(&["driver", "dsn", "filedsn"])) {
         agree(kind, &[Kind::SqlServer, Kind::Odbc], "an ODBC string", expander)?;
         let dialect = odbc::dialect(&pairs, kind, expander)?;
-        return Some(odbc::finish(pairs, dialect, wishes));
+        return Some(odbc::finish(pairs, dialect, wishes, expander));
     }
     if pairs.iter().any(|pair| pair.is_one_of(sqlserver::SERVER)) {
         agree(kind, &[Kind::SqlServer, Kind::Odbc], "a SQL Server string", expander)?;

@@ -10,10 +10,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::secret::Secret;
-use crate::context;
+use crate::context::{self, Missed};
+use crate::deadline::Deadline;
 
-/// How long a command may take. A vault that is away must not hold a job for ever.
-const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+/// How long a command may take, or a file system. A vault that is away must not hold a job for ever.
+const OUTSIDE_LIMIT: Duration = Duration::from_secs(30);
 
 /// How often a running command is looked at.
 const LOOK: Duration = Duration::from_millis(5);
@@ -64,7 +65,7 @@ pub(super) struct Asked {
 /// What went wrong, in words that hold nothing of the secret.
 pub(super) fn read(outside: &Outside, asked: Asked) -> Result<Secret, String> {
     match outside {
-        Outside::File { path, is_told } => read_file(path, *is_told),
+        Outside::File { path, is_told } => read_file(path, *is_told, asked.limit),
         Outside::Command(line) => ask(line, asked),
     }
 }
@@ -76,7 +77,7 @@ type Said = Arc<Mutex<Option<(Instant, Secret)>>>;
 fn ask(line: &str, how: Asked) -> Result<Secret, String> {
     static SAID: LazyLock<Mutex<HashMap<String, Said>>> = LazyLock::new(Mutex::default);
 
-    let limit = how.limit.unwrap_or(COMMAND_LIMIT).min(COMMAND_LIMIT);
+    let limit = how.limit.unwrap_or(OUTSIDE_LIMIT).min(OUTSIDE_LIMIT);
     let came = Instant::now();
     let said = {
         let mut all = SAID.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,15 +106,42 @@ fn ask(line: &str, how: Asked) -> Result<Secret, String> {
     Ok(secret)
 }
 
-fn read_file(path: &Path, is_told: bool) -> Result<Secret, String> {
+fn read_file(path: &Path, is_told: bool, limit: Option<Duration>) -> Result<Secret, String> {
     let name = match is_told {
         true => format!("the file {}", path.display()),
         false => "the file that this key names".to_owned(),
     };
-    // Of the system's own error only the kind: it cannot hold the path.
-    let bytes = fs::read(path).map_err(|error| format!("{name} cannot be read: {}", error.kind()))?;
+    let whole_limit = limit.unwrap_or(OUTSIDE_LIMIT).min(OUTSIDE_LIMIT);
+    let end = Deadline::after(Instant::now(), whole_limit);
+    // Where a call waits for it, that may be told to stop.
+    let end = if limit.is_some() { end.earlier(context::deadline()) } else { end };
+    let asked = path.to_owned();
+    let bytes = match context::apart("batchdb-secret", end, move || regular(&asked)) {
+        Ok(read) => read.map_err(|reason| format!("{name} {reason}"))?,
+        Err(Missed::Late) => return Err(format!("{name} could not be read in time: see to its file system")),
+        Err(Missed::Panicked) => return Err(format!("{name} cannot be read")),
+        Err(Missed::NoThread(error)) => {
+            return Err(format!("{name} cannot be read: no thread can be started ({})", error.kind()));
+        }
+    };
     let text = String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8 text"))?;
     whole(&text).ok_or_else(|| format!("{name} is empty"))
+}
+
+/// What is in a regular file, which a mounted secret's link leads to. A pipe waits for its writer, and can be read once: a
+/// secret is read again when it has changed.
+fn regular(path: &Path) -> Result<Vec<u8>, String> {
+    // Of the system's own error only the kind: it cannot hold the path.
+    let unreadable = |error: std::io::Error| format!("cannot be read: {}", error.kind());
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err("is no regular file".to_owned());
+    }
+    let (mut bytes, mut file) = (Vec::new(), fs::File::open(path).map_err(unreadable)?.take(LONGEST + 1));
+    file.read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(format!("has more than {LONGEST} bytes, and is no secret"));
+    }
+    Ok(bytes)
 }
 
 /// Runs a line of the shell and takes what it prints. What it says besides goes to the program's own standard error.
@@ -233,6 +261,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, large) = (folder.path().join("pipe"), folder.path().join("large"));
+        let made = Command::new("sh").arg("-c").arg(format!("mkfifo {}", pipe.display())).status();
+        assert!(made.unwrap().success());
+        fs::write(&large, vec![b'x'; 100_000]).unwrap();
+        // Not on the test's own thread: what would fail here is that it never returns.
+        let (told, heard) = mpsc::channel();
+        thread::spawn(move || {
+            for path in [pipe, large, PathBuf::from("/dev/zero")] {
+                let outside = Outside::file(Path::new("/"), &path.display().to_string(), false);
+                told.send(read(&outside, Asked::default()).unwrap_err()).unwrap();
+            }
+        });
+        let next = || heard.recv_timeout(Duration::from_secs(10)).expect("nothing is waited for");
+        assert!(next().ends_with("/pipe is no regular file"));
+        assert!(next().ends_with("/large has more than 65536 bytes, and is no secret"));
+        assert_eq!(next(), "the file /dev/zero is no regular file");
+        // As Kubernetes mounts one: a link to a link to a file.
+        let link = folder.path().join("..data");
+        fs::write(folder.path().join("real"), "hunter2").unwrap();
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        std::os::unix::fs::symlink("..data", folder.path().join("password")).unwrap();
+        let secret = read(&Outside::file(folder.path(), "./password", false), Asked::default());
+        assert_eq!(secret.unwrap().expose(), "hunter2");
+    }
+
+    #[test]
     fn what_may_be_the_secret_itself_is_in_no_message() {
         let told = |text: &str, has_variable| {
             told(read(&Outside::file(Path::new("/jobs"), text, has_variable), Asked::default())).unwrap_err()
@@ -263,9 +319,9 @@ mod tests {
 
     #[test]
     fn a_command_that_fails_says_so_and_nothing_of_what_it_printed() {
-        let failed = told(run("echo hunter2; exit 3", COMMAND_LIMIT)).unwrap_err();
+        let failed = told(run("echo hunter2; exit 3", OUTSIDE_LIMIT)).unwrap_err();
         assert!(failed.contains("exit status: 3") && !failed.contains("hunter2"), "{failed}");
-        assert!(told(run("true", COMMAND_LIMIT)).unwrap_err().contains("printed nothing"));
+        assert!(told(run("true", OUTSIDE_LIMIT)).unwrap_err().contains("printed nothing"));
         let began = Instant::now();
         let late = told(run("sleep 60", Duration::from_millis(50))).unwrap_err();
         assert!(late.contains("did not end in 50ms"), "{late}");

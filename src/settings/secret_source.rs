@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use crate::context::{self, Missed};
+use crate::deadline::Deadline;
 
 /// Gives the connection string of a database: from a vault, a cloud's secret store, a configuration service.
 ///
@@ -52,7 +53,7 @@ impl SharedSource {
         SharedSource(Arc::new(source))
     }
 
-    /// Asks it, and where a call waits for the answer no longer than the call may take: nobody can end a program's own
+    /// Asks it, and where a call waits for the answer no longer than the call may take, or goes on when it is told to stop: nobody can end a program's own
     /// code, so that then runs in a thread of its own and may be left behind.
     pub(super) fn ask(
         &self,
@@ -61,20 +62,58 @@ impl SharedSource {
     ) -> Result<String, Box<dyn Error + Send + Sync>> {
         let Some(limit) = limit else { return self.0.connection_string(database) };
         let (source, database) = (Arc::clone(&self.0), database.to_owned());
-        let (told, heard) = mpsc::channel();
-        thread::Builder::new().name("batchdb-secret".to_owned()).spawn(move || {
-            // Nobody waits any longer when the limit has passed.
-            let _ = told.send(source.connection_string(&database));
-        })?;
-        heard.recv_timeout(limit).map_err(|error| match error {
-            RecvTimeoutError::Timeout => format!("it did not answer in {limit:?}"),
-            RecvTimeoutError::Disconnected => "it panicked".to_owned(),
-        })?
+        let end = Deadline::after(Instant::now(), limit).earlier(context::deadline());
+        let asked = context::apart("batchdb-secret", end, move || source.connection_string(&database));
+        asked.unwrap_or_else(|missed| {
+            Err(match missed {
+                Missed::Late if context::is_stopped() => {
+                    "the program was told to stop before it had answered".into()
+                }
+                Missed::Late => format!("it did not answer in {limit:?}").into(),
+                Missed::Panicked => "it panicked".into(),
+                Missed::NoThread(error) => error.into(),
+            })
+        })
     }
 }
 
 impl fmt::Debug for SharedSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretSource")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cancel::CancelToken;
+    use crate::context::with_cancel;
+    use std::thread;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    struct Away;
+
+    impl SecretSource for Away {
+        fn connection_string(&self, _: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
+            thread::sleep(LONG);
+            Ok(String::new())
+        }
+    }
+
+    #[test]
+    fn a_source_that_does_not_answer_holds_nobody() {
+        let (source, began) = (SharedSource::new(Away), Instant::now());
+        let late = source.ask("db", Some(Duration::from_millis(20))).unwrap_err();
+        assert_eq!(late.to_string(), "it did not answer in 20ms");
+        let token = CancelToken::new();
+        with_cancel(&token, Duration::from_millis(20), || {
+            let teller = token.clone();
+            let told = thread::spawn(move || teller.cancel());
+            let stopped = source.ask("db", Some(LONG)).unwrap_err();
+            assert_eq!(stopped.to_string(), "the program was told to stop before it had answered");
+            told.join().unwrap();
+        });
+        assert!(began.elapsed() < LONG / 2, "{:?}", began.elapsed());
     }
 }

@@ -98,14 +98,25 @@ impl PostgresTarget {
 /// Which driver leads to a database.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Driver {
-    /// The string names it, or a data source that does.
+    /// The string names it, and is in its words.
     Named,
+    /// It is FreeTDS, and the string is in its words.
+    FreeTds,
+    /// That of a data source, which the string names.
+    Source {
+        name: String,
+        /// The same in the words of FreeTDS, for where that is its driver.
+        freetds: InWordsOfFreeTds,
+    },
     /// Any for SQL Server that is installed. The connection string is in the words of Microsoft's, without `Driver=`.
     Installed {
-        /// The same in the words of FreeTDS; `None`, with the reason, where FreeTDS cannot do what it asks for.
-        freetds: std::result::Result<Secret, &'static str>,
+        /// The same in the words of FreeTDS.
+        freetds: InWordsOfFreeTds,
     },
 }
+
+/// A connection string, or why FreeTDS cannot do what the settings ask for.
+pub(crate) type InWordsOfFreeTds = std::result::Result<Secret, &'static str>;
 
 /// Where a database behind a driver is, as far as its string tells in words that are known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

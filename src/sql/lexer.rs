@@ -3,8 +3,8 @@
 //! The tokens, put together, are the text again: nothing is dropped and nothing is refused, so that a
 //! text which this file misreads still reaches the server, whose word counts.
 //!
-//! What it takes for granted: `standard_conforming_strings` is on (PostgreSQL's default), and a backslash
-//! in a plain string is a backslash.
+//! What it takes for granted: a backslash in a plain string is a backslash. PostgreSQL is told so with every login
+//! (`standard_conforming_strings`), and who would switch it off is refused.
 
 use crate::dialect::Dialect;
 
@@ -197,14 +197,36 @@ fn quoted(rest: &str, close: char, doubles: bool) -> Option<usize> {
     }
 }
 
-/// The end of `E'…'`, in which a backslash takes away the meaning of what follows.
+/// The end of `E'…'`, in which a backslash takes away the meaning of what follows. A piece in the next line goes on with
+/// the same string, and there too.
 fn escaped(rest: &str) -> Option<usize> {
     let (bytes, mut at) = (rest.as_bytes(), 2);
     loop {
         match (bytes.get(at)?, bytes.get(at + 1)) {
             (b'\\', _) | (b'\'', Some(b'\'')) => at += 2,
-            (b'\'', _) => return Some(at + 1),
+            (b'\'', _) => match next_piece(&rest[at + 1..]) {
+                Some(length) => at += 1 + length,
+                None => return Some(at + 1),
+            },
             _ => at += 1,
+        }
+    }
+}
+
+/// How far it is from behind a string to the inside of the piece that goes on with it: white space with a line's end
+/// and `--` comments may stand between the two.
+fn next_piece(rest: &str) -> Option<usize> {
+    let ends_line = |c| matches!(c, '\n' | '\r');
+    let (mut at, mut new_line) = (0, false);
+    loop {
+        let here = &rest[at..];
+        match here.bytes().next()? {
+            b'\'' if new_line => return Some(at + 1),
+            b' ' | b'\t' | b'\x0b' | b'\x0c' => at += 1,
+            b'\n' | b'\r' => (at, new_line) = (at + 1, true),
+            // The line's end behind it is what counts.
+            b'-' if here.starts_with("--") => at += here.find(ends_line)?,
+            _ => return None,
         }
     }
 }
@@ -254,6 +276,13 @@ mod tests {
     fn each_dialect_has_its_quotes() {
         use Kind::{Literal, Quoted, Symbol, Word};
         check(Dialect::Postgres, r"E'a\'b'", &[(Literal, r"E'a\'b'")]);
+        check(
+            Dialect::Postgres,
+            "E'a' -- note\n\t'b\\'' c",
+            &[(Literal, "E'a' -- note\n\t'b\\''"), (Word, "c")],
+        );
+        check(Dialect::Postgres, "E'a' 'b\\' c", &[(Literal, "E'a'"), (Literal, "'b\\'"), (Word, "c")]);
+        check(Dialect::Postgres, "'a'\n'b\\' c", &[(Literal, "'a'"), (Literal, "'b\\'"), (Word, "c")]);
         check(Dialect::SqlServer, r"E'a\'b", &[(Word, "E"), (Literal, r"'a\'"), (Word, "b")]);
         check(Dialect::Postgres, "N'a''b'", &[(Word, "N"), (Literal, "'a''b'")]);
         check(Dialect::SqlServer, "[a]]b]", &[(Quoted, "[a]]b]")]);

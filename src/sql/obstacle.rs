@@ -219,6 +219,8 @@ mod tests {
         check(SqlServer, "EXEC master.dbo.[sp_addlinkedserver] @server = N'x'", Some((OutsideOnly, 0)));
         check(SqlServer, "EXEC sp_rename 'a', 'b'", None);
         check(SqlServer, "IF 1 = 1 BEGIN TRAN", Some((TransactionControl, 9)));
+        check(SqlServer, "SELECT 1 SET NOCOUNT, IMPLICIT_TRANSACTIONS ON", Some((TransactionControl, 9)));
+        check(SqlServer, "SET IMPLICIT_TRANSACTIONS OFF", None);
         check(SqlServer, "SELECT 1 use other", Some((OtherDatabase, 9)));
         check(SqlServer, "SELECT a AS [use] FROM t OPTION (USE HINT ('x'))", None);
         check(SqlServer, "CREATE PROC p AS BEGIN TRAN COMMIT", None);

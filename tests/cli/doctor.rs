@@ -80,7 +80,7 @@ fn it_stops_where_the_way_stops_and_says_what_to_do() {
         |name: &str, rest: String| format!("DEVELOPMENT_GLOBAL_{name}_CONNECTION_STRING=postgresql://{rest}");
     let mssql = |name: &str, port: u16| {
         format!(
-            "DEVELOPMENT_GLOBAL_{name}_CONNECTION_STRING=mssql://sa:${{PG_PASSWORD}}@127.0.0.1:{port}/x?driver=FreeTDS"
+            "DEVELOPMENT_GLOBAL_{name}_CONNECTION_STRING=mssql://sa:S3cr%7Dt@127.0.0.1:{port}/x?driver=FreeTDS"
         )
     };
     let silent_port = silent.local_addr().unwrap().port();

@@ -12,6 +12,10 @@ mod health;
 mod line;
 mod migrate;
 mod query;
+mod source;
+#[allow(dead_code, reason = "of all that the scripted server can do, some is asked for here")]
+#[path = "../faults/tds.rs"]
+mod tds;
 mod transfer;
 mod wait;
 mod world;

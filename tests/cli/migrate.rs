@@ -1,6 +1,9 @@
 //! `batchdb migrate`.
 
 use std::fs;
+use std::process::{Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
@@ -211,4 +214,76 @@ fn what_failed_is_forgotten_or_accepted_as_done() {
     }
     let refused = world.expect(1, &["migrate", "rpa_db", "repair", "--forget", "--all"]).err;
     assert!(refused.contains("3 rows of the history would be forgotten"), "{refused}");
+}
+
+/// Runs `up`, and tells it to stop when the server is in a `pg_sleep`.
+fn stopped(world: &World) -> Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_batchdb"));
+    command.args(["migrate", "rpa_db", "up"]).env("BATCHDB_HOME", world.home.path());
+    command.env("PG_PASSWORD", PASSWORD).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    while sleeping(world) != "1" {
+        assert!(Instant::now() < end, "it does not come to the slow file");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let told = Instant::now();
+    let kill = std::process::Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status();
+    assert!(kill.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    output
+}
+
+fn sleeping(world: &World) -> String {
+    let sql = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND query LIKE '%pg_sleep%' AND state = 'active'",
+        world.database
+    );
+    server().psql("postgres", &sql).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_undoes_the_file_under_way_and_says_so() {
+    let world = World::new();
+    world.migration("V003__Slow.sql", "INSERT INTO job VALUES (3);\nSELECT pg_sleep(30);");
+    world.migration("V004__Last.sql", "INSERT INTO job VALUES (4)");
+    let output = stopped(&world);
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(130), "{err}");
+    assert!(out.contains("[2/4] applied V002__Fill_job.sql") && !out.contains("V003"), "{out}");
+    assert!(
+        err.contains("\"V003__Slow.sql\" was stopped") && err.contains("nothing of it was kept"),
+        "{err}"
+    );
+    assert!(!err.contains("could not be added to the history"), "{err}");
+
+    // Nothing runs on, nobody holds the lock, and the next run goes on where this one was.
+    let end = Instant::now() + Duration::from_secs(5);
+    while sleeping(&world) != "0" {
+        assert!(Instant::now() < end, "the server still works for nobody");
+    }
+    assert!(world.expect(3, &["migrate", "rpa_db", "status"]).out.contains("pending: V003, V004"));
+    world.migration("V003__Slow.sql", "INSERT INTO job VALUES (3)");
+    let ran = world.expect(0, &["migrate", "rpa_db", "up", "--wait", "2"]).out;
+    assert!(ran.contains("2 migrations applied; the version is V004"), "{ran}");
+}
+
+#[test]
+fn a_file_without_a_transaction_that_was_stopped_is_not_taken_for_done() {
+    let world = World::new();
+    let half = "-- batchdb: no-transaction\nINSERT INTO job VALUES (3);\nSELECT pg_sleep(30);";
+    world.migration("V003__Half.sql", half);
+    let output = stopped(&world);
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{err}");
+    assert!(
+        err.contains("\"V003__Half.sql\" was stopped") && err.contains("what it did before was kept"),
+        "{err}"
+    );
+    assert!(err.contains("repair"), "{err}");
+    let refused = world.expect(1, &["migrate", "rpa_db", "up", "--wait", "2"]).err;
+    assert!(refused.contains("V003__Half.sql"), "{refused}");
+    world.expect(0, &["migrate", "rpa_db", "repair", "--done", "V003"]);
+    world.expect(0, &["migrate", "rpa_db", "status"]);
 }

@@ -62,7 +62,7 @@ fn the_time_is_kept_whatever_the_server_does() {
     let world = World::new();
     let port = silent.local_addr().unwrap().port();
     let tds = format!(
-        "DEVELOPMENT_GLOBAL_TDS_CONNECTION_STRING=mssql://sa:${{PG_PASSWORD}}@127.0.0.1:{port}/x?driver=FreeTDS"
+        "DEVELOPMENT_GLOBAL_TDS_CONNECTION_STRING=mssql://sa:S3cr%7Dt@127.0.0.1:{port}/x?driver=FreeTDS"
     );
     world.settings(&[&at("SILENT", port), &at("GONE", closed_port()), &tds]);
     for (name, why) in

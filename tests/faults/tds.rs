@@ -10,6 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+#[path = "tds_login.rs"]
+mod login;
+pub(crate) use login::Login;
+
 /// What comes after the beginning of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
@@ -81,6 +85,15 @@ pub(crate) struct Message {
     pub(crate) line: u32,
 }
 
+/// A value of [`Answer::row`]; the text is of ASCII.
+#[derive(Debug, Clone, Copy)]
+#[allow(dead_code, reason = "not every program that includes this file has such rows")]
+pub(crate) enum Cell<'t> {
+    Text(&'t str),
+    Number(i64),
+    Null,
+}
+
 impl Answer {
     /// A result of one column and one row of text.
     #[allow(dead_code, reason = "not every program that includes this file asks for text")]
@@ -92,6 +105,39 @@ impl Answer {
         head.push(0xd1);
         head.extend((2 * value.len() as u16).to_le_bytes());
         head.extend(words(value));
+        Answer { head, count: Some(1), then: Then::Done }
+    }
+
+    /// A result of one row, each value with the name of its column: a text, a number, or NULL.
+    #[allow(dead_code, reason = "not every program that includes this file has such rows")]
+    pub(crate) fn row(cells: &[(&str, Cell<'_>)]) -> Answer {
+        let mut head = vec![0x81];
+        head.extend((cells.len() as u16).to_le_bytes());
+        for (name, cell) in cells {
+            // No user type, and the column takes NULL.
+            head.extend([0, 0, 0, 0, 1, 0]);
+            match cell {
+                // INTN of 8 bytes, and NVARCHAR(4000) in the collation of the standard.
+                Cell::Number(_) => head.extend([0x26, 8]),
+                Cell::Text(_) | Cell::Null => head.extend([0xe7, 0x40, 0x1f, 9, 4, 0xd0, 0, 0x34]),
+            }
+            head.push(name.len() as u8);
+            head.extend(words(name));
+        }
+        head.push(0xd1);
+        for (_, cell) in cells {
+            match cell {
+                Cell::Number(number) => {
+                    head.push(8);
+                    head.extend(number.to_le_bytes());
+                }
+                Cell::Text(text) => {
+                    head.extend((2 * text.len() as u16).to_le_bytes());
+                    head.extend(words(text));
+                }
+                Cell::Null => head.extend([0xff, 0xff]),
+            }
+        }
         Answer { head, count: Some(1), then: Then::Done }
     }
 
@@ -186,11 +232,19 @@ fn receive(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
 /// From a statement's text, and the whole request, to the answer.
 type Script = Box<dyn Fn(&str, &[u8]) -> Answer + Send + Sync>;
 
+/// From a login to the numbers of the errors that it gets; none lets it in.
+type Door = Box<dyn Fn(&Login) -> Vec<i32> + Send + Sync>;
+
+fn open() -> Door {
+    Box::new(|_| Vec::new())
+}
+
 struct Shared {
     script: Script,
-    /// The number of the error that every login gets.
-    refusal: Option<i32>,
-    logins: AtomicU64,
+    /// What it calls itself in its answer to a login.
+    name: Mutex<&'static str>,
+    door: Door,
+    logins: Mutex<Vec<Login>>,
     connections: AtomicU64,
     streams: Mutex<HashMap<u64, TcpStream>>,
     stopped: AtomicBool,
@@ -206,28 +260,45 @@ pub(crate) struct Server {
 impl Server {
     /// A server that answers each statement as the script says.
     pub(crate) fn start(script: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Server {
-        Server::with(None, Box::new(move |text, _| script(text)))
+        Server::with(open(), Box::new(move |text, _| script(text)))
     }
 
     /// A server that looks at the whole request, and so at the parameters.
     #[allow(dead_code, reason = "not every program that includes this file looks at parameters")]
     pub(crate) fn reading(script: impl Fn(&str, &[u8]) -> Answer + Send + Sync + 'static) -> Server {
-        Server::with(None, Box::new(script))
+        Server::with(open(), Box::new(script))
     }
 
     /// A server that refuses every login, by an error of this number.
     #[allow(dead_code, reason = "not every program that includes this file refuses logins")]
     pub(crate) fn refusing(number: i32) -> Server {
-        Server::with(Some(number), Box::new(|_, _| Answer::nothing(Then::Done)))
+        Server::refusing_by(&[number])
     }
 
-    fn with(refusal: Option<i32>, script: Script) -> Server {
+    /// The same by several errors in one answer, in this order.
+    #[allow(dead_code, reason = "not every program that includes this file refuses logins")]
+    pub(crate) fn refusing_by(numbers: &[i32]) -> Server {
+        let numbers = numbers.to_vec();
+        Server::guarded(move |_| numbers.clone(), |_| Answer::nothing(Then::Done))
+    }
+
+    /// A server that looks at each login, and refuses it by the errors that the door gives.
+    #[allow(dead_code, reason = "not every program that includes this file refuses logins")]
+    pub(crate) fn guarded(
+        door: impl Fn(&Login) -> Vec<i32> + Send + Sync + 'static,
+        script: impl Fn(&str) -> Answer + Send + Sync + 'static,
+    ) -> Server {
+        Server::with(Box::new(door), Box::new(move |text, _| script(text)))
+    }
+
+    fn with(door: Door, script: Script) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             script,
-            refusal,
-            logins: AtomicU64::new(0),
+            name: Mutex::new("fake"),
+            door,
+            logins: Mutex::default(),
             connections: AtomicU64::new(0),
             streams: Mutex::default(),
             stopped: AtomicBool::new(false),
@@ -249,10 +320,22 @@ impl Server {
         self.port
     }
 
+    /// Gives it another name, by which a driver knows the database.
+    #[allow(dead_code, reason = "not every program that includes this file asks for names")]
+    pub(crate) fn call_itself(&self, name: &'static str) {
+        *self.shared.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+
     /// How many clients have asked to log in.
     #[allow(dead_code, reason = "not every program that includes this file counts logins")]
     pub(crate) fn logins(&self) -> u64 {
-        self.shared.logins.load(Ordering::SeqCst)
+        self.logins_seen().len() as u64
+    }
+
+    /// What all clients have said of themselves, in their order.
+    #[allow(dead_code, reason = "not every program that includes this file looks at logins")]
+    pub(crate) fn logins_seen(&self) -> Vec<Login> {
+        self.shared.logins.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -295,14 +378,19 @@ impl Shared {
             // Pre-login: version 12, no encryption.
             0x12 => send(stream, &[0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 255, 12, 0, 0, 0, 0, 0, 2], true),
             0x10 => {
-                self.logins.fetch_add(1, Ordering::SeqCst);
-                if let Some(number) = self.refusal {
-                    send(stream, &[error_token(number), done(ERROR, 0)].concat(), true);
+                let login = Login::read(content);
+                let refusals = (self.door)(&login);
+                self.logins.lock().unwrap_or_else(PoisonError::into_inner).push(login);
+                if !refusals.is_empty() {
+                    let mut tokens: Vec<u8> = refusals.into_iter().flat_map(error_token).collect();
+                    tokens.extend(done(ERROR, 0));
+                    send(stream, &tokens, true);
                     return false;
                 }
                 // The login is acknowledged for TDS 7.4.
-                let mut ack = vec![1, 0x74, 0, 0, 4, 4];
-                ack.extend(words("fake"));
+                let name = *self.name.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut ack = vec![1, 0x74, 0, 0, 4, name.len() as u8];
+                ack.extend(words(name));
                 ack.extend([12, 0, 0, 0]);
                 let length = u16::try_from(ack.len()).unwrap().to_le_bytes();
                 send(stream, &[&[0xad, length[0], length[1]], &ack[..], &done(0, 0)].concat(), true);

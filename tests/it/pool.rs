@@ -187,6 +187,8 @@ fn the_next_borrower_gets_a_clean_session() {
         "SET statement_timeout = '77s'",
         "SELECT set_config('batchdb.left', 'over', false)",
         "CREATE TEMP TABLE left_over (id int)",
+        "EXPLAIN ANALYZE CREATE TEMP TABLE left_over AS SELECT 1",
+        "SELECT 1 AS id INTO pg_temp.left_over",
         "LISTEN left_over",
         "SELECT pg_advisory_lock(4711)",
         "PREPARE left_over AS SELECT 1",
@@ -220,6 +222,36 @@ fn the_next_borrower_gets_a_clean_session() {
     }
     let after = db.session(|session| Ok::<_, Error>(backend_pid(session))).unwrap();
     assert_eq!(pid, after, "cleaning keeps the connection");
+}
+
+#[test]
+fn a_session_without_the_drivers_own_statements_is_not_used_again() {
+    let take_all = "DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$";
+    for (take_away, is_seen) in
+        [("DISCARD ALL", true), ("DEALLOCATE ALL", true), ("deallocate prepare all", true), (take_all, false)]
+    {
+        let db = fresh("pool").pool_size(1).max_overflow(0).build().unwrap();
+        db.execute("CREATE TYPE first AS ENUM ('a')", ()).unwrap();
+        db.execute("CREATE TYPE second AS ENUM ('b')", ()).unwrap();
+        assert_eq!(db.query_one("SELECT 'a'::first", ()).unwrap().get::<String>(0).unwrap(), "a");
+        let before = db.session(|session| Ok::<_, Error>(backend_pid(session))).unwrap();
+        db.session(|session| {
+            session.query_one("SELECT 1", ())?;
+            session.execute(take_away, ())?;
+            // What was prepared before is prepared anew.
+            session.query_one("SELECT 1", ())
+        })
+        .unwrap();
+        let after = db.session(|session| Ok::<_, Error>(backend_pid(session))).unwrap();
+        assert_eq!(before != after, is_seen, "{take_away}");
+        if !is_seen {
+            let error = db.query_one("SELECT 'b'::second", ()).unwrap_err();
+            assert_eq!((error.kind(), error.sqlstate()), (ErrorKind::Connect, Some("26000")));
+            assert!(error.is_transient() && error.report().contains("DEALLOCATE ALL"), "{}", error.report());
+        }
+        let row = db.query_one("SELECT 'b'::second", ()).unwrap();
+        assert_eq!(row.get::<String>(0).unwrap(), "b", "{take_away}");
+    }
 }
 
 #[test]

@@ -242,10 +242,15 @@ fn connecting(watch: &Watch, secrets: &Secrets, existing: &str) {
             braced(wrong)
         )
     };
-    let by_tds = |port: u16| {
-        format!("Driver=FreeTDS;Server=127.0.0.1;Port={port};Database=db;UID=sa;PWD={{{}}}", braced(wrong))
+    let by_tds = |port: u16, password: &str| {
+        format!("Driver=FreeTDS;Server=127.0.0.1;Port={port};Database=db;UID=sa;PWD={{{}}}", braced(password))
     };
-    let mssql = format!("mssql+pyodbc://sa:{}@127.0.0.1:{closed}/db?driver=FreeTDS", percent_encoded(wrong));
+    // With a `;` besides its `}` it is refused, and so told of in another way.
+    let simpler = wrong.replace(';', "");
+    let mssql =
+        format!("mssql+pyodbc://sa:{}@127.0.0.1:{closed}/db?driver=FreeTDS", percent_encoded(&simpler));
+    let refused = quiet(&unique("refused")).connection_string(by_tds(closed, wrong)).build();
+    watch.fails(ErrorKind::Config, refused);
     let mut quoted = 0;
     for (text, kind) in [
         (postgres_url(existing, wrong, existing, ""), ErrorKind::Auth),
@@ -256,7 +261,7 @@ fn connecting(watch: &Watch, secrets: &Secrets, existing: &str) {
         (by_url(parrot, ""), ErrorKind::Auth),
         (by_odbc(parrot), ErrorKind::Connect),
         (by_odbc(closed), ErrorKind::Connect),
-        (by_tds(closed), ErrorKind::Connect),
+        (by_tds(closed, &simpler), ErrorKind::Connect),
         (mssql, ErrorKind::Connect),
         (by_url(silent_port, ""), ErrorKind::Timeout(Phase::Connect)),
         (by_url(silent_port, "?sslmode=require"), ErrorKind::Timeout(Phase::Connect)),

@@ -66,6 +66,7 @@ const BODIES: &[(&str, Body)] = bodies! {
     },
     transactions::{
         a_transaction_is_done_or_undone,
+        what_was_written_in_a_transaction_that_nobody_ends_is_no_success,
         a_savepoint_is_undone_by_itself,
         a_swallowed_error_is_no_commit,
         isolation_is_the_transactions_alone,

@@ -163,6 +163,17 @@ pub(crate) fn a_read_only_database_takes_no_writes(target: &Target) -> Told {
     assert_eq!(read_only.execute(&sql, ()).unwrap_err().kind(), ErrorKind::ReadOnly);
     let count = read_only.query_one(&format!("SELECT count(*) AS n FROM {table}"), ()).unwrap();
     assert_eq!(count.get::<i64>("n").unwrap(), 0);
+    if target.is_t_sql() {
+        // A procedure may be called by its name alone, in quotes too, where a batch begins.
+        let procedure = target.unique("batchdb_p");
+        db.execute(&format!("CREATE PROCEDURE {procedure} AS INSERT INTO {table} VALUES (1)"), ()).unwrap();
+        target.drop_later(&format!("PROCEDURE {procedure}"));
+        for call in [format!("[{procedure}]\nSELECT 1 AS n"), format!("\"dbo\".[{procedure}]; SELECT 1 AS n")]
+        {
+            assert_eq!(read_only.execute_query(&call, ()).unwrap_err().kind(), ErrorKind::ReadOnly, "{call}");
+        }
+        db.execute_query(&format!("[{procedure}]\nSELECT 1 AS n"), ()).unwrap();
+    }
     Ok(())
 }
 

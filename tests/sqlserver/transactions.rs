@@ -52,6 +52,27 @@ pub(crate) fn a_transaction_is_done_or_undone(target: &Target) -> Told {
     Ok(())
 }
 
+pub(crate) fn what_was_written_in_a_transaction_that_nobody_ends_is_no_success(target: &Target) -> Told {
+    target.only_t_sql()?;
+    let db = target.db();
+    let table = target.table(&db, "id int PRIMARY KEY");
+    for sets in
+        ["SET IMPLICIT_TRANSACTIONS ON", "SET NOCOUNT, IMPLICIT_TRANSACTIONS ON", "SET ANSI_DEFAULTS ON"]
+    {
+        let error = db.execute(&format!("{sets}; INSERT INTO {table} VALUES (1)"), ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{sets}: {}", error.report());
+    }
+    // A text within a text is not read here.
+    let inner = format!("BEGIN TRANSACTION; INSERT INTO {table} VALUES (2)");
+    for hidden in [format!("EXEC('{inner}')"), format!("EXEC sp_executesql N'{inner}'")] {
+        let outcome = db.execute(&hidden, ());
+        println!("    {}: {outcome:?}", &hidden[..20]);
+        assert!(outcome.is_err(), "{hidden}");
+    }
+    assert_eq!(count(&db, &table), 0);
+    Ok(())
+}
+
 pub(crate) fn a_savepoint_is_undone_by_itself(target: &Target) -> Told {
     let db = target.db();
     let table = target.table(&db, "id int PRIMARY KEY");

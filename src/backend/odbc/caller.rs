@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use log::Level;
 
-use crate::backend::{Begin, CommitMark, Connection, Cursor, Listener, LoadTarget, RowSource, Rows};
+use crate::backend::{Begin, Connection, Cursor, Listener, LoadTarget, RowSource, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -372,8 +372,8 @@ impl Connection for OdbcConnection {
         true
     }
 
-    fn commit_mark(&self) -> Option<CommitMark> {
-        None
+    fn refuses_writes(&self) -> bool {
+        matches!(self.flavor, Flavor::Postgres | Flavor::Sqlite)
     }
 
     fn dialect(&self) -> Dialect {

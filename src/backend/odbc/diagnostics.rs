@@ -41,7 +41,10 @@ impl Record {
     pub(super) fn is_error(&self) -> bool {
         match self.state.get(..2) {
             Some("00" | "02") => false,
-            Some("01") => self.state == "01000" && lost_by_number(self.native),
+            // On Microsoft's driver the same numbers are warnings of the server's.
+            Some("01") => {
+                self.state == "01000" && lost_by_number(self.native) && !self.text.starts_with("[Microsoft]")
+            }
             _ => true,
         }
     }

@@ -7,27 +7,17 @@ use std::ptr::null_mut;
 use odbc_api::handles::{AnyHandle as _, Environment, SqlResult};
 use odbc_sys::{AttrOdbcVersion, FetchOrientation, SqlReturn};
 
+/// The longest name that unixODBC reads from its files has 1,000 characters.
+const UNITS: i16 = 1024;
+
 /// The names of the drivers that the driver manager knows.
 ///
 /// They are asked for here and without their attributes, because unixODBC tells a length for these that lacks the end
 /// mark which it writes: odbc-api's list of drivers gives it just that room, and the mark lands in somebody else's memory.
 pub(super) fn installed() -> Vec<String> {
-    // The longest that unixODBC reads from its file has 1,000 characters.
-    const UNITS: i16 = 1024;
-    // An environment of its own, since the place in the list is a part of it.
-    let (SqlResult::Success(environment) | SqlResult::SuccessWithInfo(environment)) = Environment::new()
-    else {
-        return Vec::new();
-    };
-    if environment.declare_version(AttrOdbcVersion::Odbc3_80).is_err() {
-        return Vec::new();
-    }
-    let mut names = Vec::new();
-    let mut direction = FetchOrientation::First;
-    loop {
-        let mut name = [0_u16; UNITS as usize];
+    let mut names = listed(|environment, direction, name, _| {
         // SAFETY: the handle is valid; the buffer has the length that is told, and no attributes are asked for.
-        let result = unsafe {
+        unsafe {
             odbc_sys::SQLDriversW(
                 environment.as_handle().as_henv(),
                 direction,
@@ -38,16 +28,63 @@ pub(super) fn installed() -> Vec<String> {
                 0,
                 null_mut(),
             )
-        };
+        }
+    });
+    names.sort();
+    names.into_iter().map(|(name, _)| name).collect()
+}
+
+/// What a data source says of its driver: the name of one, or the file of its library. `None` where nobody knows it.
+pub(super) fn of_source(wanted: &str) -> Option<String> {
+    let sources = listed(|environment, direction, name, about| {
+        // SAFETY: the handle is valid, and both buffers have the lengths that are told.
+        unsafe {
+            odbc_sys::SQLDataSourcesW(
+                environment.as_handle().as_henv(),
+                direction,
+                name.as_mut_ptr(),
+                UNITS,
+                null_mut(),
+                about.as_mut_ptr(),
+                UNITS,
+                null_mut(),
+            )
+        }
+    });
+    sources.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, driver)| driver)
+}
+
+/// Whether it is FreeTDS, by the name of the driver or the path of its library.
+pub(super) fn is_freetds(driver: &str) -> bool {
+    let driver = driver.to_ascii_lowercase();
+    driver.contains("freetds") || driver.contains("tdsodbc")
+}
+
+/// A list of the driver manager's, to its end: names, and what is said of them.
+fn listed(
+    next: impl Fn(&Environment, FetchOrientation, &mut [u16], &mut [u16]) -> SqlReturn,
+) -> Vec<(String, String)> {
+    // An environment of its own, since the place in the list is a part of it.
+    let (SqlResult::Success(environment) | SqlResult::SuccessWithInfo(environment)) = Environment::new()
+    else {
+        return Vec::new();
+    };
+    if environment.declare_version(AttrOdbcVersion::Odbc3_80).is_err() {
+        return Vec::new();
+    }
+    let text =
+        |units: &[u16]| String::from_utf16_lossy(units.split(|unit| *unit == 0).next().unwrap_or_default());
+    let mut found = Vec::new();
+    let mut direction = FetchOrientation::First;
+    loop {
+        let (mut name, mut about) = ([0_u16; UNITS as usize], [0_u16; UNITS as usize]);
+        let result = next(&environment, direction, &mut name, &mut about);
         if !matches!(result, SqlReturn::SUCCESS | SqlReturn::SUCCESS_WITH_INFO) {
-            break;
+            return found;
         }
         direction = FetchOrientation::Next;
-        let name = name.split(|unit| *unit == 0).next().unwrap_or_default();
-        names.push(String::from_utf16_lossy(name));
+        found.push((text(&name), text(&about)));
     }
-    names.sort();
-    names
 }
 
 /// A driver that was chosen.
@@ -60,7 +97,7 @@ pub(super) enum Choice<'n> {
 /// The best of the installed drivers for SQL Server: Microsoft's newest, then FreeTDS, then what Windows brings.
 pub(super) fn choose(installed: &[String], freetds_will_do: bool) -> Option<Choice<'_>> {
     let newest = installed.iter().filter_map(|name| Some((version(name)?, name.as_str()))).max();
-    let freetds = || installed.iter().find(|name| name.to_ascii_lowercase().contains("freetds"));
+    let freetds = || installed.iter().find(|name| is_freetds(name));
     let old = || {
         installed.iter().find(|name| ["SQL Server", "SQL Server Native Client 11.0"].contains(&name.as_str()))
     };

@@ -4,7 +4,8 @@ use crate::dialect::Dialect;
 
 /// The driver gives points in time as the session's clock reads them, and intervals as the session spells them. (It sets
 /// the style of dates by itself.) `caller::spelling` sees to it that nobody changes them unseen.
-const PSQLODBC: &str = "SET TIME ZONE 'UTC'; SET IntervalStyle = 'postgres'";
+const PSQLODBC: &str =
+    "SET TIME ZONE 'UTC'; SET IntervalStyle = 'postgres'; SET standard_conforming_strings = on";
 
 /// The database behind a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,8 @@ impl Flavor {
     ///
     /// SQL Server: an error must undo the whole transaction and not a part of it. `NOCOUNT` stays off,
     /// because the number of changed rows is part of an answer; errors behind a count are found by
-    /// draining all results. psqlODBC: see the head of this room for the time zone.
+    /// draining all results. psqlODBC: see the head of this room for the time zone; a backslash in a plain string is
+    /// a backslash, as the lexer of this crate takes it.
     pub(super) fn opening(self, read_only: bool) -> &'static [&'static str] {
         match (self, read_only) {
             (Flavor::SqlServer, _) => &["SET XACT_ABORT ON"],

@@ -15,7 +15,8 @@ pub(super) fn object(text: &str) -> Object {
     }
     let quoted = |words: &[&str]| words.iter().find_map(|word| in_quotes(after(text, word)?));
     Object {
-        constraint: quoted(&["constraint "]).map(Box::from),
+        // A unique index refuses as a constraint does, and is what a program looks for.
+        constraint: quoted(&["constraint ", "unique index "]).map(Box::from),
         table: quoted(&["relation ", "in object ", "table "]).map(Box::from),
         column: quoted(&["column "]).map(Box::from),
     }
@@ -75,6 +76,26 @@ mod tests {
             Some("PK_t"),
             Some("dbo.t"),
             None,
+        );
+        check(
+            "Cannot insert duplicate key row in object 'dbo.t' with unique index 'ix_t'. The duplicate key value is \
+             (unique index 'x').",
+            Some("ix_t"),
+            Some("dbo.t"),
+            None,
+        );
+        check(
+            "Cannot insert the value NULL into column 'b', table 'hub.dbo.t'; column does not allow nulls. INSERT fails.",
+            None,
+            Some("hub.dbo.t"),
+            Some("b"),
+        );
+        check(
+            "The INSERT statement conflicted with the FOREIGN KEY constraint \"FK_t_p\". The conflict occurred in \
+             database \"hub\", table \"dbo.p\", column 'id'.",
+            Some("FK_t_p"),
+            Some("dbo.p"),
+            Some("id"),
         );
         check("UNIQUE constraint failed: t.a, t.b (19)", None, Some("t"), Some("a"));
         check("CHECK constraint failed: positive (19)", Some("positive"), None, None);

@@ -54,7 +54,14 @@ fn driver(target: &OdbcTarget) -> Result<((), Found)> {
     let listed = if installed.is_empty() { "none".to_owned() } else { installed.join(", ") };
     let mut found = Found::default();
     match &target.driver {
-        Driver::Named => found.and("the connection string names the driver or a data source"),
+        Driver::Named | Driver::FreeTds => found.and("the connection string names the driver"),
+        Driver::Source { name, .. } => match drivers::of_source(name) {
+            Some(driver) => found.and(format!("the data source \"{name}\" has the driver {driver}")),
+            None => found.doubt(
+                format!("the driver manager knows no data source \"{name}\""),
+                "add it to odbc.ini (`odbcinst -j` says where that is), or name a driver and a server instead",
+            ),
+        },
         Driver::Installed { freetds } => match drivers::choose(&installed, freetds.is_ok()) {
             Some(Choice::Microsoft(name) | Choice::FreeTds(name)) => {
                 found.and(format!("\"{name}\" is chosen, the best that is installed"));

@@ -88,7 +88,7 @@ impl<'l> Session<'l> {
             let _ =
                 unsafe { connection.set_attribute(ConnectionAttribute::ACCESS_MODE, READ_ONLY, IS_UINTEGER) };
         }
-        let text = complete(address, drivers::installed)?;
+        let text = complete(address)?;
         match driver_connect(&mut connection, address, text.expose()) {
             SqlResult::Success(()) | SqlResult::SuccessWithInfo(()) => (),
             _ => return Err(not_connected(records(&connection), address)),
@@ -103,6 +103,9 @@ impl<'l> Session<'l> {
         };
         if address.dialect == Dialect::Odbc {
             session.flavor = Flavor::of(address.dialect, &session.database_system());
+            if session.flavor == Flavor::SqlServer {
+                return Err(not_told_of_sql_server(address).into());
+            }
         }
         session.rereads = session.flavor == Flavor::Postgres && session.rereads_blocks();
         for text in session.flavor.opening(address.read_only) {
@@ -339,12 +342,23 @@ fn allocate() -> Result<Connection<'static>, Failure> {
     }
 }
 
-/// The connection string with its driver.
-fn complete(address: &Address, installed: impl FnOnce() -> Vec<String>) -> Result<Secret, Failure> {
-    let Driver::Installed { freetds } = &address.driver else {
-        return Ok(Secret::new(address.connection_string.expose()));
+/// The connection string for the driver that it leads to.
+fn complete(address: &Address) -> Result<Secret, Failure> {
+    let own = || Secret::new(address.connection_string.expose());
+    let freetds = match &address.driver {
+        Driver::Named | Driver::FreeTds => return Ok(own()),
+        Driver::Source { name, freetds } => {
+            return match drivers::of_source(name).filter(|driver| drivers::is_freetds(driver)) {
+                None => Ok(own()),
+                Some(_) => freetds.clone().map_err(|reason| {
+                    let message = format!("the data source of {} cannot be told all", address.description);
+                    Error::config(message).with_hint(reason).into()
+                }),
+            };
+        }
+        Driver::Installed { freetds } => freetds,
     };
-    let installed = installed();
+    let installed = drivers::installed();
     let with = |name: &str, text: &Secret| Secret::new(format!("Driver={{{name}}};{}", text.expose()));
     match (drivers::choose(&installed, freetds.is_ok()), freetds) {
         (Some(Choice::Microsoft(name)), _) => Ok(with(name, &address.connection_string)),
@@ -398,6 +412,15 @@ fn not_connected(records: Vec<Record>, address: &Address) -> Failure {
             .with_hint(listed(&drivers::installed()))
             .with_source(DriverText::new(&records, &address.secrets)),
     )
+}
+
+/// T-SQL read by the rules of other databases hides what it does: `SELECT 1 EXEC p` would count as reading.
+fn not_told_of_sql_server(address: &Address) -> Error {
+    Error::config(format!(
+        "{} is a SQL Server, whose SQL is another than that of TYPE=odbc",
+        address.description
+    ))
+    .with_hint("set TYPE=sqlserver")
 }
 
 fn listed(installed: &[String]) -> String {

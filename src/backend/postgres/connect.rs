@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use log::Level;
@@ -36,6 +38,18 @@ const KEEPALIVE_RETRIES: u32 = 3;
 #[cfg(target_os = "linux")]
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The lexer of this crate takes a backslash in a plain string for a backslash. So must the server, whatever its database
+/// or the role says; told with the login, it is that which `RESET ALL` goes back to, and costs no round trip.
+const PLAIN_BACKSLASH: &str = "-c standard_conforming_strings=on";
+
+/// Asks the server to refuse writes.
+const READ_ONLY: &str = "SET default_transaction_read_only = on;";
+
+/// Has a backslash in a plain string be a backslash, where that could not be said with the login; a server that knows no
+/// other way has no such setting.
+const SET_PLAIN_BACKSLASH: &str = "SELECT pg_catalog.set_config(name, 'on', false) \
+     FROM pg_catalog.pg_settings WHERE name = 'standard_conforming_strings' AND setting = 'off';";
+
 /// Opens connections to one PostgreSQL database.
 pub(in crate::backend) struct PostgresConnector {
     target: PostgresTarget,
@@ -44,6 +58,8 @@ pub(in crate::backend) struct PostgresConnector {
     description: String,
     statement_cache: usize,
     read_only: bool,
+    /// Who answers there takes no options with a login, as poolers do not.
+    takes_no_options: AtomicBool,
 }
 
 impl PostgresConnector {
@@ -57,11 +73,12 @@ impl PostgresConnector {
             description: settings.target().describe(),
             statement_cache: settings.statement_cache,
             read_only: settings.read_only,
+            takes_no_options: AtomicBool::new(false),
         })
     }
 
     /// The driver's settings, but for the address.
-    fn config(&self, notices: &Notices) -> Config {
+    fn config(&self, notices: &Notices, with_options: bool) -> Config {
         let target = &self.target;
         let mut config = Config::new();
         if let Some(user) = &target.user {
@@ -70,8 +87,10 @@ impl PostgresConnector {
         if let Some(password) = &target.password {
             config.password(password.expose());
         }
-        if let Some(options) = &target.options {
-            config.options(options);
+        let options = target.options.as_deref().into_iter().chain(with_options.then_some(PLAIN_BACKSLASH));
+        let options = options.collect::<Vec<_>>().join(" ");
+        if !options.is_empty() {
+            config.options(&options);
         }
         config
             .dbname(&target.dbname)
@@ -132,6 +151,30 @@ impl PostgresConnector {
         }
     }
 
+    /// An attempt, and another one without our options where they were what was refused.
+    fn log_in(
+        &self,
+        notices: &Notices,
+        place: &Place,
+        deadline: Deadline,
+    ) -> Result<(Client, Watched, Connector)> {
+        let with_options = !self.takes_no_options.load(Ordering::Relaxed);
+        match self.attempt(self.config(notices, with_options), place, deadline) {
+            Err(error) if with_options && refuses_options(&error) => {
+                self.takes_no_options.store(true, Ordering::Relaxed);
+                self.attempt(self.config(notices, false), place, deadline)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What a session is told first.
+    fn opening(&self) -> Arc<str> {
+        let plain = if self.takes_no_options.load(Ordering::Relaxed) { SET_PLAIN_BACKSLASH } else { "" };
+        let read_only = if self.read_only { READ_ONLY } else { "" };
+        [plain, read_only].concat().into()
+    }
+
     /// A server may quote in its answer what it was sent.
     fn without_password(&self, error: Error) -> Error {
         let (Some(password), Some(source)) = (&self.target.password, std::error::Error::source(&error))
@@ -157,11 +200,11 @@ impl PostgresConnector {
             for (number, place) in places.into_iter().enumerate() {
                 let share = share_of(deadline, count - number + more_hosts);
                 let notices = Notices::default();
-                match self.attempt(self.config(&notices), &place, share) {
+                match self.log_in(&notices, &place, share) {
                     Ok((client, control, connector)) => {
                         control.set_cancel(CancelRequest { token: client.cancel_token(), connector });
                         let mut connection =
-                            PgConnection::new(client, control, notices, self.statement_cache, self.read_only);
+                            PgConnection::new(client, control, notices, self.statement_cache, self.opening());
                         connection.set_up(deadline, Phase::Connect)?;
                         return Ok(connection);
                     }
@@ -253,6 +296,15 @@ fn share_of(deadline: Deadline, places: usize) -> Deadline {
         }
         _ => deadline,
     }
+}
+
+/// Whether a login was refused for its options. PgBouncer, Amazon's proxy and a server that does not have the setting each
+/// say so in words, under codes that mean other things too, such as a wrong password.
+fn refuses_options(error: &Error) -> bool {
+    let said = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    ["startup parameter", "command-line options", "standard_conforming_strings"]
+        .iter()
+        .any(|words| said.contains(words))
 }
 
 /// One place to connect to.

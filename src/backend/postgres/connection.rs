@@ -20,7 +20,7 @@ use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::row::{Columns, Row};
-use crate::sql::Statement;
+use crate::sql::{Statement, discards_prepared};
 
 /// How long a healthy connection may take to say goodbye.
 const CLOSE_GRACE: Duration = Duration::from_millis(100);
@@ -38,9 +38,6 @@ const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ROLE; RESET AL
          EXECUTE pg_catalog.format('DEALLOCATE %I', prepared); END LOOP; END $$; \
      SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES";
 
-/// Asks the server to refuse writes; `RESET ALL` forgets it, so it is said again after a reset.
-const READ_ONLY: &str = "SET default_transaction_read_only = on";
-
 /// One connection to PostgreSQL.
 pub(super) struct PgConnection {
     /// `None` only while it is dropped.
@@ -51,8 +48,12 @@ pub(super) struct PgConnection {
     pub(super) in_transaction: bool,
     /// The mark of the transaction that was begun last.
     mark: Option<CommitMark>,
-    read_only: bool,
+    /// The text that every session begins with; `RESET ALL` forgets what it says, so it is sent again after a reset.
+    opening: Arc<str>,
     pub(super) broken: bool,
+    /// What the driver has prepared for itself is gone: it can look up no further type, and the session ends with its
+    /// borrower.
+    stripped: bool,
     /// Where the rows of the load under way go.
     pub(super) copy: Option<Copy>,
 }
@@ -63,7 +64,7 @@ impl PgConnection {
         control: Watched,
         notices: Notices,
         cache: usize,
-        read_only: bool,
+        opening: Arc<str>,
     ) -> PgConnection {
         PgConnection {
             client: Some(client),
@@ -72,18 +73,28 @@ impl PgConnection {
             statements: StatementCache::new(cache),
             in_transaction: false,
             mark: None,
-            read_only,
+            opening,
             broken: false,
+            stripped: false,
             copy: None,
         }
     }
 
     /// Gives a session the settings that it always has, when it is new or as good as new.
     pub(super) fn set_up(&mut self, deadline: Deadline, phase: Phase) -> Result<()> {
-        if !self.read_only {
+        if self.opening.is_empty() {
             return Ok(());
         }
-        self.call(deadline, phase, false, |client| client.batch_execute(READ_ONLY))
+        let opening = Arc::clone(&self.opening);
+        self.call(deadline, phase, false, |client| client.batch_execute(&opening))
+    }
+
+    /// After a text that takes away what was prepared, ours is gone like the driver's own.
+    fn note_discarded(&mut self, discards: bool) {
+        if discards {
+            self.stripped = true;
+            self.statements.clear();
+        }
     }
 
     /// Runs one driver call under a deadline. `writes` says whether its effect matters when the
@@ -140,11 +151,26 @@ impl PgConnection {
         if let Some(known) = self.statements.get(&statement.text) {
             return Ok((known, true));
         }
-        let prepared = self.call(deadline, Phase::Query, false, |client| client.prepare(&statement.text))?;
-        let prepared = Prepared::new(prepared);
+        let prepared = Prepared::new(self.prepare_text(&statement.text, deadline)?);
         self.statements.put(&statement.text, &prepared);
         deadline.check(Phase::Query, Instant::now())?;
         Ok((prepared, false))
+    }
+
+    /// Prepares a text. A statement that is missing then (`26000`) is one of the driver's own, by which it looks up
+    /// types: something has taken it away, and the driver would miss it for ever.
+    pub(super) fn prepare_text(&mut self, text: &str, deadline: Deadline) -> Result<postgres::Statement> {
+        let outcome = self.call(deadline, Phase::Query, false, |client| client.prepare(text));
+        let Err(error) = outcome else { return outcome };
+        if error.sqlstate() != Some(MISSING) {
+            return Err(error);
+        }
+        self.broken = true;
+        let effect = if self.in_transaction { Effect::RolledBack } else { Effect::NotSent };
+        Err(error.with_kind(ErrorKind::Connect).with_effect(effect).with_hint(
+            "the session has lost statements that the driver needs: to DISCARD ALL or DEALLOCATE ALL, or to a pooler \
+             in transaction mode, which wants STATEMENT_CACHE=0",
+        ))
     }
 
     fn run_prepared(
@@ -271,9 +297,12 @@ fn carried_out(error: Error, writes: bool) -> Error {
     }
 }
 
+/// There is no prepared statement of this name.
+const MISSING: &str = "26000";
+
 /// Whether a prepared statement has lost its meaning on the server: its result type changed, or it is gone.
 fn is_stale(error: &Error) -> bool {
-    matches!(error.sqlstate(), Some("0A000" | "26000"))
+    matches!(error.sqlstate(), Some("0A000" | MISSING))
 }
 
 /// Whether the server says by this code that it did not commit: data refused, a transaction that had ended or failed
@@ -288,22 +317,25 @@ impl backend::Connection for PgConnection {
     }
 
     fn run(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64> {
-        match rows {
+        let outcome = match rows {
             Rows::Ignore => self.run_kept(statement, None, budget),
             Rows::Collect(kept) => self.run_kept(statement, Some(kept), budget),
             // A statement has one result here at most.
             Rows::Sets(sets) => {
                 let mut only = Vec::new();
-                let count = self.run_kept(statement, Some(&mut only), budget)?;
-                if !only.is_empty() || self.returns_rows(statement) {
-                    sets.push(only);
-                }
-                Ok(count)
+                self.run_kept(statement, Some(&mut only), budget).inspect(|_| {
+                    if !only.is_empty() || self.returns_rows(statement) {
+                        sets.push(only);
+                    }
+                })
             }
-        }
+        };
+        self.note_discarded(statement.traits.discards_prepared);
+        outcome
     }
 
     fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>> {
+        self.note_discarded(statement.traits.discards_prepared);
         Ok(Box::new(self.open(statement, budget)?))
     }
 
@@ -312,7 +344,9 @@ impl backend::Connection for PgConnection {
     }
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
-        self.call(deadline, Phase::Query, true, |client| client.batch_execute(text))
+        let outcome = self.call(deadline, Phase::Query, true, |client| client.batch_execute(text));
+        self.note_discarded(discards_prepared(text));
+        outcome
     }
 
     fn listen(&mut self, listener: Option<Listener>) {
@@ -353,6 +387,10 @@ impl backend::Connection for PgConnection {
             _ => None,
         });
         Ok(())
+    }
+
+    fn refuses_writes(&self) -> bool {
+        true
     }
 
     fn takes_many_rows(&self) -> bool {
@@ -422,7 +460,7 @@ impl backend::Connection for PgConnection {
     }
 
     fn is_broken(&self) -> bool {
-        self.broken || self.client.as_ref().is_none_or(Client::is_closed)
+        self.broken || self.stripped || self.client.as_ref().is_none_or(Client::is_closed)
     }
 }
 

@@ -126,7 +126,7 @@ impl PgConnection {
         let quoted = quoted.join(", ");
         let question = format!("SELECT {quoted} FROM {}", target.table);
         let deadline = budget.step(Instant::now());
-        let answer = self.call(deadline, Phase::Query, false, |client| client.prepare(&question))?;
+        let answer = self.prepare_text(&question, deadline)?;
         let types = answer.columns().iter().map(|column| column.type_().clone());
         self.copy = Some(Copy {
             into: format!("{} ({quoted})", target.table),

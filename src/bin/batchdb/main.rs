@@ -101,6 +101,7 @@ fn main() -> ExitCode {
         run(&options, &mut io::stdout().lock()).unwrap_or_else(|failure| match (told(&failure), migrates) {
             (code::USAGE, true) => code::MIGRATE_USAGE,
             (code::DONE, _) => code::DONE,
+            (code::STOPPED, true) => code::STOPPED,
             (_, true) => code::FAILED,
             (code, false) => code,
         });
@@ -193,7 +194,7 @@ fn run(options: &Options, out: &mut dyn Write) -> Result<u8, Failure> {
         Command::Doctor(doctor) => doctor::run(options, doctor, out),
         Command::Pool(pool) => stoppable(|| pool::run(options, pool, out)),
         Command::Migrate(migrate) => {
-            migrate::run(&options.builder(&migrate.database).build()?, &migrate.action, out)
+            stoppable(|| migrate::run(&options.builder(&migrate.database).build()?, &migrate.action, out))
         }
         Command::Query(query) => stoppable(|| query::run(options, query, &mut Rows::new(out))),
         Command::Export(export) => stoppable(|| export::run(options, export, &mut Rows::new(out))),

@@ -45,7 +45,7 @@ Exit codes:
   64  the command line is wrong
   75  failed, nothing happened, and the same again may succeed; `wait`: the time is over
   78  the settings are wrong
- 130  told to stop (Ctrl-C, SIGTERM): `query`, `export`, `import` and `copy` leave nothing half done
+ 130  told to stop (Ctrl-C, SIGTERM): `migrate`, `query`, `export`, `import` and `copy` leave nothing half done
 `migrate` has its own, for a gate in a pipeline: see `batchdb help migrate`.
 
 RUST_LOG=batchdb=debug shows on standard error what the library does, without any value.";

@@ -1,6 +1,6 @@
 //! FreeTDS's words for what Microsoft's drivers are told, where the two differ. Pure.
 
-use super::odbc::{Pair, default, find};
+use super::odbc::{Pair, default, find, without_protocol};
 
 /// Why FreeTDS cannot do what a string asks for.
 ///
@@ -22,7 +22,11 @@ pub(super) fn refusal(pairs: &[Pair]) -> Option<&'static str> {
 }
 
 /// The same pairs for FreeTDS.
-pub(super) fn words(pairs: &[Pair]) -> Vec<Pair> {
+///
+/// # Errors
+///
+/// Why FreeTDS cannot be told them.
+pub(super) fn words(pairs: &[Pair]) -> Result<Vec<Pair>, &'static str> {
     let mut told = Vec::new();
     for pair in pairs {
         if pair.is_one_of(&["server", "address", "addr"]) {
@@ -43,13 +47,28 @@ pub(super) fn words(pairs: &[Pair]) -> Vec<Pair> {
     // FreeTDS guesses the version without this, and can hang for ever in the guess.
     default(&mut told, "TDS_Version", "7.4");
     default(&mut told, "ClientCharset", "UTF-8");
-    told
+    told.into_iter().map(spelled).collect()
+}
+
+/// The pair as every version of FreeTDS reads it.
+///
+/// Up to 1.3.20 (Debian 12 has 1.3.17) it reads a value in braces up to `};` and takes a `}}` in it for two; later ones take
+/// it for one, as ODBC has it. All read a value without braces up to the `;`, as it is. So braces are left out where there
+/// is a `}` in the value, and what needs them all the same cannot be told.
+pub(super) fn spelled(pair: Pair) -> Result<Pair, &'static str> {
+    match (pair.value.contains('}'), pair.value.contains(';') || pair.value.starts_with('{')) {
+        (false, _) => Ok(pair),
+        (true, false) => Ok(pair.unbraced()),
+        (true, true) => Err(
+            "FreeTDS can be told no value, such as a password, that holds a `}` and also a `;` or begins with `{`: its \
+             versions read such a one differently. Change the password, or name Microsoft's driver",
+        ),
+    }
 }
 
 /// `tcp:host\instance,port`, of which FreeTDS knows neither the protocol nor, in all its versions, the port.
 fn server(pair: &Pair, told: &mut Vec<Pair>) {
-    let whole = pair.value.trim();
-    let whole = whole.strip_prefix("tcp:").unwrap_or(whole);
+    let whole = without_protocol(pair.value.trim());
     let (host, port) = match whole.rsplit_once(',') {
         Some((host, port)) if port.trim().parse::<u16>().is_ok() => (host.trim(), Some(port.trim())),
         _ => (whole, None),

@@ -22,6 +22,11 @@ impl Pair {
         Pair { key: key.to_owned(), value: value.into(), written: None, is_secret: is_secret(key) }
     }
 
+    /// The pair with its value in no braces, whatever the value is.
+    pub(super) fn unbraced(self) -> Pair {
+        Pair { written: Some(self.value.clone()), ..self }
+    }
+
     pub(super) fn is_one_of(&self, keys: &[&str]) -> bool {
         keys.iter().any(|key| self.key.eq_ignore_ascii_case(key))
     }
@@ -49,50 +54,117 @@ fn is_secret(key: &str) -> bool {
 
 /// Splits a marked ODBC string into its pairs.
 pub(super) fn split(marked: &str, expander: &mut Expander<'_>) -> Option<Vec<Pair>> {
-    let mut pairs = Vec::new();
-    let mut rest = marked.trim_start_matches([';', ' ']);
-    while !rest.is_empty() {
-        let Some((key, behind)) = rest.split_once('=').filter(|(key, _)| !key.contains(';')) else {
-            expander.problem(
+    split_by(in_braces, marked, expander)
+}
+
+/// Splits a marked string of keywords as ADO.NET does, where a value may stand in quotes of either kind, each doubled
+/// inside; and in braces, which is ODBC's way.
+pub(super) fn split_quoted(marked: &str, expander: &mut Expander<'_>) -> Option<Vec<Pair>> {
+    split_by(in_quotes, marked, expander)
+}
+
+/// Whether one of the keys is a driver or a data source. Asked before the string is split, because what a quote means
+/// depends on it: a driver in quotes is a part of a value, unless the quotes do not come out even.
+pub(super) fn names_driver(marked: &str) -> bool {
+    let found = |value_of| {
+        let mut rest = marked;
+        while let Some((piece, behind)) = Piece::first(rest, value_of)? {
+            if ["driver", "dsn", "filedsn"].iter().any(|key| piece.key.eq_ignore_ascii_case(key)) {
+                return Ok(true);
+            }
+            rest = behind;
+        }
+        Ok::<_, &'static str>(false)
+    };
+    found(in_quotes as ValueOf).or_else(|_| found(in_braces)).unwrap_or(false)
+}
+
+/// Reads the value at the beginning of a text: without what it stands in, and its length with that.
+type ValueOf = fn(&str) -> Option<(String, usize)>;
+
+/// One `keyword=value` of a marked string.
+struct Piece<'t> {
+    key: &'t str,
+    value: String,
+    written: &'t str,
+}
+
+impl<'t> Piece<'t> {
+    /// The first pair of the text, and what stands behind it.
+    fn first(text: &'t str, value_of: ValueOf) -> Result<Option<(Piece<'t>, &'t str)>, &'static str> {
+        let text = text.trim_start_matches([';', ' ']);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let Some((key, behind)) = text.split_once('=').filter(|(key, _)| !key.contains(';')) else {
+            return Err(
                 "a part of it is not `keyword=value` (a value with `;` belongs in braces, `{…}`, with each `}` \
                  doubled)",
             );
-            return None;
         };
         let behind = behind.trim_start();
         let Some((value, length)) = value_of(behind) else {
-            expander.problem(
-                "a brace in it is not closed, or something stands behind it (a `}` in a value is doubled)",
+            return Err(
+                "a brace in it, or a quote, is not closed, or something stands behind it (a `}` in a value is doubled)",
             );
-            return None;
         };
         let (written, after) = behind.split_at(length);
-        let has_variable = template::has_variable(written);
-        let mut pair = Pair::new(key.trim(), expander.expand(&value, Coding::Plain));
-        pair.written = (!has_variable).then(|| written.trim().to_owned());
+        Ok(Some((Piece { key: key.trim(), value, written }, after)))
+    }
+}
+
+fn split_by(value_of: ValueOf, marked: &str, expander: &mut Expander<'_>) -> Option<Vec<Pair>> {
+    let mut pairs = Vec::new();
+    let mut rest = marked;
+    loop {
+        let (piece, after) = match Piece::first(rest, value_of) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Some(pairs),
+            Err(problem) => {
+                expander.problem(problem);
+                return None;
+            }
+        };
+        let has_variable = template::has_variable(piece.written);
+        let mut pair = Pair::new(piece.key, expander.expand(&piece.value, Coding::Plain));
+        pair.written = (!has_variable).then(|| piece.written.trim().to_owned());
         // What is kept out of the string is taken for a secret, unless it says where the database is.
         pair.is_secret |= has_variable && !PUBLIC.iter().any(|(_, keys)| pair.is_one_of(keys));
         pairs.push(pair);
-        rest = after.trim_start_matches([';', ' ']);
+        rest = after;
     }
-    Some(pairs)
 }
 
-/// The value at the beginning of `text` without its braces, and the length of it with them.
-fn value_of(text: &str) -> Option<(String, usize)> {
-    let Some(inner) = text.strip_prefix('{') else {
-        let length = text.find(';').unwrap_or(text.len());
-        return Some((text[..length].trim().to_owned(), length));
-    };
+/// A value in braces, or in nothing.
+fn in_braces(text: &str) -> Option<(String, usize)> {
+    match text.starts_with('{') {
+        true => enclosed(text, '}'),
+        false => {
+            let length = text.find(';').unwrap_or(text.len());
+            Some((text[..length].trim().to_owned(), length))
+        }
+    }
+}
+
+/// A value in quotes, in braces, or in nothing.
+fn in_quotes(text: &str) -> Option<(String, usize)> {
+    match text.chars().next() {
+        Some(quote @ ('"' | '\'')) => enclosed(text, quote),
+        _ => in_braces(text),
+    }
+}
+
+/// What stands between the first character and the next one that closes it, which is doubled where it is meant.
+fn enclosed(text: &str, close: char) -> Option<(String, usize)> {
     let mut value = String::new();
-    let mut chars = inner.char_indices().peekable();
+    let mut chars = text.char_indices().skip(1).peekable();
     while let Some((at, c)) = chars.next() {
-        if c != '}' {
+        if c != close {
             value.push(c);
-        } else if chars.next_if(|(_, next)| *next == '}').is_some() {
-            value.push('}');
+        } else if chars.next_if(|(_, next)| *next == close).is_some() {
+            value.push(close);
         } else {
-            let length = at + 2;
+            let length = at + 1;
             let behind = text[length..].trim_start();
             return (behind.is_empty() || behind.starts_with(';')).then_some((value, length));
         }
@@ -128,7 +200,7 @@ pub(super) fn from_sqlite_url(rest: &str, wishes: Wishes<'_>, expander: &mut Exp
     }
     let mut pairs = vec![Pair::new("Driver", "SQLite3"), Pair::new("Database", path)];
     add(&mut pairs, url::parameters(parts.query, expander), expander);
-    Some(finish(pairs, Dialect::Sqlite, wishes))
+    Some(finish(pairs, Dialect::Sqlite, wishes, expander))
 }
 
 /// Adds the parameters of a URL, each in the place of a pair that is there.
@@ -146,7 +218,12 @@ pub(super) fn add(pairs: &mut Vec<Pair>, parameters: Vec<(String, String)>, expa
 }
 
 /// Makes the target of the pairs. Where they name neither a driver nor a data source, any driver for SQL Server will do.
-pub(super) fn finish(mut pairs: Vec<Pair>, dialect: Dialect, wishes: Wishes<'_>) -> Parsed {
+pub(super) fn finish(
+    mut pairs: Vec<Pair>,
+    dialect: Dialect,
+    wishes: Wishes<'_>,
+    expander: &mut Expander<'_>,
+) -> Parsed {
     if dialect == Dialect::SqlServer {
         if find(&pairs, &["app", "application name"]).is_none() {
             pairs.push(Pair::new("APP", wishes.application));
@@ -160,15 +237,22 @@ pub(super) fn finish(mut pairs: Vec<Pair>, dialect: Dialect, wishes: Wishes<'_>)
         pairs.iter().filter(|pair| pair.is_secret).map(|pair| Secret::new(&*pair.value)).collect();
     let description = describe(&pairs, dialect);
     let place = place(&pairs, dialect);
-    let named = find(&pairs, &["driver", "dsn", "filedsn"]).map(is_freetds);
-    let driver = match named {
-        Some(_) => Driver::Named,
-        None => Driver::Installed {
-            freetds: freetds::refusal(&pairs).map_or_else(|| Ok(joined(&freetds::words(&pairs))), Err),
-        },
+    let in_its_words = |pairs: &[Pair]| freetds::words(pairs).map(|told| joined(&told));
+    let driver = match (find(&pairs, &["driver"]), find(&pairs, &["dsn"]), find(&pairs, &["filedsn"])) {
+        (Some(name), ..) if is_freetds(name) => Driver::FreeTds,
+        (Some(_), ..) | (None, None, Some(_)) => Driver::Named,
+        (None, Some(name), _) => {
+            Driver::Source { name: name.trim().to_owned(), freetds: in_its_words(&pairs) }
+        }
+        (None, None, None) => {
+            Driver::Installed { freetds: freetds::refusal(&pairs).map_or_else(|| in_its_words(&pairs), Err) }
+        }
     };
-    if named == Some(true) {
-        pairs = freetds::words(&pairs);
+    if driver == Driver::FreeTds {
+        match freetds::words(&pairs) {
+            Ok(told) => pairs = told,
+            Err(problem) => expander.problem(problem),
+        }
     }
     let target = OdbcTarget {
         connection_string: joined(&pairs),
@@ -194,6 +278,14 @@ pub(super) fn find<'a>(pairs: &'a [Pair], keys: &[&str]) -> Option<&'a str> {
 pub(super) fn default(pairs: &mut Vec<Pair>, key: &str, value: &str) {
     if find(pairs, &[key]).is_none() {
         pairs.push(Pair::new(key, value));
+    }
+}
+
+/// The server without the `tcp:` of Microsoft's drivers, which write it in any case of letters.
+pub(super) fn without_protocol(server: &str) -> &str {
+    match server.split_at_checked(4) {
+        Some((protocol, rest)) if protocol.eq_ignore_ascii_case("tcp:") => rest.trim_start(),
+        _ => server,
     }
 }
 
@@ -248,7 +340,7 @@ fn place(pairs: &[Pair], dialect: Dialect) -> OdbcPlace {
         },
         Dialect::SqlServer => {
             let Some(server) = value(&["server", "address"]) else { return OdbcPlace::Unknown };
-            let server = server.strip_prefix("tcp:").unwrap_or(server);
+            let server = without_protocol(server);
             let (host, own_port) = match server.split_once(',') {
                 Some((host, port)) => (host.trim(), Some(port.trim().parse().ok())),
                 None => (server, port),

@@ -43,9 +43,29 @@ const WORDS: [(&[&str], Option<&str>); 17] = [
     ),
 ];
 
+/// By whose rules a URL is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// SQLAlchemy's for pyodbc, which is what it takes where nothing stands behind `mssql`: a lone name is that of a data
+    /// source, and without a user the login is by Kerberos.
+    Pyodbc,
+    /// Go's `sqlserver://`, and everybody else's.
+    Other,
+}
+
+impl Scheme {
+    pub(super) fn of(scheme: &str) -> Scheme {
+        match scheme {
+            "mssql" | "mssql+pyodbc" | "mssql+aioodbc" => Scheme::Pyodbc,
+            _ => Scheme::Other,
+        }
+    }
+}
+
 /// Reads what stands behind `mssql+pyodbc://` or `sqlserver://`.
 pub(super) fn from_url(
     rest: &str,
+    scheme: Scheme,
     kind: Option<Kind>,
     wishes: Wishes<'_>,
     expander: &mut Expander<'_>,
@@ -60,7 +80,7 @@ pub(super) fn from_url(
         odbc::split(&string, expander)?
     } else {
         let mut parameters = url::parameters(parts.query, expander);
-        let mut pairs = server(&parts, &mut parameters, expander);
+        let mut pairs = server(&parts, scheme, &mut parameters, expander);
         if let Some(user) = parts.user {
             pairs.push(Pair::new("UID", expander.expand(user, Coding::Percent)));
         }
@@ -68,10 +88,14 @@ pub(super) fn from_url(
             pairs.push(Pair::new("PWD", expander.expand(password, Coding::Percent)));
         }
         odbc::add(&mut pairs, parameters, expander);
+        let way_in = ["uid", "user", "authentication", "trusted_connection", "access_token"];
+        if scheme == Scheme::Pyodbc && odbc::find(&pairs, &way_in).is_none() {
+            pairs.push(Pair::new("Trusted_Connection", "Yes"));
+        }
         pairs
     };
     let dialect = odbc::dialect(&pairs, kind.or(Some(Kind::SqlServer)), expander)?;
-    let mut parsed = odbc::finish(pairs, dialect, wishes);
+    let mut parsed = odbc::finish(pairs, dialect, wishes, expander);
     parsed.secrets.extend(parts.password.map(Secret::new));
     Some(parsed)
 }
@@ -79,6 +103,7 @@ pub(super) fn from_url(
 /// The pairs that say which server and which database.
 fn server(
     parts: &url::Parts<'_>,
+    scheme: Scheme,
     parameters: &mut Vec<(String, String)>,
     expander: &mut Expander<'_>,
 ) -> Vec<Pair> {
@@ -91,8 +116,8 @@ fn server(
     if host.is_empty() {
         expander.problem("it names no server");
     }
-    // SQLAlchemy takes a lone name for that of a data source, and so must what reads its URLs.
-    if driver.is_none() && port.is_none() && database.is_empty() && !has(parameters, "database") {
+    let is_lone = port.is_none() && database.is_empty() && !has(parameters, "database");
+    if scheme == Scheme::Pyodbc && driver.is_none() && is_lone {
         return vec![Pair::new("DSN", host)];
     }
     let mut pairs: Vec<Pair> = driver.map(|driver| Pair::new("Driver", driver)).into_iter().collect();
@@ -181,6 +206,9 @@ pub(super) fn from_keywords(
         match WORDS.iter().find(|(words, _)| pair.is_one_of(words)) {
             Some((_, Some(word @ "Server"))) => translated.push(Pair::new(word, local(pair.value))),
             Some((_, Some(word @ ("PWD" | "UID")))) => translated.push(Pair::new(word, pair.value)),
+            Some((_, Some(word @ "Authentication"))) => {
+                translated.push(Pair::new(word, authentication(&pair.value, expander)?));
+            }
             Some((_, Some(word))) => translated.push(Pair::new(word, yes_or_no(pair.value))),
             Some((_, None)) => (),
             None => expander.problem(format!(
@@ -190,7 +218,7 @@ pub(super) fn from_keywords(
         }
     }
     let dialect = odbc::dialect(&translated, kind, expander)?;
-    let mut parsed = odbc::finish(translated, dialect, wishes);
+    let mut parsed = odbc::finish(translated, dialect, wishes, expander);
     parsed.connect_timeout = limit;
     Some(parsed)
 }
@@ -211,4 +239,32 @@ fn yes_or_no(value: String) -> String {
         "false" => "no".to_owned(),
         _ => value,
     }
+}
+
+/// The ways to log in that Microsoft's driver 18.6 has words for.
+const AUTHENTICATION: [&str; 6] = [
+    "SqlPassword",
+    "ActiveDirectoryPassword",
+    "ActiveDirectoryIntegrated",
+    "ActiveDirectoryInteractive",
+    "ActiveDirectoryMsi",
+    "ActiveDirectoryServicePrincipal",
+];
+
+/// ODBC's word for a way to log in, which ADO.NET writes with blanks, and JDBC without.
+fn authentication(value: &str, expander: &mut Expander<'_>) -> Option<String> {
+    let word: String = value.chars().filter(|c| !c.is_whitespace()).collect();
+    let word = if word.eq_ignore_ascii_case("ActiveDirectoryManagedIdentity") {
+        "ActiveDirectoryMsi"
+    } else {
+        &word
+    };
+    let known = AUTHENTICATION.iter().find(|known| known.eq_ignore_ascii_case(word));
+    if known.is_none() {
+        expander.problem(format!(
+            "its `Authentication` is a way to log in that ODBC drivers do not have; they have {}",
+            AUTHENTICATION.map(|known| format!("`{known}`")).join(", ")
+        ));
+    }
+    known.map(|known| (*known).to_owned())
 }

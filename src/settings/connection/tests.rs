@@ -1,3 +1,5 @@
+mod sqlserver;
+
 use std::collections::HashMap;
 
 use super::*;
@@ -136,14 +138,15 @@ fn the_issuers_of_the_machine_are_trusted_with_the_name_checked_or_not_at_all() 
 #[test]
 fn a_password_from_outside_is_in_both_strings_of_a_database_without_a_driver() {
     for (text, password, pair) in [
-        ("mssql://u@h:7/d?Encrypt=no", "p", "PWD=p;"),
-        ("Server=h;Database=d;User ID=u", "a}b;c", "PWD={a}}b;c};"),
+        ("mssql://u@h:7/d?Encrypt=no", "p", ("PWD=p;", "PWD=p;")),
+        ("Server=h;Database=d;User ID=u", "a;b", ("PWD={a;b};", "PWD={a;b};")),
+        ("Server=h;Database=d;User ID=u", "a}b", ("PWD={a}}b};", "PWD=a}b;")),
     ] {
         let mut parsed = read_as(text, None).unwrap();
         parsed.set_password(Secret::new(password)).unwrap();
         let Target::Odbc(target) = &parsed.target else { panic!("not ODBC") };
         let Driver::Installed { freetds: Ok(freetds) } = &target.driver else { panic!("FreeTDS is refused") };
-        for string in [&target.connection_string, freetds] {
+        for (string, pair) in [(&target.connection_string, pair.0), (freetds, pair.1)] {
             assert!(string.expose().ends_with(&format!(";{pair}")), "{}", string.expose());
         }
         assert_ne!(freetds.expose(), target.connection_string.expose());
@@ -252,7 +255,7 @@ fn a_string_without_a_driver_is_written_for_both() {
         let Target::Odbc(target) = parsed.target else { panic!("not ODBC") };
         match target.driver {
             Driver::Installed { freetds } => freetds.map(|text| text.expose().to_owned()),
-            Driver::Named => panic!("{text} names a driver"),
+            other => panic!("{text} names a driver: {other:?}"),
         }
     };
     for (text, expected) in [

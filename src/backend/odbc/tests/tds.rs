@@ -111,12 +111,28 @@ fn a_login_that_may_pass_is_told_from_one_that_will_not() {
         (18456, ErrorKind::Auth, false),
         (18487, ErrorKind::Auth, false),
         (4064, ErrorKind::Connect, false),
+        (927, ErrorKind::Connect, true),
+        (17197, ErrorKind::Throttled, true),
+        (911, ErrorKind::Connect, false),
     ] {
         let server = Server::refusing(number);
         let text = format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2", server.port());
         let refused = connector(Dialect::SqlServer, &text, &["hunter2"]).connect(Deadline::NONE);
         let error = refused.err().unwrap();
         assert_eq!((error.kind(), error.is_transient()), (kind, transient), "{number}: {}", error.report());
+    }
+}
+
+#[test]
+fn a_login_that_failed_for_a_reason_is_told_by_the_reason() {
+    for numbers in [[18456, 4060], [4060, 18456], [18456, 921], [10928, 18456]] {
+        let reason = numbers.into_iter().find(|number| *number != 18456);
+        let server = Server::refusing_by(&numbers);
+        let text = format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2", server.port());
+        let refused = connector(Dialect::SqlServer, &text, &["hunter2"]).connect(Deadline::NONE);
+        let error = refused.err().unwrap();
+        assert_eq!((error.native_code(), error.is_transient()), (reason, true), "{}", error.report());
+        assert_ne!(error.kind(), ErrorKind::Auth, "{}", error.report());
     }
 }
 
@@ -150,6 +166,23 @@ fn every_result_is_handed_over_where_all_are_wanted() {
     let mut first = Vec::new();
     assert_eq!(connection.run(&two, Rows::Collect(&mut first), budget(LONG)).unwrap(), 2);
     assert!(!connection.is_broken());
+}
+
+#[test]
+fn a_sql_server_that_nobody_was_told_of_is_refused() {
+    let server = Server::start(|_| Answer::nothing(Then::Done));
+    server.call_itself("Microsoft SQL Server");
+    let text =
+        format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=hunter2;Encryption=off", server.port());
+    let error = connector(Dialect::Odbc, &text, &["hunter2"]).connect(Deadline::NONE).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Config, "{}", error.report());
+    assert!(error.to_string().contains("the test's database"), "{error}");
+    assert!(error.report().contains("TYPE=sqlserver"), "{}", error.report());
+    connector(Dialect::SqlServer, &text, &["hunter2"]).connect(Deadline::NONE).unwrap();
+    // What is no database that this room knows can be asked to refuse nothing.
+    server.call_itself("Oracle");
+    let connection = connector(Dialect::Odbc, &text, &["hunter2"]).connect(Deadline::NONE).unwrap();
+    assert!(!connection.refuses_writes());
 }
 
 #[test]

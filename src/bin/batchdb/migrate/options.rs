@@ -15,7 +15,9 @@ Exit codes:
    0  fine: done, or nothing to do
    1  failed, or a problem was found
    2  the command line is wrong
-   3  `status`, `plan`, `validate`: migrations are pending, and nothing is wrong";
+   3  `status`, `plan`, `validate`: migrations are pending, and nothing is wrong
+ 130  told to stop (Ctrl-C, SIGTERM): the file under way is undone, the lock is free, and those before it stay. A file
+      without a transaction is noted as not finished, as one that failed";
 
 #[derive(Debug, Args)]
 pub(crate) struct Migrate {
