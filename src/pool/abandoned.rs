@@ -70,3 +70,95 @@ fn slow(held: Abandoned, patience: Deadline) -> Error {
 fn refused(message: String, hint: &'static str) -> Error {
     Error::new(ErrorKind::Checkout, message).with_effect(Effect::NotSent).with_hint(hint)
 }
+
+#[cfg(all(test, feature = "postgres"))]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::backend::{Connection, Connector};
+    use crate::cancel::CancelToken;
+    use crate::context::with_cancel;
+    use crate::settings::{Overrides, Secret, Settings};
+
+    /// A driver that holds as many threads as it is told.
+    #[derive(Default)]
+    struct Driver(Mutex<Abandoned>);
+
+    impl Connector for Driver {
+        fn connect(&self, _: Deadline) -> Result<Box<dyn Connection>> {
+            Err(Error::new(ErrorKind::Connect, "nobody is there"))
+        }
+
+        fn abandoned(&self) -> Abandoned {
+            *self.0.lock().unwrap()
+        }
+    }
+
+    const PATIENCE: Duration = Duration::from_millis(200);
+
+    /// A pool of two connections, and its driver.
+    fn pool() -> (Pool, Arc<Driver>) {
+        let overrides = Overrides {
+            connection_string: Some(Secret::new("postgresql://u:hunter2@h/d")),
+            home: Some("/nowhere".into()),
+            pool_size: Some(1),
+            max_overflow: Some(1),
+            ..Overrides::default()
+        };
+        let driver = Arc::new(Driver::default());
+        let mut pool = Pool::new(Arc::new(Settings::load("db", &overrides).unwrap())).unwrap();
+        pool.connector = Arc::clone(&driver) as Arc<dyn Connector>;
+        (pool, driver)
+    }
+
+    fn within(limit: Duration) -> Deadline {
+        Deadline::after(Instant::now(), limit)
+    }
+
+    fn closing(closing: usize) -> Abandoned {
+        Abandoned { closing, ..Abandoned::default() }
+    }
+
+    #[test]
+    fn connections_that_are_being_closed_are_waited_for() {
+        let (pool, driver) = pool();
+        let wait = |whole| pool.await_room(within(PATIENCE), whole);
+        *driver.0.lock().unwrap() = closing(1);
+        wait(Deadline::NONE).unwrap();
+        *driver.0.lock().unwrap() = closing(2);
+        let began = Instant::now();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(PATIENCE / 4);
+                *driver.0.lock().unwrap() = closing(1);
+            });
+            pool.await_room(within(100 * PATIENCE), Deadline::NONE).unwrap();
+        });
+        assert!(began.elapsed() >= PATIENCE / 4);
+
+        *driver.0.lock().unwrap() = closing(2);
+        let error = wait(Deadline::NONE).unwrap_err();
+        assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Checkout, true));
+        assert!(error.to_string().contains("has not closed 2 connections of this pool in 200ms"), "{error}");
+        let error = wait(within(PATIENCE / 4)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Checkout));
+        let token = CancelToken::new();
+        token.cancel();
+        let stopped = with_cancel(&token, Duration::ZERO, || wait(context::deadline()).unwrap_err());
+        assert_eq!(stopped.kind(), ErrorKind::Cancelled);
+        pool.close();
+        assert_eq!(wait(Deadline::NONE).unwrap_err().kind(), ErrorKind::Closed);
+    }
+
+    #[test]
+    fn calls_that_were_given_up_are_not() {
+        let (pool, driver) = pool();
+        *driver.0.lock().unwrap() = Abandoned { stuck: 2, ..Abandoned::default() };
+        let began = Instant::now();
+        let error = pool.await_room(within(100 * PATIENCE), Deadline::NONE).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Checkout);
+        assert!(error.to_string().contains("2 threads of this pool sit in calls"), "{error}");
+        assert!(began.elapsed() < PATIENCE);
+    }
+}

@@ -1,7 +1,8 @@
 //! `batchdb migrate`.
 
 use std::fs;
-use std::process::{Output, Stdio};
+use std::io::{Read, Write};
+use std::process::{Child, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -216,23 +217,39 @@ fn what_failed_is_forgotten_or_accepted_as_done() {
     assert!(refused.contains("3 rows of the history would be forgotten"), "{refused}");
 }
 
-/// Runs `up`, and tells it to stop when the server is in a `pg_sleep`.
-fn stopped(world: &World) -> Output {
+/// Runs `up` until the server is in a `pg_sleep`.
+fn up_to_the_sleep(world: &World, stderr: impl Into<Stdio>) -> Child {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_batchdb"));
     command.args(["migrate", "rpa_db", "up"]).env("BATCHDB_HOME", world.home.path());
-    command.env("PG_PASSWORD", PASSWORD).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
+    let child = command.env("PG_PASSWORD", PASSWORD).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
     let end = Instant::now() + Duration::from_secs(20);
     while sleeping(world) != "1" {
         assert!(Instant::now() < end, "it does not come to the slow file");
         thread::sleep(Duration::from_millis(20));
     }
-    let told = Instant::now();
+    child
+}
+
+fn tell_to_stop(child: &Child) {
     let kill = std::process::Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status();
     assert!(kill.unwrap().success());
+}
+
+fn stopped(world: &World) -> Output {
+    let child = up_to_the_sleep(world, Stdio::piped());
+    let told = Instant::now();
+    tell_to_stop(&child);
     let output = child.wait_with_output().unwrap();
     assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
     output
+}
+
+fn await_calm(world: &World) {
+    let end = Instant::now() + Duration::from_secs(5);
+    while sleeping(world) != "0" {
+        assert!(Instant::now() < end, "the server still works for nobody");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn sleeping(world: &World) -> String {
@@ -259,10 +276,7 @@ fn a_run_that_is_told_to_stop_undoes_the_file_under_way_and_says_so() {
     assert!(!err.contains("could not be added to the history"), "{err}");
 
     // Nothing runs on, nobody holds the lock, and the next run goes on where this one was.
-    let end = Instant::now() + Duration::from_secs(5);
-    while sleeping(&world) != "0" {
-        assert!(Instant::now() < end, "the server still works for nobody");
-    }
+    await_calm(&world);
     assert!(world.expect(3, &["migrate", "rpa_db", "status"]).out.contains("pending: V003, V004"));
     world.migration("V003__Slow.sql", "INSERT INTO job VALUES (3)");
     let ran = world.expect(0, &["migrate", "rpa_db", "up", "--wait", "2"]).out;
@@ -286,4 +300,26 @@ fn a_file_without_a_transaction_that_was_stopped_is_not_taken_for_done() {
     assert!(refused.contains("V003__Half.sql"), "{refused}");
     world.expect(0, &["migrate", "rpa_db", "repair", "--done", "V003"]);
     world.expect(0, &["migrate", "rpa_db", "status"]);
+}
+
+#[test]
+fn a_run_whose_messages_nobody_reads_hears_all_the_same_that_it_is_to_stop() {
+    let world = World::new();
+    world.migration("V003__Slow.sql", "SELECT pg_sleep(30)");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut filler = writer.try_clone().unwrap();
+    let mut child = up_to_the_sleep(&world, writer);
+    // More than the pipe holds: from here on whoever writes to it waits.
+    let filling = thread::spawn(move || filler.write_all(&[b'.'; 1 << 18]));
+    thread::sleep(Duration::from_millis(300));
+    tell_to_stop(&child);
+    await_calm(&world);
+    let reading = thread::spawn(move || {
+        let mut said = Vec::new();
+        reader.read_to_end(&mut said).map(|_| String::from_utf8(said).unwrap())
+    });
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    filling.join().unwrap().unwrap();
+    let said = reading.join().unwrap().unwrap();
+    assert!(said.contains("told to stop: what runs may end"), "{}", said.trim_matches('.'));
 }

@@ -26,7 +26,8 @@ use super::link::{Gauge, Link, Why};
 use super::load::Load;
 use super::session::{Address, Opened};
 use super::stream::OdbcRows;
-use super::transaction::Control;
+use super::text::text_for;
+use super::transaction::{Control, begins_with_rollback};
 use super::worker::{Job, Reply, Wanted, Work, replies, spawn};
 
 mod failures;
@@ -330,8 +331,11 @@ impl OdbcConnection {
         let forms = Forms { flavor: self.flavor, long: self.long, texts: self.address.texts };
         let arguments = arguments(&statement.args, forms)?;
         let (deadline, _) = budget.first(Instant::now);
-        let work = Work { text: Arc::clone(&statement.text), arguments, wanted, left: left(deadline) };
-        Ok((work, self.moment(Phase::Query, deadline, statement.traits.acts)))
+        let text = text_for(&statement.text, wanted, forms);
+        Ok((
+            Work { text, arguments, wanted, left: left(deadline) },
+            self.moment(Phase::Query, deadline, statement.traits.acts),
+        ))
     }
 
     fn moment(&self, phase: Phase, deadline: Deadline, writes: bool) -> Moment {
@@ -485,8 +489,4 @@ impl Connection for OdbcConnection {
     fn is_broken(&self) -> bool {
         self.broken
     }
-}
-
-fn begins_with_rollback(text: &str) -> bool {
-    text.trim_start().get(..8).is_some_and(|word| word.eq_ignore_ascii_case("ROLLBACK"))
 }
