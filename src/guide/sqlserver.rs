@@ -74,6 +74,14 @@
 //!   on the server that it was tried on that left the session in the database of a `USE`. Make several such calls in one
 //!   [`session`](crate::DatabaseManager::session), which costs one login for all.
 //!
+//! * **Health**: [`health_check`](crate::DatabaseManager::health_check) and `batchdb doctor` tell version, edition, state,
+//!   whether the database takes writes, its role in an availability group (`READ_ONLY=true` that was led to the primary is a
+//!   warning of the doctor), and whether the login may see other sessions: `VIEW SERVER STATE`, from 2022 on `VIEW SERVER
+//!   PERFORMANCE STATE`, in Azure SQL `VIEW DATABASE STATE`. A database that the server does not open (offline, restoring,
+//!   recovering) refuses the login; these two then ask for its state in `master`, by one login more.
+//! * **A login that is refused** is told by its reason: of 18456 with 4060 behind it by 4060, which may pass, and no password is
+//!   called wrong.
+//!
 //! # The two drivers
 //!
 //! Microsoft's driver 18.6 and FreeTDS 1.3.17, as they were found. The last column has the tests of it: they show that what
@@ -134,7 +142,10 @@
 //! * procedures behind a synonym, of a session and of the system (`a_procedure_is_found_behind_a_synonym_and_in_a_session`);
 //! * settings of a session that Babelfish does not know (`no_setting_of_a_session_outlives_its_borrower`);
 //! * that a `datetime` is not equal to what is read of it, from level 130 on (`a_datetime_that_was_read_finds_its_row` has the cast);
+//! * a certificate that nobody has signed (`a_certificate_that_is_not_accepted_is_told_as_such`; the words of the driver are
+//!   from a server that does nothing but TLS), and a database that is offline
+//!   (`a_database_that_is_not_opened_is_told_by_its_state`);
 //! * `datetimeoffset` from a text, `sql_variant`, a `]` in a name (`values_come_back_as_they_went`,
 //!   `plain_text_is_varchar_and_other_text_nvarchar`, `pages_and_odd_names`);
-//! * without any test: named instances, Kerberos, Entra, `HostNameInCertificate`, routing by `ApplicationIntent`,
-//!   `MultiSubnetFailover`, the passing errors of Azure, Microsoft's driver 17, and drivers on Windows.
+//! * without any test: named instances, Kerberos, Entra, `HostNameInCertificate`, routing by `ApplicationIntent`
+//!   and the role of a replica, `MultiSubnetFailover`, the passing errors of Azure and its rights, Microsoft's driver 17, and drivers on Windows.

@@ -32,9 +32,11 @@ use super::worker::{Job, Reply, Wanted, Work, replies, spawn};
 
 mod failures;
 mod parting;
+mod spelling;
 
 pub(super) use failures::driver_panicked;
 use failures::{not_opened, only_rollback, thread_gone, timed_out};
+use spelling::Spelling;
 
 /// The time for a thread that is between two driver calls to stop by itself. A cancel that meets no
 /// waiting call is one that no driver can get wrong.
@@ -58,6 +60,7 @@ pub(super) struct OdbcConnection {
     broken: bool,
     /// Where the rows of the load under way go.
     load: Option<Load>,
+    spelling: Spelling,
 }
 
 /// What is known of the session's transaction.
@@ -125,6 +128,7 @@ impl OdbcConnection {
                 transaction: Transaction::None,
                 broken: false,
                 load: None,
+                spelling: Spelling::AsOpened,
             }),
             Waited::Message(Err(failure)) => Err(not_opened(failure, address, limit)),
             Waited::DeadlinePassed => {
@@ -167,6 +171,7 @@ impl OdbcConnection {
                     continue;
                 }
                 Waited::Message(Reply::Columns(columns)) => {
+                    self.check_spelling(&columns)?;
                     Ok(Came::Columns(Decoder::new(columns, self.flavor)))
                 }
                 Waited::Message(Reply::Rows(chunk)) => Ok(Came::Rows(chunk)),
@@ -387,6 +392,7 @@ impl Connection for OdbcConnection {
             Rows::Collect(_) => Wanted::First,
             Rows::Sets(_) => Wanted::All,
         };
+        self.look_at_spelling(statement, wanted, budget)?;
         let (work, moment) = self.work(statement, wanted, budget)?;
         let count = self.perform(|replies| Job::Run(work, replies), rows, moment)?;
         if let (Transaction::Failed(begin), true) = (self.transaction, rolls_back) {
@@ -397,12 +403,14 @@ impl Connection for OdbcConnection {
 
     fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>> {
         self.admit(false)?;
+        self.look_at_spelling(statement, Wanted::First, budget)?;
         let (work, moment) = self.work(statement, Wanted::First, budget)?;
         Ok(Box::new(OdbcRows::open(self, work, moment, budget)?))
     }
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
         self.admit(false)?;
+        self.note_setters(text);
         self.text(text, Phase::Query, deadline, true)
     }
 
