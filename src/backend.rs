@@ -144,6 +144,12 @@ pub(crate) trait Connection: Send {
     /// Runs one statement whose rows are asked for one by one.
     fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>>;
 
+    /// The columns of a statement that [`stream`](Connection::stream) would tell with the first row only, which may never
+    /// come. `None` where it tells them before.
+    fn describe(&mut self, _statement: &Statement, _budget: Budget) -> Result<Option<Arc<Columns>>> {
+        Ok(None)
+    }
+
     /// Runs one text without parameters that may hold several statements, and drops their rows.
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()>;
 

@@ -7,6 +7,7 @@
 mod abandoned;
 mod first_use;
 mod gate;
+mod held;
 mod leaks;
 mod outage;
 mod registry;
@@ -27,6 +28,7 @@ use scheduled_thread_pool::ScheduledThreadPool;
 
 use self::first_use::FirstUse;
 use self::gate::{Gate, Permit, Refused};
+use self::held::Held;
 use self::leaks::{Loans, Note};
 use self::outage::Outage;
 use self::slot::{Live, Slot, SlotManager, Slotted, close_together, expiry};
@@ -147,7 +149,17 @@ impl Pool {
             }
         };
         let note = self.loans.as_ref().map(|loans| loans.note(place));
-        Ok(Lease { pool: self, held: Some(held), note, dirty: false, taken, used: None, given_up: None })
+        let here = Held::of(self);
+        Ok(Lease {
+            pool: self,
+            held: Some(held),
+            note,
+            dirty: false,
+            taken,
+            used: None,
+            given_up: None,
+            _here: here,
+        })
     }
 
     /// A permit and a connection that works, where one of them was not there or has to be looked at.
@@ -179,6 +191,13 @@ impl Pool {
     }
 
     fn enter(&self, patience: Deadline, whole: Deadline) -> Result<(Permit<'_, Slotted>, Option<Slotted>)> {
+        if Held::here(self) >= self.capacity() {
+            return Err(Error::usage(format!(
+                "this thread holds all {} connections of the pool itself, and would wait for itself",
+                self.capacity()
+            ))
+            .with_hint("raise POOL_SIZE or MAX_OVERFLOW, or use the session or transaction that is open"));
+        }
         self.gate.enter(patience.earlier(whole)).map_err(|refused| match refused {
             Refused::Closed => self.closed(),
             Refused::TimedOut if context::in_force(whole).left(Instant::now()).is_zero() => {
@@ -387,6 +406,7 @@ pub(crate) struct Lease<'p> {
     used: Option<Instant>,
     /// Why the connection was given up, where that is not an error of its own.
     given_up: Option<Error>,
+    _here: Held,
 }
 
 impl<'p> Lease<'p> {

@@ -17,6 +17,8 @@
 //! elsewhere. An empty list makes `IN` false and `NOT IN` true. NULL inside of a list keeps SQL's meaning:
 //! `NOT IN` is then true of no row.
 
+#[cfg(feature = "odbc")]
+mod batch;
 mod bind;
 mod cache;
 mod functions;
@@ -37,6 +39,8 @@ use crate::error::Result;
 use crate::params::Params;
 use crate::value::Value;
 
+#[cfg(feature = "odbc")]
+pub(crate) use batch::{COUNT, with_count};
 #[cfg(feature = "odbc")]
 pub(crate) use insert::counted;
 pub(crate) use insert::{BoundRow, Places, PlainInsert};

@@ -12,6 +12,7 @@ use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Result};
 use crate::fault::{FaultInjector, FaultPoint};
+use crate::row::Columns;
 use crate::sql::Statement;
 
 pub(super) struct FaultyConnector {
@@ -126,6 +127,10 @@ impl Connection for Faulty {
     fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>> {
         self.before(statement.traits.acts)?;
         self.inner.stream(statement, budget)
+    }
+
+    fn describe(&mut self, statement: &Statement, budget: Budget) -> Result<Option<Arc<Columns>>> {
+        self.inner.describe(statement, budget)
     }
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {

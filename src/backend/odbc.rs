@@ -38,6 +38,7 @@ mod probe;
 mod session;
 mod statement;
 mod stream;
+mod text;
 mod transaction;
 mod worker;
 

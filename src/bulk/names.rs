@@ -9,9 +9,10 @@ use crate::session::Session;
 /// How alike two names must be for one to be taken for a slip of the other.
 const ALIKE: f64 = 0.6;
 
-/// Adds to an error about a name which names there are. The error is the same where that cannot be found out.
+/// Adds to an error about a name which names there are. The error is the same where that cannot be found out. One
+/// that nobody has a class for may be about a name, too.
 pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Error) -> Error {
-    if error.kind() != ErrorKind::Syntax {
+    if !matches!(error.kind(), ErrorKind::Syntax | ErrorKind::Database) {
         return error;
     }
     match hint(session, target) {

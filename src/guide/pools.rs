@@ -59,7 +59,8 @@
 //!
 //! Who waits is served in the order of asking: a connection that comes back goes to who has waited longest. After
 //! `POOL_TIMEOUT` the error is [`Checkout`](crate::ErrorKind::Checkout), which says how many connections there are and
-//! how many callers wait.
+//! how many callers wait. A thread that holds all of them itself waits for nothing: a call on the handle within a session of
+//! a pool of one, or the input of a `bulk_insert` that reads from such a pool, is a [`Usage`](crate::ErrorKind::Usage) at once.
 //!
 //! A wrong password fails at once, with its own kind, after one login: it is remembered for 10 s, because repeated
 //! attempts lock accounts, and the first call after that tries it once more. While a server is away one caller a second

@@ -49,7 +49,12 @@
 //!   makes the server convert the column row by row, and leave its index unused. `TEXT_PARAMETERS` sets one of the two for a
 //!   database: `nvarchar` where all columns are, so that a statement has one plan whatever the letters, and `varchar` where no
 //!   other may be sent, so that other letters are refused. For one value, `CAST(:name AS varchar(50))` in the statement goes
-//!   before all that. Sizes go in steps (100, 1,000, 4,000 or 8,000, `max`), because each makes a plan. A NUL in a text is refused.
+//!   before all that. Sizes of texts and bytes go in steps (100, 1,000, 4,000 or 8,000, `max`), because each makes a plan. A NUL
+//!   in a text is refused.
+//! * **Decimals** go with just their digits, though each number of them makes a plan: how many digits a product or a quotient
+//!   has is made of what its parts declare, so that wider ones would lose some. Where that matters, cast to the column's type.
+//! * **`datetime`** counts in 1/300 s, and what is read of it is rounded to milliseconds. From compatibility level 130 on,
+//!   SQL Server compares it unrounded, so that a row is not found by what was read of it: write `at = CAST(:at AS datetime)`.
 //! * **NULL** is a word in the statement and no parameter, so that it fits every type.
 //! * **Transactions**: `XACT_ABORT` is on, so an error undoes the whole transaction; a savepoint (`SAVE TRANSACTION`) undoes
 //!   what the *program* gives up, and no failed statement. A commit asks for `XACT_STATE()` in the same batch.
@@ -68,6 +73,14 @@
 //!   on the server that it was tried on that left the session in the database of a `USE`. Make several such calls in one
 //!   [`session`](crate::DatabaseManager::session), which costs one login for all.
 //!
+//! * **Health**: [`health_check`](crate::DatabaseManager::health_check) and `batchdb doctor` tell version, edition, state,
+//!   whether the database takes writes, its role in an availability group (`READ_ONLY=true` that was led to the primary is a
+//!   warning of the doctor), and whether the login may see other sessions: `VIEW SERVER STATE`, from 2022 on `VIEW SERVER
+//!   PERFORMANCE STATE`, in Azure SQL `VIEW DATABASE STATE`. A database that the server does not open (offline, restoring,
+//!   recovering) refuses the login; these two then ask for its state in `master`, by one login more.
+//! * **A login that is refused** is told by its reason: of 18456 with 4060 behind it by 4060, which may pass, and no password is
+//!   called wrong.
+//!
 //! # The two drivers
 //!
 //! Microsoft's driver 18.6 and FreeTDS 1.3.17, as they were found. The last column is the test that shows it: bodies of
@@ -76,7 +89,7 @@
 //! | | Microsoft's | FreeTDS | what is made of it | shown by |
 //! | --- | --- | --- | --- | --- |
 //! | a limit of the driver's own passes | waits for the server's word without a limit: 30 s in the test | asks, waits as long again, gives up: 0.8 s | the caller has gone at its deadline; the thread is counted until it ends | `a_slow_statement_ends_at_its_deadline`, `silence_behind_rows_holds_a_thread_but_no_caller` |
-//! | cancel from another thread | passed on | passed on; a server that does not answer holds the call | asked for, never relied on | `a_slow_statement_ends_at_its_deadline`, `a_lock_is_not_waited_for_longer_than_asked` |
+//! | cancel from another thread | passed on | passed on; a server that does not answer holds the call | asked for, never relied on | `a_running_statement_is_cancelled_and_its_thread_is_free_at_once`, `a_slow_statement_ends_at_its_deadline`, `a_lock_is_not_waited_for_longer_than_asked` |
 //! | a login to a silent server | ends by the login limit | hangs for ever unless `TDS_Version` is given | it is given | `a_silent_peer_holds_nobody_through_freetds` |
 //! | many rows in one call | all bounded columns; a value that is longer than its buffer cannot be had again, although the driver says so (`SQL_GD_BLOCK`) | the same | results with a column that has no bound go value by value | `many_rows_come_whole`, `long_values_come_back_whole_in_bounded_memory` |
 //! | an error behind rows, in blocks | an error | a *success* with a diagnostic, and the end | diagnostics of successes are read | `an_error_behind_rows_or_counts_is_the_error_of_the_whole` |
@@ -84,7 +97,8 @@
 //! | an array of parameters with a bad row | an error, count −1 | a *success*, and fewer rows | no arrays: `INSERT`s of many rows, and their counts | `rows_of_a_mass_load_go_in` |
 //! | SQLSTATE of a deadlock | `40001` | `42000` | the native number decides | `of_two_in_a_deadlock_one_is_tried_again`, `a_deadlock_leaves_nothing_but_the_rollback` |
 //! | SQLSTATE of a lost connection | `08S01` | `01000`, a warning's | the number, 20000 and up | `a_lost_connection_behind_rows_is_an_error` |
-//! | a value without a bound | with size 0 `varchar(max)`; by the long types the old `text`, `image` | by the long types; with size 0 it is *cut* at 8,000 bytes, without an error | each as it needs it, by the driver's name, because no question tells it | `text_comes_back_as_it_went`, `long_values_come_back_whole_in_bounded_memory` |
+//! | a value without a bound | with size 0 `varchar(max)`; by the long types the old `text`, `image` | `varchar(max)` by the long types; with size 0 it is *cut* at 8,000 bytes, without an error | each as it needs it, by the driver's name, because no question tells it | `a_long_parameter_is_of_no_old_type`, `text_comes_back_as_it_went`, `long_values_come_back_whole_in_bounded_memory` |
+//! | a count under a trigger | the statement's | the trigger's where the text has no parameters; none where the trigger returns rows | the batch asks for `@@ROWCOUNT` behind a statement that changes rows | `counts_are_those_of_the_statement_under_triggers`, `a_count_is_the_writes_own_under_a_trigger_that_returns_rows`, `an_upsert_under_a_trigger_counts_its_own_rows` |
 //! | dates before 1600 | right | the day before or after, without an error | before 1753 they go as text | `values_come_back_as_they_went` |
 //! | Unicode | by the wide calls; by the narrow ones other characters, without an error | needs `ClientCharset=UTF-8` | wide calls, and it is given | `text_comes_back_as_it_went` |
 //! | `SQLDescribeParam` | there, by `SQLGetFunctions` | not there in 1.3 | not used: types are those of the values, and NULL is a word | `lists_and_nulls`, `plain_text_is_varchar_and_other_text_nvarchar` |
@@ -94,7 +108,7 @@
 //! | a server that is not there | "login timeout expired" first, and by the whole limit | at once | the reason behind it decides | `a_server_that_is_not_there_is_no_login_that_took_too_long` |
 //! | numbers of errors | `[SQL Server]` stands before the server's | it stands before its own too, which are 20001 to 20146 | the same number of each is told apart | `a_number_is_that_of_who_has_said_it` |
 //! | a `}` in a value | doubled in braces | not until 1.3.21 | FreeTDS is told it without braces | `a_password_arrives_as_it_is_whatever_is_in_it` |
-//! | messages | a diagnostic each, with the result that they belong to | the same | told when they come | `what_the_server_says_is_in_the_log` |
+//! | messages | a diagnostic each, with the result that they belong to | the same, an error behind them | all are read, and told when they come | `what_the_server_says_is_in_the_log`, `all_messages_of_a_call_are_told_and_an_error_behind_them_is_seen` |
 //! | certificates | checked, from 18 on by default | not checked | see above | `a_string_without_a_driver_is_written_for_both` |
 //!
 //! What can be asked is asked: the database's name, whether values of a block can be had again (`SQLGetInfo`), whether the
@@ -118,9 +132,12 @@
 //! * that the server ends what was cancelled, at once (`a_lock_is_not_waited_for_longer_than_asked`);
 //! * that a message with `NOWAIT` comes before its batch has ended (`what_the_server_says_is_in_the_log`);
 //! * a transaction that `XACT_ABORT` has doomed inside of `TRY … CATCH` (`a_swallowed_error_is_no_commit`);
+//! * a certificate that nobody has signed (`a_certificate_that_is_not_accepted_is_told_as_such`; the words of the driver are
+//!   from a server that does nothing but TLS), and a database that is offline
+//!   (`a_database_that_is_not_opened_is_told_by_its_state`);
 //! * application locks that somebody else holds, `UPDLOCK` and `READPAST` (`locks_and_claims`);
 //! * output parameters whose types the server is asked for (`a_procedure_returns_all_that_it_has`);
 //! * `datetimeoffset` from a text, `sql_variant`, a `]` in a name (`values_come_back_as_they_went`,
 //!   `plain_text_is_varchar_and_other_text_nvarchar`, `pages_and_odd_names`);
-//! * without any test: named instances, Kerberos, Entra, `HostNameInCertificate`, routing by `ApplicationIntent`,
-//!   `MultiSubnetFailover`, the passing errors of Azure, Microsoft's driver 17, and drivers on Windows.
+//! * without any test: named instances, Kerberos, Entra, `HostNameInCertificate`, routing by `ApplicationIntent`
+//!   and the role of a replica, `MultiSubnetFailover`, the passing errors of Azure and its rights, Microsoft's driver 17, and drivers on Windows.

@@ -73,6 +73,10 @@
 //! timestamp `infinity` is the last second of the year 9999, and a timestamp of a year with five digits is the beginning of
 //! today. Cast such columns to text, or use PostgreSQL's own protocol.
 //!
+//! Nor does it say in which zone it gives a point in time. Sessions begin in UTC, and in one that has set another (`SET TIME
+//! ZONE`, `set_config`, or a `DateStyle` that is not ISO's) such columns are an error: say `AT TIME ZONE`, or cast to text. What a
+//! function sets inside of itself is not seen.
+//!
 //! # SQLite
 //!
 //! A column of SQLite has the kind of its declared type: `…int…` is `Int`, `…char…`, `…text…` and `clob` are `Text`, `real`,
@@ -160,6 +164,7 @@
 //! | decimal with a fraction | integers | rounded | cut | refused |
 //! | float with a fraction | integers | refused by the server | cut | refused |
 //! | decimal with more digits | floats | rounded | rounded | refused |
+//! | float | `money` | read by `lc_monetary` | | refused on PostgreSQL (a decimal is exact) |
 //! | `2026-01-05` as a text | `datetime`, `smalldatetime` | | read by the language of the login (`DATEFORMAT`) | read as ISO 8601 |
 //! | `true`, `false` as a text | SQLite's `boolean` | | | 1 and 0 (a statement keeps the text, which is not true) |
 //!

@@ -10,6 +10,10 @@ use crate::migrate::text::Text;
 use crate::settings::Secret;
 use crate::sql::{self, ObstacleKind};
 
+/// Why a file is not read to its end.
+const QUOTING: &str = "standard_conforming_strings is not switched off, because what follows was read as if it was on (a \
+                       string with escapes is written E'…')";
+
 /// The text as it is to be sent.
 ///
 /// # Errors
@@ -74,6 +78,10 @@ pub(crate) fn problems_of(
                 }
                 ObstacleKind::OtherDatabase => Problem::OtherDatabase { file: file(), line },
                 ObstacleKind::FromClient => Problem::FromClient { file: file(), line },
+                ObstacleKind::ChangesQuoting => {
+                    let reason = format!("line {line}: {QUOTING}");
+                    Problem::Unreadable { file: file(), reason }
+                }
             });
         }
     }
@@ -124,6 +132,10 @@ mod tests {
     fn a_text_that_cannot_be_read_is_told_with_its_file() {
         let text = problems(Postgres, "\nSELECT 'a")[0].to_string();
         assert!(text.contains("\"V001__a.sql\" cannot be read: line 2"), "{text}");
+        let text =
+            problems(Postgres, "SELECT 1;\nSET standard_conforming_strings = off;\nSELECT 2")[0].to_string();
+        assert!(text.contains("\"V001__a.sql\" cannot be read: line 2: standard_conforming"), "{text}");
+        assert_eq!(problems(Postgres, "SET standard_conforming_strings = on;\nSELECT 2"), []);
     }
 
     #[test]

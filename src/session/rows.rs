@@ -119,7 +119,7 @@ impl Session<'_> {
             .during(operation)
             .in_database(&self.settings.database));
         }
-        self.rows(operation, sql, params)
+        self.open_rows(operation, sql, params, true)
     }
 
     pub(crate) fn rows(
@@ -127,6 +127,17 @@ impl Session<'_> {
         operation: &'static str,
         sql: &str,
         params: impl IntoParams,
+    ) -> Result<RowIter<'_>> {
+        self.open_rows(operation, sql, params, false)
+    }
+
+    /// `described` asks for the columns first where they would come with the first row only.
+    fn open_rows(
+        &mut self,
+        operation: &'static str,
+        sql: &str,
+        params: impl IntoParams,
+        described: bool,
     ) -> Result<RowIter<'_>> {
         let begun = Call::begin(operation);
         let recorder = self.lease.recorder();
@@ -139,12 +150,14 @@ impl Session<'_> {
         let doom = (self.depth > 0).then_some(&mut self.doom);
         let opened = admitted.and_then(|statement| {
             let (connection, given_up) = self.lease.parts()?;
+            let columns = if described { connection.describe(&statement, budget)? } else { None };
             let cursor = connection.stream(&statement, budget)?;
-            Ok((cursor, given_up, statement.traits.acts, statement.template))
+            let columns = cursor.columns().cloned().or(columns);
+            Ok((cursor, columns, given_up, statement.traits.acts, statement.template))
         });
         match opened {
-            Ok((cursor, given_up, acts, template)) => Ok(RowIter {
-                columns: cursor.columns().cloned(),
+            Ok((cursor, columns, given_up, acts, template)) => Ok(RowIter {
+                columns,
                 cursor: Some(cursor),
                 settings,
                 recorder,

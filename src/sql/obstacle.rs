@@ -2,7 +2,7 @@
 
 use super::lexer::{Kind, Token, tokens};
 use super::statements::statements;
-use super::traits::{defines_module, t_sql_control};
+use super::traits::{changes_quoting, defines_module, t_sql_control};
 use crate::dialect::Dialect;
 
 /// One such statement.
@@ -25,6 +25,8 @@ pub(crate) enum ObstacleKind {
     FromClient,
     /// What comes behind it is done in another database.
     OtherDatabase,
+    /// What comes behind it would be read otherwise than it was here.
+    ChangesQuoting,
 }
 
 /// T-SQL's procedures that refuse to run in a transaction.
@@ -88,6 +90,9 @@ fn has(statement: &[Token<'_>], word: &str) -> bool {
 }
 
 fn postgres(statement: &[Token<'_>]) -> Option<ObstacleKind> {
+    if changes_quoting(statement) {
+        return Some(ObstacleKind::ChangesQuoting);
+    }
     let head = |words| is(statement, 0, words);
     let second = |words| is(statement, 1, words);
     if head(&["COPY"]) {
@@ -155,7 +160,7 @@ fn t_sql(batch: &[Token<'_>]) -> Vec<Obstacle> {
 mod tests {
     use super::*;
     use Dialect::{Postgres, SqlServer, Sqlite};
-    use ObstacleKind::{FromClient, OtherDatabase, OutsideOnly, TransactionControl};
+    use ObstacleKind::{ChangesQuoting, FromClient, OtherDatabase, OutsideOnly, TransactionControl};
 
     #[track_caller]
     fn check(dialect: Dialect, text: &str, wanted: Option<(ObstacleKind, usize)>) {
@@ -195,6 +200,8 @@ mod tests {
         ] {
             check(Postgres, text, None);
         }
+        check(Postgres, "SELECT 1; SET standard_conforming_strings = off", Some((ChangesQuoting, 10)));
+        check(Postgres, "SET standard_conforming_strings = on", None);
         check(Postgres, "COPY t (a) FROM stdin", Some((FromClient, 0)));
         check(Postgres, "/* a */ COMMIT", Some((TransactionControl, 8)));
         check(Postgres, "START TRANSACTION", Some((TransactionControl, 0)));

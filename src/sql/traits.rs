@@ -121,7 +121,7 @@ fn standard(statement: &[Token<'_>], dialect: Dialect) -> Traits {
         leaves_traces: !known || traces_inside(statement),
         discards_prepared: head.is_one_of(&["DISCARD", "DEALLOCATE"])
             && following.iter().any(|token| token.is_word("ALL")),
-        changes_quoting: changes_quoting(head, statement),
+        changes_quoting: changes_quoting(statement),
     }
 }
 
@@ -180,7 +180,8 @@ fn explained<'t, 'a>(statement: &'t [Token<'a>]) -> Explained<'t, 'a> {
 
 /// Whether the statement asks the server to read a backslash in a plain string as an escape. From then on this crate
 /// would see strings end where they do not.
-fn changes_quoting(head: &Token<'_>, statement: &[Token<'_>]) -> bool {
+pub(super) fn changes_quoting(statement: &[Token<'_>]) -> bool {
+    let sets = statement.first().is_some_and(|head| head.is_word("SET"));
     let keeps = |value: &Token<'_>| {
         let value = value.text.trim_matches('\'');
         ["on", "true", "yes", "1", "default"].iter().any(|word| value.eq_ignore_ascii_case(word))
@@ -192,7 +193,7 @@ fn changes_quoting(head: &Token<'_>, statement: &[Token<'_>]) -> bool {
             [_, scope] => scope.is_one_of(&["SESSION", "LOCAL"]),
             _ => false,
         };
-        let is_set = head.is_word("SET") && is_first && names(token, PLAIN_BACKSLASH);
+        let is_set = sets && is_first && names(token, PLAIN_BACKSLASH);
         let is_config = place >= 2
             && token.text.trim_matches('\'').eq_ignore_ascii_case(PLAIN_BACKSLASH)
             && names(&statement[place - 2], "set_config");

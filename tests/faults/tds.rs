@@ -23,6 +23,9 @@ pub(crate) enum Then {
     HangUp,
     /// Nothing more; cancels are read and ignored, until the client has gone.
     FallSilent,
+    /// Nothing more until the client cancels, which is acknowledged: a statement that takes its time.
+    #[allow(dead_code, reason = "not every program that includes this file cancels")]
+    UntilCancelled,
 }
 
 /// The answer to one statement.
@@ -180,6 +183,8 @@ const ERROR: u16 = 2;
 const COUNT: u16 = 0x10;
 /// `DONE` with the bit that acknowledges a cancel.
 const ATTENTION: u16 = 0x20;
+/// The kind of the client's message that is a cancel.
+const ATTENTION_SIGNAL: u8 = 6;
 
 fn error_token(number: i32) -> Vec<u8> {
     let text = words("it failed");
@@ -245,6 +250,8 @@ struct Shared {
     name: Mutex<&'static str>,
     door: Door,
     logins: Mutex<Vec<Login>>,
+    /// How many running statements were cancelled.
+    cancels: AtomicU64,
     connections: AtomicU64,
     streams: Mutex<HashMap<u64, TcpStream>>,
     stopped: AtomicBool,
@@ -299,6 +306,7 @@ impl Server {
             name: Mutex::new("fake"),
             door,
             logins: Mutex::default(),
+            cancels: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             streams: Mutex::default(),
             stopped: AtomicBool::new(false),
@@ -336,6 +344,14 @@ impl Server {
     #[allow(dead_code, reason = "not every program that includes this file looks at logins")]
     pub(crate) fn logins_seen(&self) -> Vec<Login> {
         self.shared.logins.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Server {
+    /// How many running statements were cancelled, each with its acknowledgement.
+    #[allow(dead_code, reason = "not every program that includes this file cancels")]
+    pub(crate) fn cancels(&self) -> u64 {
+        self.shared.cancels.load(Ordering::SeqCst)
     }
 }
 
@@ -395,7 +411,7 @@ impl Shared {
                 let length = u16::try_from(ack.len()).unwrap().to_le_bytes();
                 send(stream, &[&[0xad, length[0], length[1]], &ack[..], &done(0, 0)].concat(), true);
             }
-            6 => send(stream, &done(ATTENTION, 0), true),
+            ATTENTION_SIGNAL => send(stream, &done(ATTENTION, 0), true),
             _ => {
                 // The characters of the statement are UTF-16, and ASCII in all tests.
                 let text: Vec<u8> = content.iter().copied().filter(|byte| *byte != 0).collect();
@@ -417,6 +433,18 @@ impl Shared {
                         send(stream, &head, false);
                         while receive(stream).is_some() {}
                         return false;
+                    }
+                    Then::UntilCancelled => {
+                        send(stream, &head, false);
+                        loop {
+                            match receive(stream) {
+                                Some((ATTENTION_SIGNAL, _)) => break,
+                                Some(_) => (),
+                                None => return false,
+                            }
+                        }
+                        self.cancels.fetch_add(1, Ordering::SeqCst);
+                        send(stream, &done(ATTENTION, 0), true);
                     }
                 }
             }

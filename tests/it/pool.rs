@@ -122,7 +122,8 @@ fn overflow_opens_on_demand_and_closes_on_return() {
 fn an_exhausted_pool_says_so_and_names_its_size() {
     let db =
         fresh("pool").pool_size(1).max_overflow(0).pool_timeout(Duration::from_millis(100)).build().unwrap();
-    let error = db.session(|_| db.execute_query("SELECT 1", ())).unwrap_err();
+    let other = || thread::scope(|scope| scope.spawn(|| db.execute_query("SELECT 1", ())).join().unwrap());
+    let error = db.session(|_| other()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Checkout);
     assert!(
         error.to_string().contains("all 1 connections") && error.to_string().contains("POOL_SIZE"),
@@ -380,4 +381,43 @@ fn no_connection_is_lost_under_load() {
     eventually("as many sessions as the pool knows", || {
         sessions_of(&db) == db.pool_status().checked_in as i64
     });
+}
+
+#[test]
+fn a_thread_does_not_wait_for_what_it_holds_itself() {
+    let db =
+        fresh("pool").pool_size(2).max_overflow(0).pool_timeout(Duration::from_secs(20)).build().unwrap();
+    db.execute("CREATE TABLE t (id int)", ()).unwrap();
+    let ask = || db.query_one("SELECT 1 AS id", ()).and_then(|row| row.get::<i32>("id"));
+    let refused = |error: Error| {
+        assert_eq!(error.kind(), ErrorKind::Usage, "{}", error.report());
+        assert!(error.to_string().contains("holds all 2 connections"), "{error}");
+    };
+    let ((), took) = timed(|| {
+        db.session(|_| {
+            // One is free yet, and holds whoever takes it.
+            assert_eq!(ask()?, 1);
+            // The input of each call has the second, and asks for a third.
+            let rows = || (0..20).map(|_| db.session(|_| ask()).map(|id| (id,)));
+            refused(db.bulk_insert("t", &["id"], (0..20).map(|_| ask().map(|id| (id,)))).unwrap_err());
+            assert_eq!(rows().next().unwrap().unwrap_err().kind(), ErrorKind::Usage);
+            let records =
+                (0..20).map(|_| batchdb::params! { id: ask().unwrap_or_else(|error| { refused(error); 7 }) });
+            db.execute_many("INSERT INTO t VALUES (:id)", records)?;
+            // Another thread may wait for what this one gives back.
+            std::thread::scope(|scope| {
+                let waiting = db.session(|_| {
+                    let waiting = scope.spawn(ask);
+                    std::thread::sleep(Duration::from_millis(100));
+                    Ok::<_, Error>(waiting)
+                })?;
+                assert_eq!(waiting.join().unwrap()?, 1);
+                Ok::<_, Error>(())
+            })
+        })
+        .unwrap();
+    });
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let left: i64 = db.query_one("SELECT count(*) AS n FROM t WHERE id = 7", ()).unwrap().get("n").unwrap();
+    assert_eq!(left, 20);
 }

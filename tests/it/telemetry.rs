@@ -190,7 +190,9 @@ fn connections_that_could_not_be_had_are_counted() {
         .build()
         .unwrap();
     db.session(|_held| {
-        db.execute_query("SELECT 1", ()).unwrap_err();
+        std::thread::scope(|scope| {
+            scope.spawn(|| db.execute_query("SELECT 1", ()).unwrap_err()).join().unwrap()
+        });
         Ok::<_, Error>(())
     })
     .unwrap();

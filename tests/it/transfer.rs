@@ -73,8 +73,27 @@ fn json_lines_are_one_object_a_row() {
 
 #[test]
 fn a_result_without_rows_has_its_headers_and_twin_names_are_refused_before_anything() {
-    for db in [postgres("transfer"), psql_odbc("transfer")] {
-        assert_eq!(text(&db, "SELECT 1 AS a, 2 AS b WHERE 1 = 2", ExportOptions::csv()), "a,b\n");
+    let unprepared = fresh("transfer").statement_cache(0).build().unwrap();
+    for db in [postgres("transfer"), unprepared, psql_odbc("transfer")] {
+        let nothing = text(&db, "SELECT 1 AS a, 2 AS b WHERE 1 = 2", ExportOptions::csv());
+        assert_eq!(nothing, "a,b\n");
+        // Which the import takes for a file of no rows, and a transaction stays what it was.
+        db.execute("CREATE TABLE target (a int, b int)", ()).unwrap();
+        let report = db.import_csv("target", nothing.as_bytes(), ImportOptions::new()).unwrap();
+        assert_eq!(report.rows, 0);
+        db.transaction(|tx| {
+            tx.execute("INSERT INTO target VALUES (1, 2)", ())?;
+            let mut out = Vec::new();
+            tx.export("SELECT * FROM target WHERE a > :a", params! { a: 1 }, &mut out, ExportOptions::csv())?;
+            assert_eq!(out, b"a,b\n");
+            tx.execute("DELETE FROM target", ())
+        })
+        .unwrap();
+        let copy = |table: &str| {
+            let other = postgres("transfer");
+            batchdb::copy_query(&db, "SELECT 1 AS a WHERE 1 = 2", (), &other, table, BulkOptions::new())
+        };
+        assert_eq!(copy("missing").unwrap_err().error.kind(), ErrorKind::Syntax);
         assert_eq!(text(&db, "SELECT 1 AS a WHERE 1 = 2", ExportOptions::json_lines()), "");
         for options in [ExportOptions::csv(), ExportOptions::json_lines()] {
             let mut out = Vec::new();

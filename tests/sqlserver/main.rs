@@ -8,6 +8,7 @@
 
 mod errors;
 mod log_lines;
+mod mass;
 mod migrations;
 mod operations;
 mod results;
@@ -46,21 +47,40 @@ const BODIES: &[(&str, Body)] = bodies! {
         a_nul_in_a_text_arrives_or_is_refused,
         lists_and_nulls,
         plain_text_is_varchar_and_other_text_nvarchar,
+        a_long_parameter_is_of_no_old_type,
+        a_datetime_that_was_read_finds_its_row,
     },
     results::{
         many_rows_come_whole,
         a_stream_may_end_early,
         several_results_come_in_order,
         counts_are_those_of_the_statement_under_triggers,
+        a_count_is_the_writes_own_under_a_trigger_that_returns_rows,
         what_a_write_puts_out_comes_back,
         records_go_in_together_or_not_at_all,
         rows_of_a_mass_load_go_in,
         pages_and_odd_names,
     },
+    mass::{
+        an_upsert_makes_rows_and_replaces_them,
+        an_upsert_of_keys_alone_or_of_several,
+        an_upsert_that_is_refused_changes_nothing,
+        an_upsert_under_a_trigger_counts_its_own_rows,
+        an_upsert_leaves_an_identity_column_to_the_database,
+        upserts_of_the_same_keys_at_a_time_neither_fail_nor_lose,
+        rows_of_many_statements_come_in_the_order_of_the_records,
+        a_refused_record_is_named_and_leaves_nothing,
+        a_name_that_does_not_exist_is_answered_with_the_nearest,
+        committed_chunks_stay_and_the_failure_says_how_many,
+        a_file_has_the_table_and_fills_another,
+        a_copy_has_what_the_table_has,
+    },
     errors::{
         errors_have_their_kinds_and_leave_the_connection_usable,
         an_error_behind_rows_or_counts_is_the_error_of_the_whole,
         a_wrong_password_is_refused_as_such,
+        a_certificate_that_is_not_accepted_is_told_as_such,
+        a_database_that_is_not_opened_is_told_by_its_state,
         a_slow_statement_ends_at_its_deadline,
         a_lock_is_not_waited_for_longer_than_asked,
     },

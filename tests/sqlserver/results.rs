@@ -104,8 +104,12 @@ pub(crate) fn counts_are_those_of_the_statement_under_triggers(target: &Target) 
     }
     let sql = format!("INSERT INTO {table} SELECT :id UNION ALL SELECT 2 UNION ALL SELECT 3");
     assert_eq!(db.execute(&sql, params! { id: 1 }).unwrap(), 3);
+    // Without parameters another call of the protocol carries it.
+    assert_eq!(db.execute(&format!("INSERT INTO {table} VALUES (4), (5)"), ()).unwrap(), 2);
+    let nightly = target.say("; -- nightly", "", "; -- nightly");
+    assert_eq!(db.execute(&format!("DELETE FROM {table} WHERE id > 3{nightly}"), ()).unwrap(), 2);
     let seen: i64 = db.query_one(&format!("SELECT count(*) AS n FROM {seen}"), ()).unwrap().get("n").unwrap();
-    assert_eq!(seen, 6, "the trigger has run");
+    assert_eq!(seen, 10, "the trigger has run");
     Ok(())
 }
 
@@ -217,4 +221,19 @@ pub(crate) fn pages_and_odd_names(target: &Target) -> Told {
         assert_eq!(db.execute_query(&top, params! { take: 2 }).unwrap()[0].get::<i64>("n").unwrap(), 9);
     }
     target.not_on_babelfish("a `]` in a quoted name is not understood; all else passed")
+}
+
+pub(crate) fn a_count_is_the_writes_own_under_a_trigger_that_returns_rows(target: &Target) -> Told {
+    target.only_t_sql()?;
+    let db = target.db();
+    let table = target.table(&db, "id int");
+    let name = target.unique("batchdb_tr");
+    let body = "SELECT id, 'a' AS a FROM inserted UNION ALL SELECT id, 'b' FROM inserted";
+    db.execute(&format!("CREATE TRIGGER {name} ON {table} AFTER INSERT AS BEGIN {body} END"), ()).unwrap();
+    let insert = format!("INSERT INTO {table} VALUES (1), (2), (3)");
+    assert_eq!(db.execute(&insert, ()).unwrap(), 3, "without parameters");
+    let insert = format!("INSERT INTO {table} SELECT :id UNION ALL SELECT 2 UNION ALL SELECT 3");
+    assert_eq!(db.execute(&insert, params! { id: 1 }).unwrap(), 3, "with parameters");
+    assert_eq!(db.execute_query(&insert, params! { id: 1 }).unwrap().len(), 6, "the trigger's rows");
+    Ok(())
 }

@@ -359,11 +359,49 @@ pub(crate) fn plain_text_is_varchar_and_other_text_nvarchar(target: &Target) -> 
     let sql = "SELECT CAST(SQL_VARIANT_PROPERTY(:v, 'BaseType') AS varchar(20)) AS base";
     let row = wide.query_one(sql, params! { v: "abc" }).unwrap();
     assert_eq!(row.get::<String>("base").unwrap(), "nvarchar");
-    // A long text can be compared: it is no `text`.
-    let long = "x".repeat(9_000);
-    let sql =
-        "SELECT CASE WHEN CAST(:a AS varchar(max)) = CAST(:b AS varchar(max)) THEN 1 ELSE 0 END AS same";
-    let same = db.query_one(sql, params! { a: long.as_str(), b: long.as_str() });
-    assert_eq!(same.unwrap().get::<i64>("same").unwrap(), 1);
+    Ok(())
+}
+
+pub(crate) fn a_datetime_that_was_read_finds_its_row(target: &Target) -> Told {
+    target.only_t_sql()?;
+    let db = target.db();
+    let table = target.table(&db, "id int PRIMARY KEY, at datetime");
+    db.execute(
+        &format!(
+            "INSERT INTO {table} VALUES (0, '2026-01-05T08:00:37'), (3, '2026-01-05T08:00:37.003'), \
+             (7, '2026-01-05T08:00:37.007')"
+        ),
+        (),
+    )
+    .unwrap();
+    // A `datetime` is a number of 1/300 s, and compared as such: a timestamp becomes one by a cast only.
+    let sql = format!("SELECT id FROM {table} WHERE at = CAST(:at AS datetime)");
+    for row in db.execute_query(&format!("SELECT id, at FROM {table}"), ()).unwrap() {
+        let found = db.execute_query(&sql, params! { at: row["at"].clone() }).unwrap();
+        let ids: Vec<i64> = found.iter().map(|row| row.get(0).unwrap()).collect();
+        assert_eq!(ids, [row.get::<i64>("id").unwrap()]);
+    }
+    Ok(())
+}
+
+pub(crate) fn a_long_parameter_is_of_no_old_type(target: &Target) -> Told {
+    target.only_t_sql()?;
+    let db = target.db();
+    let table = target.table(&db, "id int, n nvarchar(max), v varchar(max), b varbinary(max)");
+    let (plain, wide, raw) = ("x".repeat(9_000), "é".repeat(9_000), vec![7_u8; 9_000]);
+    let given = || params! { n: wide.as_str(), v: plain.as_str(), b: raw.clone() };
+    db.execute(&format!("INSERT INTO {table} VALUES (1, :n, :v, :b)"), given()).unwrap();
+    // `text`, `ntext` and `image` can be compared with nothing, joined with nothing, and given to few functions.
+    let equal = format!("SELECT id FROM {table} WHERE n = :n AND v = :v AND b = :b");
+    assert_eq!(db.execute_query(&equal, given()).unwrap().len(), 1);
+    let sql = "SELECT CAST(LEN(:v) AS int) AS v, CAST(LEN(:n + N'x') AS int) AS n, CAST(DATALENGTH(:b) AS int) AS b, \
+               RIGHT(UPPER(:v) + 'y', 2) AS tail";
+    let row = db.query_one(sql, given()).unwrap();
+    let number = |name: &str| row.get::<i64>(name).unwrap();
+    assert_eq!((number("v"), number("n"), number("b")), (9_000, 9_001, 9_000));
+    assert_eq!(row.get::<String>("tail").unwrap(), "Xy");
+    let json = format!("[{}1]", "1, ".repeat(4_000));
+    let sql = "SELECT count(*) AS n FROM OPENJSON(:json)";
+    assert_eq!(db.query_one(sql, params! { json: json }).unwrap().get::<i64>("n").unwrap(), 4_001);
     Ok(())
 }

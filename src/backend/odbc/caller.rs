@@ -26,14 +26,17 @@ use super::link::{Gauge, Link, Why};
 use super::load::Load;
 use super::session::{Address, Opened};
 use super::stream::OdbcRows;
-use super::transaction::Control;
+use super::text::text_for;
+use super::transaction::{Control, begins_with_rollback};
 use super::worker::{Job, Reply, Wanted, Work, replies, spawn};
 
 mod failures;
 mod parting;
+mod spelling;
 
 pub(super) use failures::driver_panicked;
 use failures::{not_opened, only_rollback, thread_gone, timed_out};
+use spelling::Spelling;
 
 /// The time for a thread that is between two driver calls to stop by itself. A cancel that meets no
 /// waiting call is one that no driver can get wrong.
@@ -57,6 +60,7 @@ pub(super) struct OdbcConnection {
     broken: bool,
     /// Where the rows of the load under way go.
     load: Option<Load>,
+    spelling: Spelling,
 }
 
 /// What is known of the session's transaction.
@@ -124,6 +128,7 @@ impl OdbcConnection {
                 transaction: Transaction::None,
                 broken: false,
                 load: None,
+                spelling: Spelling::AsOpened,
             }),
             Waited::Message(Err(failure)) => Err(not_opened(failure, address, limit)),
             Waited::DeadlinePassed => {
@@ -166,6 +171,7 @@ impl OdbcConnection {
                     continue;
                 }
                 Waited::Message(Reply::Columns(columns)) => {
+                    self.check_spelling(&columns)?;
                     Ok(Came::Columns(Decoder::new(columns, self.flavor)))
                 }
                 Waited::Message(Reply::Rows(chunk)) => Ok(Came::Rows(chunk)),
@@ -325,8 +331,11 @@ impl OdbcConnection {
         let forms = Forms { flavor: self.flavor, long: self.long, texts: self.address.texts };
         let arguments = arguments(&statement.args, forms)?;
         let (deadline, _) = budget.first(Instant::now);
-        let work = Work { text: Arc::clone(&statement.text), arguments, wanted, left: left(deadline) };
-        Ok((work, self.moment(Phase::Query, deadline, statement.traits.acts)))
+        let text = text_for(&statement.text, wanted, forms);
+        Ok((
+            Work { text, arguments, wanted, left: left(deadline) },
+            self.moment(Phase::Query, deadline, statement.traits.acts),
+        ))
     }
 
     fn moment(&self, phase: Phase, deadline: Deadline, writes: bool) -> Moment {
@@ -383,6 +392,7 @@ impl Connection for OdbcConnection {
             Rows::Collect(_) => Wanted::First,
             Rows::Sets(_) => Wanted::All,
         };
+        self.look_at_spelling(statement, wanted, budget)?;
         let (work, moment) = self.work(statement, wanted, budget)?;
         let count = self.perform(|replies| Job::Run(work, replies), rows, moment)?;
         if let (Transaction::Failed(begin), true) = (self.transaction, rolls_back) {
@@ -393,12 +403,14 @@ impl Connection for OdbcConnection {
 
     fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>> {
         self.admit(false)?;
+        self.look_at_spelling(statement, Wanted::First, budget)?;
         let (work, moment) = self.work(statement, Wanted::First, budget)?;
         Ok(Box::new(OdbcRows::open(self, work, moment, budget)?))
     }
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {
         self.admit(false)?;
+        self.note_setters(text);
         self.text(text, Phase::Query, deadline, true)
     }
 
@@ -477,8 +489,4 @@ impl Connection for OdbcConnection {
     fn is_broken(&self) -> bool {
         self.broken
     }
-}
-
-fn begins_with_rollback(text: &str) -> bool {
-    text.trim_start().get(..8).is_some_and(|word| word.eq_ignore_ascii_case("ROLLBACK"))
 }

@@ -7,12 +7,14 @@ use odbc_api::handles::{DiagnosticStream, Diagnostics, slice_to_cow_utf8};
 use crate::error::Error;
 use crate::settings::{Secret, scrub};
 
-/// More records than this say nothing new; some drivers give one for each row.
+/// More records than this say nothing new of a failure; some drivers give one for each row.
 const MOST_RECORDS: usize = 32;
 
 /// One diagnostic record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
+    /// Its place among the records of the call, counted from 1.
+    pub(super) number: i16,
     pub(super) state: String,
     pub(super) native: i32,
     pub(super) text: String,
@@ -67,19 +69,32 @@ pub(super) fn lost_by_number(native: i32) -> bool {
 
 /// The records of the last call on a handle, in the driver's order, which is best first.
 pub(super) fn records(handle: &impl Diagnostics) -> Vec<Record> {
+    records_and_words(handle).0
+}
+
+/// The same, and all that the server has said, of which there may be any number: a batch that prints a line for each of
+/// its rows has a record for each. FreeTDS puts an error behind them.
+pub(super) fn records_and_words(handle: &impl Diagnostics) -> (Vec<Record>, Vec<String>) {
     let mut stream = DiagnosticStream::new(handle);
-    let mut records = Vec::new();
-    while records.len() < MOST_RECORDS
-        && let Some(record) = stream.next()
-    {
-        records.push(Record {
+    let (mut kept, mut errors, mut words) = (Vec::new(), 0, Vec::new());
+    let mut number: i16 = 0;
+    while let Some(record) = stream.next() {
+        number = number.saturating_add(1);
+        let record = Record {
+            number,
             state: record.state.as_str().to_owned(),
             native: record.native_error,
             text: slice_to_cow_utf8(&record.message).trim_end_matches(['\0', '\n', ' ']).to_owned(),
             line: None,
-        });
+        };
+        words.extend(record.said().map(str::to_owned));
+        let is_error = record.is_error();
+        if kept.len() < MOST_RECORDS || (is_error && errors < MOST_RECORDS) {
+            errors += usize::from(is_error);
+            kept.push(record);
+        }
     }
-    records
+    (kept, words)
 }
 
 /// Why the thread of a connection could not do its work.
@@ -132,7 +147,7 @@ mod tests {
     use super::*;
 
     fn record(state: &str, native: i32) -> Record {
-        Record { state: state.into(), native, text: String::new(), line: None }
+        Record { number: 1, state: state.into(), native, text: String::new(), line: None }
     }
 
     impl Record {
@@ -175,6 +190,7 @@ mod tests {
     fn secrets_leave_no_trace_in_the_drivers_text() {
         let secrets = ["p}w", "p}w-long", ""].map(Secret::new);
         let records = [Record {
+            number: 1,
             state: "08001".into(),
             native: 0,
             line: None,

@@ -2,6 +2,11 @@
 
 use crate::dialect::Dialect;
 
+/// The driver gives points in time as the session's clock reads them, and intervals as the session spells them. (It sets
+/// the style of dates by itself.) `caller::spelling` sees to it that nobody changes them unseen.
+const PSQLODBC: &str =
+    "SET TIME ZONE 'UTC'; SET IntervalStyle = 'postgres'; SET standard_conforming_strings = on";
+
 /// The database behind a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flavor {
@@ -38,9 +43,8 @@ impl Flavor {
     pub(super) fn opening(self, read_only: bool) -> &'static [&'static str] {
         match (self, read_only) {
             (Flavor::SqlServer, _) => &["SET XACT_ABORT ON"],
-            (Flavor::Postgres, false) => &["SET TIME ZONE 'UTC'; SET standard_conforming_strings = on"],
-            (Flavor::Postgres, true) => &["SET TIME ZONE 'UTC'; SET standard_conforming_strings = on; \
-                 SET default_transaction_read_only = on"],
+            (Flavor::Postgres, false) => &[PSQLODBC],
+            (Flavor::Postgres, true) => &[PSQLODBC, "SET default_transaction_read_only = on"],
             (Flavor::Sqlite, true) => &["PRAGMA query_only = 1"],
             (Flavor::Sqlite, false) | (Flavor::Other, _) => &[],
         }

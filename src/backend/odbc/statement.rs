@@ -9,7 +9,7 @@ use odbc_api::handles::{SqlResult, Statement as _, StatementImpl};
 use odbc_sys::{CDataType, Desc, HandleType, Len, NULL_DATA, Nullability, Pointer, SqlDataType, SqlReturn};
 
 use super::bind::Argument;
-use super::diagnostics::{Failure, Record, records};
+use super::diagnostics::{Failure, Record, records_and_words};
 use super::flavor::Flavor;
 use super::link::Link;
 use super::session::{free, whole_seconds};
@@ -346,7 +346,6 @@ impl<'c> Statement<'c> {
                 if records.iter().any(Record::is_error) {
                     return Err(self.failed(records));
                 }
-                self.hear(&records);
                 Ok(true)
             }
             SqlReturn::INVALID_HANDLE => Err(self.failed(Vec::new())),
@@ -357,11 +356,13 @@ impl<'c> Statement<'c> {
         }
     }
 
-    fn records(&self) -> Vec<Record> {
-        let mut records = records(&*self.handle);
+    /// The records of the last call. What the server itself says among them is kept, to be told.
+    fn records(&mut self) -> Vec<Record> {
+        let (mut records, words) = records_and_words(&*self.handle);
+        self.messages.extend(words);
         if self.flavor == Flavor::SqlServer {
-            for (number, record) in (1..).zip(&mut records) {
-                record.line = self.line_of(number);
+            for record in &mut records {
+                record.line = self.line_of(record.number);
             }
         }
         records
@@ -428,13 +429,7 @@ impl<'c> Statement<'c> {
         self.returned(code).map(|_| ())
     }
 
-    /// Keeps what the server itself says among the records of a call.
-    fn hear(&mut self, records: &[Record]) {
-        self.messages.extend(records.iter().filter_map(Record::said).map(str::to_owned));
-    }
-
-    fn failed(&mut self, records: Vec<Record>) -> Failure {
-        self.hear(&records);
+    fn failed(&self, records: Vec<Record>) -> Failure {
         Failure::Driver { records, late: self.late }
     }
 

@@ -83,6 +83,11 @@ pub(super) fn attribute(level: Isolation) -> u32 {
     }
 }
 
+/// Whether a statement of our own rolls back, as a whole or to a savepoint.
+pub(super) fn begins_with_rollback(text: &str) -> bool {
+    text.trim_start().get(..8).is_some_and(|word| word.eq_ignore_ascii_case("ROLLBACK"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

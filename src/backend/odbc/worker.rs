@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::sql::COUNT;
 
 use super::bind::Argument;
 use super::cells::Chunk;
 use super::columns::{Column, column};
 use super::diagnostics::Failure;
 use super::fetch::Fetch;
+use super::flavor::Flavor;
 use super::link::Link;
 use super::session::{Address, Opened, Session};
 use super::statement::Statement;
@@ -190,26 +192,36 @@ fn results(statement: &mut Statement<'_>, work: Work, replies: &Outbox<'_>) -> R
     }
     statement.bind(work.arguments)?;
     statement.execute(&work.text)?;
-    let (mut returned, mut changed) = (None, 0);
+    let (mut returned, mut counted) = (None, 0);
     loop {
         say(statement, replies)?;
         let columns = statement.column_count()?;
         if columns == 0 {
-            // A trigger's counts come before the count of the statement that fired it.
-            changed = statement.row_count().unwrap_or(changed);
+            // What a trigger counts and returns comes before the count of the statement that fired it.
+            counted = statement.row_count().unwrap_or(counted);
         } else if work.wanted == Wanted::All || (work.wanted == Wanted::First && returned.is_none()) {
             returned = Some(returned.unwrap_or(0) + hand_over(statement, columns, replies)?);
         } else {
-            let mut rows = 0;
-            while statement.fetch()? {
-                rows += 1;
-            }
-            returned = returned.or(Some(rows));
+            counted = count(statement, columns)?;
         }
         if !statement.more_results()? {
-            return Ok(returned.unwrap_or(changed));
+            return Ok(returned.unwrap_or(counted));
         }
     }
+}
+
+/// How many rows the current result has; or what it says, where the text of the statement has asked for its count.
+fn count(statement: &mut Statement<'_>, columns: u16) -> Result<u64, Failure> {
+    let is_answer =
+        columns == 1 && statement.flavor() == Flavor::SqlServer && statement.describe(1)?.name == COUNT;
+    let mut rows = 0;
+    while statement.fetch()? {
+        rows = match is_answer {
+            true => statement.get_fixed::<i64>(1)?.and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
+            false => rows + 1,
+        };
+    }
+    Ok(rows)
 }
 
 fn hand_over(statement: &mut Statement<'_>, columns: u16, replies: &Outbox<'_>) -> Result<u64, Failure> {

@@ -19,7 +19,7 @@ use crate::backend::{
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
-use crate::row::Row;
+use crate::row::{Columns, Row};
 use crate::sql::{Statement, discards_prepared};
 
 /// How long a healthy connection may take to say goodbye.
@@ -337,6 +337,10 @@ impl backend::Connection for PgConnection {
     fn stream<'c>(&'c mut self, statement: &Statement, budget: Budget) -> Result<Box<dyn Cursor + 'c>> {
         self.note_discarded(statement.traits.discards_prepared);
         Ok(Box::new(self.open(statement, budget)?))
+    }
+
+    fn describe(&mut self, statement: &Statement, budget: Budget) -> Result<Option<Arc<Columns>>> {
+        self.columns_of(statement, budget)
     }
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {

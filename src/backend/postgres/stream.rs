@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use postgres::RowIter;
 use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::Type;
 
 use super::connection::PgConnection;
 use super::encode::Param;
@@ -91,6 +92,36 @@ impl PgConnection {
             Err(error) => return Err(opened.failed(&error, Phase::Query, first, in_time)),
         }
         Ok(opened)
+    }
+}
+
+impl PgConnection {
+    /// The columns of a statement that is not prepared by name. It is prepared for just that, and forgotten within one
+    /// transaction, so that a pooler sends all of it to one session of the server.
+    pub(super) fn columns_of(
+        &mut self,
+        statement: &Statement,
+        budget: Budget,
+    ) -> Result<Option<Arc<Columns>>> {
+        if self.statements.is_on() {
+            return Ok(None);
+        }
+        let types: Vec<Type> = statement.args.iter().map(|value| Param::told(value).1).collect();
+        let of = |prepared: postgres::Statement| {
+            Columns::new(prepared.columns().iter().map(postgres::Column::name))
+        };
+        let deadline = budget.step(Instant::now());
+        let (text, is_open) = (&*statement.text, self.in_transaction);
+        let columns = self.call(deadline, Phase::Query, false, |client| {
+            if is_open {
+                return client.prepare_typed(text, &types).map(of);
+            }
+            let mut transaction = client.transaction()?;
+            let columns = transaction.prepare_typed(text, &types).map(of)?;
+            transaction.commit()?;
+            Ok(columns)
+        })?;
+        Ok(Some(columns))
     }
 }
 

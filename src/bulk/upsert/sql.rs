@@ -172,8 +172,7 @@ impl Texts {
     fn without_repeated_keys(mut self, keys: &str) -> Texts {
         let stage = &self.stage;
         let last = format!(
-            "WITH numbered AS (SELECT ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY [{ORDER}] DESC) AS place \
-             FROM {stage}) DELETE FROM numbered WHERE place > 1; "
+            "DELETE FROM {stage} WHERE [{ORDER}] NOT IN (SELECT MAX([{ORDER}]) FROM {stage} GROUP BY {keys}); "
         );
         // In one batch with the first statement that counts: its count is that of the last statement.
         if let Some(first) = self.merge.first_mut() {
@@ -213,8 +212,8 @@ mod tests {
         assert_eq!(
             server.merge,
             [
-                "WITH numbered AS (SELECT ROW_NUMBER() OVER (PARTITION BY [id] ORDER BY [batchdb_row] DESC) AS place \
-                 FROM [#batchdb_stage]) DELETE FROM numbered WHERE place > 1; UPDATE t SET t.[x] = s.[x] FROM \
+                "DELETE FROM [#batchdb_stage] WHERE [batchdb_row] NOT IN (SELECT MAX([batchdb_row]) FROM \
+                 [#batchdb_stage] GROUP BY [id]); UPDATE t SET t.[x] = s.[x] FROM \
                  [s].[t] AS t WITH (UPDLOCK, SERIALIZABLE) JOIN [#batchdb_stage] AS s ON t.[id] = s.[id]",
                 "INSERT INTO [s].[t] ([id], [x]) SELECT s.[id], s.[x] FROM [#batchdb_stage] AS s WHERE NOT EXISTS \
                  (SELECT 1 FROM [s].[t] AS t WITH (UPDLOCK, SERIALIZABLE) WHERE t.[id] = s.[id])",

@@ -4,9 +4,9 @@ use batchdb::{DatabaseManager, ErrorKind, Interval, Row, Value, params};
 use chrono::Datelike;
 
 use super::generator::{Generator, rounds, seed};
-use super::random::{OWN, TYPES};
+use super::random::{OWN, TYPES, make_hostile};
 use super::{decimal, same, same_json};
-use crate::odbc::{psql_odbc, sqlite_at};
+use crate::odbc::{psql_odbc, psql_odbc_with, sqlite_at};
 
 /// Writes values of one type into a column, and reads them again.
 fn through(db: &DatabaseManager, ty: &str, values: &[Value], check: impl Fn(&Row, &Value) -> bool) {
@@ -48,7 +48,26 @@ fn psqlodbc_carries_what_the_native_backend_carries() {
     for sql in OWN {
         db.execute(sql, ()).unwrap();
     }
-    let mut generator = Generator::new(2);
+    carries(&db, &mut Generator::new(2));
+    // What the driver misunderstands is an error, where that can be told.
+    for sql in ["SELECT 'infinity'::date AS v", "SELECT '17060-09-21'::date AS v", "SELECT 1::money AS v"] {
+        assert_eq!(db.query_one(sql, ()).unwrap_err().kind(), batchdb::ErrorKind::Decode, "{sql}");
+    }
+}
+
+/// What the database's settings change are the texts that the server itself prints.
+#[test]
+fn no_setting_of_the_database_is_seen_in_a_value_through_psqlodbc() {
+    let builder = psql_odbc_with("types", "");
+    let db = builder.clone().build().unwrap();
+    for sql in OWN {
+        db.execute(sql, ()).unwrap();
+    }
+    make_hostile(&db);
+    carries(&builder.build().unwrap(), &mut Generator::new(6));
+}
+
+fn carries(db: &DatabaseManager, generator: &mut Generator) {
     // The driver sends integers as `bigint`, which no column of this type takes.
     for ty in TYPES.iter().filter(|ty| **ty != "xid8") {
         let mut values: Vec<Value> =
@@ -56,16 +75,12 @@ fn psqlodbc_carries_what_the_native_backend_carries() {
         if *ty == "date" {
             values.retain(|value| matches!(value, Value::Date(_)));
         }
-        through(&db, ty, &values, |row, value| match value {
+        through(db, ty, &values, |row, value| match value {
             // The driver does not say that these are anything but texts.
             Value::Interval(interval) => row.get::<Interval>("v").unwrap() == *interval,
             Value::Json(json) => same_json(&row.get("v").unwrap(), json),
             value => same(&row["v"], value),
         });
-    }
-    // What the driver misunderstands is an error, where that can be told.
-    for sql in ["SELECT 'infinity'::date AS v", "SELECT '17060-09-21'::date AS v", "SELECT 1::money AS v"] {
-        assert_eq!(db.query_one(sql, ()).unwrap_err().kind(), batchdb::ErrorKind::Decode, "{sql}");
     }
 }
 
@@ -141,6 +156,12 @@ fn a_load_through_psqlodbc_refuses_what_its_column_would_lose() {
         let found = found.map(|row| row.get::<String>("v").unwrap());
         assert_eq!(found.as_deref(), kept, "{kind} into {ty}: {written:?}");
     }
+    db.execute("CREATE TABLE price (v money)", ()).unwrap();
+    assert_eq!(db.bulk_insert("price", &["v"], [(1.5,)]).unwrap_err().kind(), ErrorKind::Params);
+    // A decimal comes as a number, which no locale reads: as an integer it is rounded, and not refused as a text is.
+    db.bulk_insert("price", &["v"], [(decimal("1.50"),)]).unwrap();
+    let kept = db.query_one("SELECT v::numeric AS v FROM price", ()).unwrap();
+    assert_eq!(kept["v"], decimal("1.50"));
     // What is the same in the column is taken, and texts are the server's to read.
     db.execute("CREATE TABLE taken (a int, b date, c timestamptz, d float8, e timestamp)", ()).unwrap();
     let midnight = chrono::NaiveDate::from_ymd_opt(2026, 1, 5).unwrap().and_time(chrono::NaiveTime::MIN);
@@ -149,4 +170,67 @@ fn a_load_through_psqlodbc_refuses_what_its_column_would_lose() {
         vec!["3".into(), "2026-01-05".into(), "2026-01-05".into(), "0.1".into(), "2026-01-05".into()],
     ];
     assert_eq!(db.bulk_insert("taken", &["a", "b", "c", "d", "e"], rows).unwrap(), 2);
+}
+
+#[test]
+fn a_point_in_time_is_never_read_in_a_zone_that_psqlodbc_hides() {
+    let db = psql_odbc("types");
+    db.execute("CREATE TABLE t (at timestamptz, local timestamp, day date)", ()).unwrap();
+    db.execute("INSERT INTO t VALUES ('2026-01-05T08:00:37Z', '2026-01-05T08:00:37', '2026-01-05')", ())
+        .unwrap();
+    let procedure = "CREATE PROCEDURE far_away() LANGUAGE sql AS $$ SET TIME ZONE 'Asia/Tokyo' $$";
+    db.execute(procedure, ()).unwrap();
+    let at: Value = chrono::DateTime::parse_from_rfc3339("2026-01-05T08:00:37Z").unwrap().into();
+    for (set, zone) in [
+        ("SET TIME ZONE 'Asia/Tokyo'", true),
+        ("SET timezone TO 'Asia/Tokyo'", true),
+        ("SELECT set_config('TimeZone', 'Asia/Tokyo', false)", true),
+        ("DO $$ BEGIN SET TIME ZONE 'Asia/Tokyo'; END $$", true),
+        ("CALL far_away()", true),
+        ("SET DateStyle = 'SQL, DMY'", false),
+        ("SET DateStyle = 'German'", false),
+    ] {
+        for column in ["at", "local", "day", "at, day"] {
+            let outcome = db.session(|session| {
+                session.execute(set, ())?;
+                session.query_one(&format!("SELECT {column} FROM t"), ())
+            });
+            match outcome {
+                Ok(_) => assert!(zone && !column.contains("at"), "{set}: {column}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Decode, "{set}: {}", error.report());
+                    assert!(error.to_string().contains("column \""), "{error}");
+                    assert!(!zone || column.contains("at"), "{set}: {column}: {error}");
+                }
+            }
+        }
+        let outcome = db.session(|session| {
+            session.execute(set, ())?;
+            session.query_each("SELECT at FROM t", (), |_| Ok::<_, batchdb::Error>(true))
+        });
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Decode, "{set}");
+        // A session that nobody has touched reads as ever.
+        assert_eq!(db.query_one("SELECT at FROM t", ()).unwrap()["at"], at, "{set}");
+    }
+    db.session(|session| {
+        // As text, or put back.
+        session.execute("SET TIME ZONE 'Asia/Tokyo'", ())?;
+        let text: String = session.query_one("SELECT at::text AS at FROM t", ())?.get("at")?;
+        assert_eq!(text, "2026-01-05 17:00:37+09");
+        session.execute("SET TIME ZONE 'UTC'", ())?;
+        session.execute("SET statement_timeout = '1min'", ())?;
+        assert_eq!(session.query_one("SELECT at FROM t", ())?["at"], at);
+        // A rollback brings back what was set before it.
+        session.execute("SET TIME ZONE 'Asia/Tokyo'", ())?;
+        let undone: Result<(), batchdb::Error> = session.transaction(|tx| {
+            tx.execute("SET TIME ZONE 'UTC'", ())?;
+            assert_eq!(tx.query_one("SELECT at FROM t", ())?["at"], at);
+            tx.execute("SELECT 1 / 0", ()).map(|_| ())
+        });
+        undone.unwrap_err();
+        let error = session.query_one("SELECT at FROM t", ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode, "{}", error.report());
+        Ok::<_, batchdb::Error>(())
+    })
+    .unwrap();
 }

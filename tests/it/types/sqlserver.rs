@@ -238,7 +238,7 @@ fn a_variant_is_cast_by_whoever_asks_for_it() {
     );
 }
 
-/// A server that returns the parameter of a statement in the type in which it came.
+/// A server that returns the parameter of a statement in the type in which it came. It takes none of the old long types.
 fn echo() -> (Server, DatabaseManager) {
     let server = Server::reading(|text, request| match text.contains("@P1") {
         true => {
@@ -277,6 +277,33 @@ fn texts_go_as_the_settings_say() {
             Some(_) => assert!(outcome.is_ok()),
             None => assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Params),
         }
+    }
+}
+
+#[test]
+fn parameters_are_declared_with_what_their_values_need() {
+    let seen = Arc::new(Mutex::new(String::new()));
+    let told = Arc::clone(&seen);
+    let server = Server::start(move |text| {
+        if let Some((_, behind)) = text.to_ascii_lowercase().split_once("@p1 ") {
+            let end = behind.find(|letter: char| !letter.is_ascii_graphic()).unwrap_or(behind.len());
+            let declared = &behind[..end];
+            *told.lock().unwrap() = declared.find(')').map_or(declared, |at| &declared[..=at]).to_owned();
+        }
+        Answer::nothing(Then::Done)
+    });
+    let db = connect(&server);
+    for (value, declared) in [
+        (timestamp("2026-01-05T08:00:37.003"), "datetime2"),
+        (Value::from("x".repeat(8_001)), "varchar(max)"),
+        (Value::from("é".repeat(4_001)), "nvarchar(max)"),
+        (Value::from(vec![1_u8; 8_001]), "varbinary(max)"),
+        (Value::from(vec![1_u8; 7]), "varbinary(100)"),
+        (Value::from(vec![1_u8; 101]), "varbinary(1000)"),
+        (decimal("12.50"), "decimal(4,2)"),
+    ] {
+        db.execute("DELETE FROM t WHERE v = :v", params! { v: value.clone() }).unwrap();
+        assert!(seen.lock().unwrap().starts_with(declared), "{}: {seen:?}", value.to_json());
     }
 }
 

@@ -5,7 +5,7 @@ fn at(phase: Phase, may_have_written: bool) -> Moment {
 }
 
 fn record(state: &str, native: i32, text: &str) -> Record {
-    Record { state: state.into(), native, text: text.into(), line: None }
+    Record { number: 1, state: state.into(), native, text: text.into(), line: None }
 }
 
 #[track_caller]

@@ -22,6 +22,8 @@ enum Held {
     /// SQL Server's `datetime` and `smalldatetime`: of them `2026-01-05` is the 1st of May where the login's language puts
     /// days first.
     OldTimestamp,
+    /// PostgreSQL's, which reads a float by `lc_monetary`: psqlODBC sends one as a text, and a decimal as a `numeric`.
+    Money,
     /// SQLite's, in which `true` would stay a text, which is not true.
     Boolean,
 }
@@ -36,6 +38,7 @@ impl Held {
                 Some(Held::Integer)
             }
             (_, "float4" | "float8" | "float" | "real") => Some(Held::Float),
+            (Flavor::Postgres, "money") => Some(Held::Money),
             (_, "date") => Some(Held::Date),
             (_, "time" | "timetz") => Some(Held::Time),
             // SQL Server's `timestamp` is a number of the row, and takes no value.
@@ -99,6 +102,10 @@ fn check(value: &Value, held: Held) -> Result<()> {
         Value::Int(number) if held == Held::Float && to_double(&(*number).into()).is_none() => {
             Err(cut("more digits than a float holds"))
         }
+        Value::Float(_) if held == Held::Money => Err(Error::params(
+            "a float was given for a column of type money, which reads its text by the server's locale",
+        )
+        .with_hint("give a BigDecimal")),
         Value::TimestampTz(_) if held.is_point_without_zone() => Err(Error::params(
             "a point in time was given for a column without a time zone, which would drop its offset",
         )
@@ -193,6 +200,9 @@ mod tests {
         for (ty, flavor) in [("timestamptz", Flavor::Postgres), ("datetimeoffset", Flavor::SqlServer)] {
             becomes(ty, flavor, at.and_utc(), at.and_utc());
         }
+        refused("money", Flavor::Postgres, 1.5);
+        becomes("money", Flavor::Postgres, decimal("1.5"), decimal("1.5"));
+        becomes("money", Flavor::SqlServer, 1.5, 1.5);
         // Nothing is lost in SQLite, whatever the column is called, and of others nothing is known.
         becomes("integer", Flavor::Sqlite, 1.5, 1.5);
         becomes("int", Flavor::Other, 1.5, 1.5);

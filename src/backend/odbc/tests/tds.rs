@@ -3,6 +3,10 @@
 #[path = "../../../../tests/faults/tds.rs"]
 pub(super) mod scripted;
 
+use std::sync::Mutex;
+
+use super::super::diagnostics::Failure;
+use super::super::worker::{Job, Reply, Wanted, Work, replies, spawn};
 use super::*;
 use scripted::{Answer, Server, Then};
 
@@ -95,6 +99,106 @@ fn silence_behind_rows_holds_a_thread_but_no_caller() {
     assert!(started.elapsed() < Duration::from_millis(200), "{:?}", started.elapsed());
     // The driver's own limit is 1 s; FreeTDS waits as long again for its cancel to be acknowledged.
     await_calm(Duration::from_secs(10));
+}
+
+#[test]
+fn a_running_statement_is_cancelled_and_its_thread_is_free_at_once() {
+    for rows in [0, 300] {
+        let (server, mut connection) = connect(rows, Then::UntilCancelled);
+        let sql = if rows == 0 { "UPDATE COUNT" } else { "SELECT ROWS" };
+        let started = Instant::now();
+        let (mut kept, limit) = (Vec::new(), budget(Duration::from_millis(500)));
+        let error = connection.run(&statement(sql, vec![]), Rows::Collect(&mut kept), limit).unwrap_err();
+        let took = started.elapsed();
+        assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Query), "{sql}: {}", error.report());
+        // Before the driver's own limit, which is 1 s: what ended it was the cancel.
+        assert!(took >= Duration::from_millis(500) && took < Duration::from_millis(750), "{sql}: {took:?}");
+        assert_eq!(server.cancels(), 1, "{sql}");
+        assert!(connection.is_broken());
+        drop(connection);
+        await_calm(Duration::from_millis(200));
+    }
+}
+
+/// So many messages as a batch has that prints a line for each of its rows.
+fn printed(lines: usize) -> Vec<scripted::Message> {
+    let line = |_| scripted::Message { number: 0, severity: 0, text: "a line", procedure: "", line: 1 };
+    (0..lines).map(line).collect()
+}
+
+#[test]
+fn all_messages_of_a_call_are_told_and_an_error_behind_them_is_seen() {
+    let server = Server::start(|text| {
+        let mut messages = printed(if text.contains("PRINT") { 100 } else { 0 });
+        if text.contains("FAIL") {
+            messages.push(scripted::Message {
+                number: 50_001,
+                severity: 16,
+                text: "it failed",
+                procedure: "",
+                line: 7,
+            });
+        }
+        Answer::saying(&messages)
+    });
+    let text = format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=x;Encryption=off", server.port());
+    let address = connector(Dialect::SqlServer, &text, &[]).address;
+    let ends = spawn(address, LONG, Arc::default()).unwrap();
+    ends.opened.recv().unwrap().unwrap();
+    for (sql, number) in [("PRINT", None), ("PRINT AND FAIL", Some(50_001))] {
+        let (outbox, inbox) = replies();
+        let work = Work { text: sql.into(), arguments: Vec::new(), wanted: Wanted::Count, left: None };
+        ends.jobs.send(Job::Run(work, outbox)).unwrap();
+        let (mut told, mut failed) = (0, None);
+        for reply in inbox {
+            match reply {
+                Reply::Messages(messages) => told += messages.iter().filter(|text| *text == "a line").count(),
+                Reply::Failed(Failure::Driver { records, .. }) => {
+                    failed = records
+                        .iter()
+                        .find(|record| record.is_error())
+                        .map(|error| (error.native, error.line));
+                }
+                _ => (),
+            }
+        }
+        assert_eq!((told, failed), (100, number.map(|number| (number, Some(7)))), "{sql}");
+    }
+}
+
+#[test]
+fn the_count_of_a_write_is_its_own_under_a_trigger() {
+    let (rows, seen) = (5, Arc::new(Mutex::new(String::new())));
+    let asked = Arc::clone(&seen);
+    let server = Server::start(move |text| {
+        if !text.contains("INSERT") {
+            return Answer::nothing(Then::Done);
+        }
+        asked.lock().unwrap().push_str(text);
+        // Rows 0 to 4 of a trigger and its own count, then what the batch asks for: a number in a column of that name.
+        let number = |name: &str, value: i32| {
+            let mut tokens = vec![0x81, 1, 0, 0, 0, 0, 0, 0, 0, 0x38, name.len() as u8];
+            tokens.extend(name.encode_utf16().flat_map(u16::to_le_bytes));
+            tokens.push(0xd1);
+            tokens.extend(value.to_le_bytes());
+            tokens
+        };
+        // DONEINPROC: more follows, and the count is valid.
+        let trigger = [&[0xff][..], &[0x11, 0], &[0xc3, 0], &17_u64.to_le_bytes()].concat();
+        let more = [&[0xfd][..], &[0x11, 0], &[0xc3, 0], &2_u64.to_le_bytes()].concat();
+        let tokens = [number("n", rows), trigger, more, number(crate::sql::COUNT, 2)].concat();
+        Answer::tokens(tokens, 1)
+    });
+    let text = format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=x;Encryption=off", server.port());
+    let mut connection = connector(Dialect::SqlServer, &text, &[]).connect(Deadline::NONE).unwrap();
+    let insert = statement("INSERT", vec![]);
+    assert_eq!(connection.run(&insert, Rows::Ignore, budget(LONG)).unwrap(), 2);
+    assert!(seen.lock().unwrap().contains("@@ROWCOUNT"), "{seen:?}");
+    // Who wants rows gets the first result, and the batch is not asked.
+    seen.lock().unwrap().clear();
+    let mut kept = Vec::new();
+    assert_eq!(connection.run(&insert, Rows::Collect(&mut kept), budget(LONG)).unwrap(), 1);
+    assert!(!seen.lock().unwrap().contains("@@ROWCOUNT"), "{seen:?}");
 }
 
 #[test]
