@@ -73,6 +73,14 @@
 //!   on the server that it was tried on that left the session in the database of a `USE`. Make several such calls in one
 //!   [`session`](crate::DatabaseManager::session), which costs one login for all.
 //!
+//! * **Health**: [`health_check`](crate::DatabaseManager::health_check) and `batchdb doctor` tell version, edition, state,
+//!   whether the database takes writes, its role in an availability group (`READ_ONLY=true` that was led to the primary is a
+//!   warning of the doctor), and whether the login may see other sessions: `VIEW SERVER STATE`, from 2022 on `VIEW SERVER
+//!   PERFORMANCE STATE`, in Azure SQL `VIEW DATABASE STATE`. A database that the server does not open (offline, restoring,
+//!   recovering) refuses the login; these two then ask for its state in `master`, by one login more.
+//! * **A login that is refused** is told by its reason: of 18456 with 4060 behind it by 4060, which may pass, and no password is
+//!   called wrong.
+//!
 //! # The two drivers
 //!
 //! Microsoft's driver 18.6 and FreeTDS 1.3.17, as they were found. The last column is the test that shows it: bodies of
@@ -124,9 +132,12 @@
 //! * that the server ends what was cancelled, at once (`a_lock_is_not_waited_for_longer_than_asked`);
 //! * that a message with `NOWAIT` comes before its batch has ended (`what_the_server_says_is_in_the_log`);
 //! * a transaction that `XACT_ABORT` has doomed inside of `TRY … CATCH` (`a_swallowed_error_is_no_commit`);
+//! * a certificate that nobody has signed (`a_certificate_that_is_not_accepted_is_told_as_such`; the words of the driver are
+//!   from a server that does nothing but TLS), and a database that is offline
+//!   (`a_database_that_is_not_opened_is_told_by_its_state`);
 //! * application locks that somebody else holds, `UPDLOCK` and `READPAST` (`locks_and_claims`);
 //! * output parameters whose types the server is asked for (`a_procedure_returns_all_that_it_has`);
 //! * `datetimeoffset` from a text, `sql_variant`, a `]` in a name (`values_come_back_as_they_went`,
 //!   `plain_text_is_varchar_and_other_text_nvarchar`, `pages_and_odd_names`);
-//! * without any test: named instances, Kerberos, Entra, `HostNameInCertificate`, routing by `ApplicationIntent`,
-//!   `MultiSubnetFailover`, the passing errors of Azure, Microsoft's driver 17, and drivers on Windows.
+//! * without any test: named instances, Kerberos, Entra, `HostNameInCertificate`, routing by `ApplicationIntent`
+//!   and the role of a replica, `MultiSubnetFailover`, the passing errors of Azure and its rights, Microsoft's driver 17, and drivers on Windows.

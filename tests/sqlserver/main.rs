@@ -79,6 +79,8 @@ const BODIES: &[(&str, Body)] = bodies! {
         errors_have_their_kinds_and_leave_the_connection_usable,
         an_error_behind_rows_or_counts_is_the_error_of_the_whole,
         a_wrong_password_is_refused_as_such,
+        a_certificate_that_is_not_accepted_is_told_as_such,
+        a_database_that_is_not_opened_is_told_by_its_state,
         a_slow_statement_ends_at_its_deadline,
         a_lock_is_not_waited_for_longer_than_asked,
     },

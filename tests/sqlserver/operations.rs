@@ -185,6 +185,9 @@ pub(crate) fn a_health_check_says_what_is_there(target: &Target) -> Told {
     if let Some(server) = health.server {
         assert_eq!(server.state.as_deref(), Some("ONLINE"));
         assert!(server.writable && server.version.is_some_and(|version| version.contains('.')));
+        // The suite logs in as somebody who may see everything, to a database in no availability group.
+        assert!(server.sees_sessions);
+        assert_eq!(server.role, None);
     }
     Ok(())
 }
