@@ -2,6 +2,7 @@
 
 mod connecting;
 mod loads;
+mod probes;
 mod tds;
 
 use std::path::PathBuf;
