@@ -20,6 +20,7 @@ use crate::context;
 use crate::deadline::Deadline;
 use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind, Phase, Result};
+use crate::health::ServerHealth;
 use crate::manager::DatabaseManager;
 use crate::migrate::MigrationState;
 use crate::settings::{MigrateOnStart, Origin};
@@ -123,6 +124,12 @@ impl<T: FnMut(&DiagnosisStep)> Way<'_, T> {
                 step.outcome = if ends(name, &error) { StepOutcome::Failed } else { StepOutcome::Warning };
                 step.problems.push(settings.scrub(&error.report()));
                 step.advice.push(advice::on(name, &error, settings.dialect()).to_owned());
+                let left = self.whole.left(Instant::now());
+                if name == "login"
+                    && let Some((_, says)) = ServerHealth::of_closed(&self.db.with_deadline(left), &error)
+                {
+                    step.problems.push(says);
+                }
             }
         }
         (self.told)(&step);

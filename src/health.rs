@@ -7,6 +7,7 @@ mod server;
 pub use prerequisites::{Prerequisites, validate_database_prerequisites};
 pub use report::{DatabaseHealth, HealthReport, HealthStatus, MigrationHealth};
 pub use server::ServerHealth;
+pub(crate) use server::is_not_opened;
 
 use std::time::Instant;
 
@@ -23,8 +24,9 @@ use crate::settings::{self, Overrides};
 impl DatabaseManager {
     /// Connects, runs a query, and looks at the migrations. Never an error: what went wrong is in the
     /// result. Pending migrations do not make a database unhealthy. A SQL Server is asked for its version, its edition
-    /// and the database's state; one that is not online, or takes no writes although `READ_ONLY` is not set, is
-    /// degraded.
+    /// and the database's state, whether it takes writes, and its role in an availability group; one that is not online,
+    /// or takes no writes although `READ_ONLY` is not set, is degraded. Where it does not open the database, its state is
+    /// asked for in `master`, which takes a login more.
     ///
     /// ```no_run
     /// let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -48,7 +50,7 @@ impl DatabaseManager {
         health.migration_status = match (&outcome, self.settings().is_read_only()) {
             (Err(_), _) => None,
             (Ok(()), true) => Some(MigrationHealth::ReadOnly),
-            (Ok(()), false) => Some(self.migration_status().map_or_else(
+            (Ok(()), false) => Some(self.for_the_rest(started).migration_status().map_or_else(
                 |error| {
                     let text = format!("the migrations could not be looked at: {error}");
                     log_line::event(Level::Debug, &text, &[("database", self.name().into())]);
@@ -57,6 +59,11 @@ impl DatabaseManager {
                 |status| MigrationHealth::Status(without_the_applied(status)),
             )),
         };
+        let closed = outcome.as_ref().err().and_then(|error| {
+            let (server, says) = ServerHealth::of_closed(&self.for_the_rest(started), error)?;
+            health.server = Some(server);
+            Some(says)
+        });
         health.response_time_ms = Some((started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0);
         health.status = match &outcome {
             Ok(()) if health.query_test && problem.is_none() => HealthStatus::Healthy,
@@ -67,7 +74,8 @@ impl DatabaseManager {
         if let Err(error) = outcome {
             let text = format!("a health check failed: {error}");
             log_line::event(Level::Warn, &text, &[("database", self.name().into())]);
-            health.error = Some(self.settings().scrub(&error.report()));
+            let report = self.settings().scrub(&error.report());
+            health.error = Some(closed.into_iter().fold(report, |report, says| format!("{report}; {says}")));
         }
         health
     }

@@ -415,7 +415,7 @@ impl DatabaseManager {
     ///
     /// # Errors
     ///
-    /// As [`query_sets`](DatabaseManager::query_sets); [`Usage`](crate::ErrorKind::Usage) for another database.
+    /// As [`query_sets`](DatabaseManager::query_sets); [`Usage`](crate::ErrorKind::Usage) for another database; [`Syntax`](crate::ErrorKind::Syntax) where SQL Server shows no such procedure.
     ///
     /// ```no_run
     /// # use batchdb::{DatabaseManager, params};

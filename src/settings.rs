@@ -398,6 +398,24 @@ impl Settings {
         settings
     }
 
+    /// The same for `master` of the same SQL Server, which knows the states of all databases, and the name of ours.
+    /// `None` where there is no such thing. They are not read again for another secret, which would lead back.
+    pub(crate) fn in_master(&self) -> Option<(Settings, String)> {
+        let mut settings = Settings { overrides: None, ..self.clone() };
+        let Target::Odbc(target) = &mut settings.target else { return None };
+        let name = target.database.clone().filter(|_| target.dialect == Dialect::SqlServer)?;
+        // Of two such words Microsoft's driver takes the first, and FreeTDS the last.
+        let within =
+            |text: &Secret| Secret::new(format!("Database=master;{}Database=master;", text.expose()));
+        target.connection_string = within(&target.connection_string);
+        if let Driver::Source { freetds: Ok(text), .. } | Driver::Installed { freetds: Ok(text) } =
+            &mut target.driver
+        {
+            *text = within(text);
+        }
+        Some((settings, name))
+    }
+
     /// Somebody else's text without our secrets, in whichever spelling they stand in it.
     pub(crate) fn scrub(&self, text: &str) -> String {
         secret::scrub(text, &self.secrets)

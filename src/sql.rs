@@ -41,9 +41,7 @@ use crate::value::Value;
 
 #[cfg(feature = "odbc")]
 pub(crate) use batch::{COUNT, with_count};
-#[cfg(feature = "odbc")]
-pub(crate) use insert::counted;
-pub(crate) use insert::{BoundRow, Places, PlainInsert};
+pub(crate) use insert::{BoundRow, Places, PlainInsert, counted};
 pub(crate) use obstacle::{ObstacleKind, obstacles};
 #[cfg(fuzzing)]
 pub(crate) use script::law;

@@ -11,9 +11,11 @@ mod text;
 mod unique;
 
 pub use convert::FromValue;
-pub(crate) use exact::{exact_json, to_integer};
+#[cfg(any(feature = "postgres", feature = "odbc"))]
+pub(crate) use exact::to_double;
 #[cfg(feature = "postgres")]
-pub(crate) use exact::{to_double, to_single};
+pub(crate) use exact::to_single;
+pub(crate) use exact::{exact_json, to_integer};
 pub use interval::Interval;
 pub(crate) use json::from_pairs;
 pub(crate) use json::whole_minutes;

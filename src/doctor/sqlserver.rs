@@ -61,8 +61,25 @@ pub(super) fn server(session: &mut Session<'_>, settings: &Settings) -> Result<F
             known(&health.state),
             if health.writable { "read and write" } else { "read only" }
         ));
+        if let Some(role) = health.role {
+            found.and(format!("a replica of an availability group, {role}"));
+        }
+        match (settings.is_read_only(), health.misrouted()) {
+            (true, Some(problem)) => found.doubt(
+                problem,
+                "connect to the group's listener by its name and name the database (only then it routes), and look at the \
+                 read-only routing list of the primary",
+            ),
+            (true, None) if health.writable => {
+                found.and("READ_ONLY=true, and the database takes writes: it is batchdb that refuses them");
+            }
+            _ => (),
+        }
         if !health.sees_sessions {
-            found.and("the login may not see the sessions of others (VIEW SERVER STATE): holders of locks have no name");
+            found.and(
+                "the login may not see the sessions of others (VIEW SERVER STATE; from 2022 on VIEW SERVER PERFORMANCE \
+                 STATE is enough; in Azure SQL VIEW DATABASE STATE): holders of locks have no name",
+            );
         }
         if let Some(problem) = health.problem(settings.is_read_only()) {
             found.doubt(problem, "bring the database ONLINE, connect to the primary, or set READ_ONLY=true");

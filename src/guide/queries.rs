@@ -124,6 +124,7 @@
 //! * Writes where `READ_ONLY` is set, before anything is sent, and by the server besides where it can. Where it cannot (any
 //!   database behind ODBC but PostgreSQL and SQLite), functions of your own count as writing.
 //! * `SET standard_conforming_strings = off` on PostgreSQL: a backslash in `'…'` is a backslash, whatever the database or
-//!   the role says. With escapes a string is written `E'…'`.
+//!   the role says. With escapes a string is written `E'…'`. (MySQL and MariaDB need `NO_BACKSLASH_ESCAPES` in their
+//!   `sql_mode` to read such strings as this crate does; better, let no value stand in a text.)
 //! * `?` for values, and `$1` beside names, because the compiled text would count differently. (On PostgreSQL `?` is an
 //!   operator and goes through.)

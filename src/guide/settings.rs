@@ -72,7 +72,7 @@
 //! | key | what it holds |
 //! | --- | --- |
 //! | `CONNECTION_STRING` | the string, with `${VAR}` for its password |
-//! | `CONNECTION_STRING_FILE` | a file with the string, such as a mounted secret of Docker or Kubernetes |
+//! | `CONNECTION_STRING_FILE` | a regular file with the string, or a link to one, such as a mounted secret of Docker or Kubernetes |
 //! | `CONNECTION_STRING_COMMAND` | a line of the shell that prints the string, such as a vault's client; it has no terminal to ask at, and 30 s, or when it is run again what is left of `CONNECT_TIMEOUT`; `secret_timeout` of the builder is a shorter limit |
 //! | `CONNECTION_STRING` and `PASSWORD_FILE` | a string without a password, and a file with the password alone |
 //!

@@ -60,10 +60,12 @@
 //! | `the database does not exist` | the name at the end of the URL | create it; names are case-sensitive |
 //! | `the server takes no more connections` | all programs together want more than `max_connections` | count them: [how many connections](super::pools#how-many-connections) |
 //! | `the server is starting up or shutting down` | a restart | wait; `batchdb wait` does |
-//! | `the server's certificate was not accepted` | another issuer, another name, or its time is over; the hint says which | [TLS](super::tls) |
+//! | `the server's certificate was not accepted` | another issuer, another name, or its time is over; the hint says which | [TLS](super::tls), [SQL Server](super::sqlserver) |
 //! | `the server does not offer TLS, which …` | `sslmode=require` or more, and a server without TLS | switch it on there |
 //! | `the attempt of a moment ago failed, and is not repeated at once` | while a server is away one caller a second tries; the others wait for the attempt that is under way, or get the error of the last one | what stands behind it |
 //! | `the server cannot be reached` | the same through ODBC | the driver's words in `report()` |
+//! | `the server is there, and does not open the database now` | SQL Server 4060 and its like: no such name, not online, no user in it | `batchdb doctor` asks `master` which |
+//! | `the server offers no encryption, and …` | `Encrypt=yes`, the default of Microsoft's driver 18, and a server without TLS | [SQL Server](super::sqlserver) |
 //! | `the connection failed while the statement ran` | network, restart, or somebody ended the session; nothing of it remains | it may be made again |
 //!
 //! # Auth

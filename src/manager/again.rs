@@ -1,6 +1,6 @@
 //! Calls that are made again when they fail for a reason that may pass.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::Level;
 
@@ -14,6 +14,19 @@ use crate::row::Row;
 use crate::transaction::{Failed, Transaction, TransactionOptions};
 
 impl DatabaseManager {
+    /// The same handle for the rest of a call that began then: what is left of its limit on whole calls.
+    pub(crate) fn for_the_rest(&self, began: Instant) -> DatabaseManager {
+        DatabaseManager {
+            whole: self.whole.map(|limit| limit.saturating_sub(began.elapsed())),
+            ..self.clone()
+        }
+    }
+
+    /// The other handle, with calls that end by this one's limit on whole calls and by `limit`.
+    pub(crate) fn limited_as(&self, other: DatabaseManager, limit: Duration) -> DatabaseManager {
+        DatabaseManager { whole: Some(self.whole.map_or(limit, |whole| whole.min(limit))), ..other }
+    }
+
     /// A handle that makes calls again by `policy`, instead of by `RETRY_ATTEMPTS` and `RETRY_BUDGET`.
     ///
     /// It is for the calls that repeat themselves: [`execute_query_with_retry`], [`execute_query_safe`],

@@ -71,7 +71,8 @@ fn refused(message: String, hint: &'static str) -> Error {
     Error::new(ErrorKind::Checkout, message).with_effect(Effect::NotSent).with_hint(hint)
 }
 
-#[cfg(all(test, feature = "postgres"))]
+#[cfg(test)]
+#[cfg(feature = "postgres")]
 mod tests {
     use std::sync::{Arc, Mutex};
 

@@ -4,15 +4,18 @@
 //! when all results were read, need a type that the caller would have to know, and differ from driver to driver. So on
 //! SQL Server the server is asked for the types, the outputs are variables of the batch, and its last result is they.
 
+mod place;
+
 use std::fmt::Write;
 
 use crate::backend::Rows;
 use crate::dialect::Dialect;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::params::{IntoParams, Params};
 use crate::row::Row;
 
 use super::Session;
+use place::Place;
 
 /// The variable of the batch for what the procedure returns, and its column.
 const RETURN: &str = "batchdb_return";
@@ -28,13 +31,15 @@ const RETURN: &str = "batchdb_return";
 pub struct Procedure {
     name: String,
     outputs: Vec<Output>,
+    /// All outputs that there are were named, if any.
+    told: bool,
 }
 
 impl Procedure {
     /// A procedure, with its schema where that is not the user's own.
     #[must_use]
     pub fn new(name: &str) -> Procedure {
-        Procedure { name: name.to_owned(), outputs: Vec::new() }
+        Procedure { name: name.to_owned(), outputs: Vec::new(), told: false }
     }
 
     /// Names an output parameter of SQL Server (without the `@`) with its type as SQL has it. With one of them named
@@ -42,6 +47,15 @@ impl Procedure {
     #[must_use]
     pub fn output(mut self, name: &str, sql_type: &str) -> Procedure {
         self.outputs.push(Output { name: name.to_owned(), sql_type: sql_type.to_owned() });
+        self.told = true;
+        self
+    }
+
+    /// Says that nothing is put out, or nothing that is wanted: SQL Server is not asked, which saves a round trip.
+    #[must_use]
+    pub fn without_outputs(mut self) -> Procedure {
+        self.outputs.clear();
+        self.told = true;
         self
     }
 }
@@ -91,7 +105,7 @@ impl Session<'_> {
     fn try_call(
         &mut self,
         operation: &'static str,
-        Procedure { name: procedure, outputs }: Procedure,
+        Procedure { name: procedure, outputs, told }: Procedure,
         params: impl IntoParams,
     ) -> Result<ProcedureResult> {
         let params = params.into_params()?;
@@ -101,9 +115,9 @@ impl Session<'_> {
         }
         let (text, outputs) = match self.dialect()? {
             Dialect::SqlServer => {
-                let outputs = match outputs.is_empty() {
-                    true => self.outputs(operation, &procedure)?,
-                    false => outputs,
+                let outputs = match told {
+                    true => outputs,
+                    false => self.outputs(operation, &procedure)?,
                 };
                 (batch(&procedure, &params, &outputs), true)
             }
@@ -126,36 +140,47 @@ impl Session<'_> {
         Ok(ProcedureResult { return_value, outputs: Row::from_pairs(outputs), sets })
     }
 
-    /// Asks SQL Server for the output parameters of a procedure. None for one that it does not know: calling it
-    /// will say so.
+    /// Asks SQL Server for the output parameters of a procedure. A synonym has those of what it stands for.
     fn outputs(&mut self, operation: &'static str, procedure: &str) -> Result<Vec<Output>> {
-        let parts: Vec<&str> = procedure.split('.').collect();
-        let catalog = match parts.as_slice() {
-            [database, _, _] => format!("{}.", Dialect::SqlServer.quote(database)),
-            _ => String::new(),
-        };
-        // `system_type_id` is that of the type which a user's own type stands for.
-        let text = format!(
-            "SELECT name, TYPE_NAME(system_type_id) AS base, max_length, precision, scale FROM \
-             {catalog}sys.parameters WHERE object_id = OBJECT_ID(:procedure) AND is_output = 1 AND parameter_id > 0 \
-             ORDER BY parameter_id"
-        );
-        let mut found = Vec::new();
-        let params = Params::new().set("procedure", Dialect::SqlServer.quote_path(procedure));
-        self.run(operation, &text, params, Rows::Collect(&mut found))?;
+        let mut found = self.look_up(operation, &Place::of(procedure)?, procedure)?;
+        // A synonym stands for no other.
+        if let Some(base) = found.first().map(|row| row.get::<Option<String>>("base")).transpose()?.flatten()
+        {
+            found = self.look_up(operation, &Place::of(procedure)?.of_synonym(&base)?, procedure)?;
+        }
         let output = |row: &Row| {
-            let name: String = row.get("name")?;
-            let base: String = row.get("base")?;
+            // A procedure without any has one row, which says that it is there.
+            let Some(name) = row.get::<Option<String>>("name")? else { return Ok(None) };
+            let base: String = row.get("type")?;
             let (length, precision, scale) =
                 (row.get("max_length")?, row.get("precision")?, row.get("scale")?);
-            Ok(Output {
+            Ok(Some(Output {
                 name: name.trim_start_matches('@').to_owned(),
                 sql_type: declared(&base, length, precision, scale),
-            })
+            }))
         };
-        found.iter().map(output).collect()
+        found.iter().filter_map(|row| output(row).transpose()).collect()
+    }
+
+    /// The rows about a procedure, of which there is one at least.
+    fn look_up(&mut self, operation: &'static str, place: &Place, procedure: &str) -> Result<Vec<Row>> {
+        let mut found = Vec::new();
+        let params = Params::new().set("procedure", place.path.as_str());
+        self.run(operation, &place.question(), params, Rows::Collect(&mut found))?;
+        match found.first().map(|row| row.get::<Option<i64>>("id")).transpose()?.flatten() {
+            Some(_) => Ok(found),
+            None => Err(Error::new(
+                ErrorKind::Syntax,
+                format!("the server shows no procedure {}", Dialect::SqlServer.quote_path(procedure)),
+            )
+            .with_hint(UNASKED)),
+        }
     }
 }
+
+/// What a program can do where the server cannot be asked.
+const UNASKED: &str = "check its name, schema and database, and that you may execute it; with `Procedure::output` or \
+                       `Procedure::without_outputs` the server is not asked";
 
 /// Whether the text can stand behind an `@`, or before a `=>`, without quotes.
 fn is_name(name: &str) -> bool {

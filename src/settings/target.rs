@@ -139,6 +139,8 @@ pub(crate) struct OdbcTarget {
     pub(crate) description: String,
     pub(crate) dialect: Dialect,
     pub(crate) place: OdbcPlace,
+    /// The database on the server, where the string names it.
+    pub(crate) database: Option<String>,
     pub(crate) has_password: bool,
     /// Every secret of the string, raw, to be scrubbed from the driver's texts.
     pub(crate) secrets: Vec<Secret>,

@@ -4,7 +4,8 @@
 //! text which this file misreads still reaches the server, whose word counts.
 //!
 //! What it takes for granted: a backslash in a plain string is a backslash. PostgreSQL is told so with every login
-//! (`standard_conforming_strings`), and who would switch it off is refused.
+//! (`standard_conforming_strings`), and who would switch it off is refused. MySQL takes it for an escape unless its
+//! `sql_mode` has `NO_BACKSLASH_ESCAPES`, and nobody tells it so.
 
 use crate::dialect::Dialect;
 

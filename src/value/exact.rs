@@ -44,14 +44,14 @@ fn survives(text: &str, float: &str) -> bool {
 }
 
 /// A decimal as text, whose length depends on its digits and not on their place.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "odbc"))]
 fn scientific(number: &BigDecimal) -> String {
     let (digits, scale) = number.as_bigint_and_exponent();
     format!("{digits}e{}", -i128::from(scale))
 }
 
 /// The double that is the same number.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "odbc"))]
 pub(crate) fn to_double(number: &BigDecimal) -> Option<f64> {
     let text = scientific(number);
     let float: f64 = text.parse().ok()?;

@@ -12,6 +12,7 @@ mod deadline;
 mod doctor;
 mod faulty;
 mod health;
+mod health_sqlserver;
 mod hostile;
 mod kubernetes;
 mod lock;

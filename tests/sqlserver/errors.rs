@@ -101,6 +101,63 @@ pub(crate) fn a_wrong_password_is_refused_as_such(target: &Target) -> Told {
     Ok(())
 }
 
+/// The target's connection string with another value for one of its words.
+fn with(target: &Target, word: &str, value: &str) -> String {
+    let is_other =
+        |pair: &&str| !pair.split('=').next().unwrap_or_default().trim().eq_ignore_ascii_case(word);
+    let others: Vec<&str> = target.connection_string().split(';').filter(is_other).collect();
+    format!("{};{word}={value}", others.join(";").trim_end_matches(';'))
+}
+
+pub(crate) fn a_certificate_that_is_not_accepted_is_told_as_such(target: &Target) -> Told {
+    target.only_t_sql()?;
+    if !target.name.ends_with("microsoft") {
+        return Err(Left::NotItsMatter("FreeTDS looks at no certificate"));
+    }
+    let strict = with(target, "Encrypt", "yes");
+    let strict = strict.replace("TrustServerCertificate=yes", "TrustServerCertificate=no");
+    let builder = target.builder().connection_string(strict);
+    let (error, took) = {
+        let started = Instant::now();
+        let error = builder.build().unwrap().execute_query("SELECT 1", ()).unwrap_err();
+        (error, started.elapsed())
+    };
+    assert_eq!(error.kind(), ErrorKind::Connect, "{}", error.report());
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    if target.kind == Kind::Babelfish && error.to_string().contains("offers no encryption") {
+        return Err(Left::NotSupported("its TLS is off here: the error says that it offers no encryption"));
+    }
+    // A server that was just installed has signed its certificate itself.
+    assert!(error.to_string().contains("the server's certificate was not accepted"), "{}", error.report());
+    assert!(error.to_string().contains("TrustServerCertificate") && !error.is_transient(), "{error}");
+    Ok(())
+}
+
+pub(crate) fn a_database_that_is_not_opened_is_told_by_its_state(target: &Target) -> Told {
+    target.only_t_sql()?;
+    let health_of = |database: &str| {
+        let string = with(target, "Database", database);
+        let health = target.builder().connection_string(string).build().unwrap().health_check();
+        assert!(!health.connection, "{}", health.to_json());
+        health
+    };
+    let absent = health_of("batchdb_nowhere");
+    let error = absent.error.unwrap();
+    assert!(error.contains("the database is not there"), "{error}");
+    assert!(absent.server.is_some_and(|server| server.version.is_some()), "it was asked in master");
+    target.not_on_babelfish("databases have one state there")?;
+    let (db, name) = (target.db(), target.unique("batchdb_closed"));
+    db.execute(&format!("CREATE DATABASE [{name}]"), ()).unwrap();
+    db.execute(&format!("ALTER DATABASE [{name}] SET OFFLINE WITH ROLLBACK IMMEDIATE"), ()).unwrap();
+    let offline = health_of(&name);
+    db.execute(&format!("ALTER DATABASE [{name}] SET ONLINE"), ()).unwrap();
+    db.execute(&format!("DROP DATABASE [{name}]"), ()).unwrap();
+    assert_eq!(offline.server.unwrap().state.as_deref(), Some("OFFLINE"));
+    let error = offline.error.unwrap();
+    assert!(error.contains("the database is OFFLINE") && !error.contains("credentials"), "{error}");
+    Ok(())
+}
+
 pub(crate) fn a_slow_statement_ends_at_its_deadline(target: &Target) -> Told {
     let db = target.builder().pool_size(1).build().unwrap();
     db.execute_query("SELECT 1", ()).unwrap();

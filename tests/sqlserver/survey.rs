@@ -39,7 +39,10 @@ impl Hub {
     }
 }
 
-/// `BATCHDB_TEST_SURVEYS` names a file of one's own for it.
+/// The surveys of the file that `BATCHDB_TEST_SURVEYS` names, which everybody knows, and their average.
+const KNOWN: (usize, f64) = (2_800, 4.2061);
+
+/// `BATCHDB_TEST_SURVEYS` names the file with the surveys; without it they are made up.
 pub(crate) fn the_survey_job_reads_scores_and_marks(target: &Target) -> Told {
     let (survey, responses) = match std::env::var_os("BATCHDB_TEST_SURVEYS") {
         Some(file) => {
@@ -102,6 +105,11 @@ pub(crate) fn the_survey_job_reads_scores_and_marks(target: &Target) -> Told {
     let sums: Vec<String> = written.unwrap().split('|').map(str::to_owned).collect();
     assert_eq!(sums[0], survey.len().to_string());
     assert_eq!(sums[1].parse::<f64>().unwrap() as i64, survey.sum_in_500ths());
+    if std::env::var_os("BATCHDB_TEST_SURVEYS").is_some() {
+        let average = first["average_satisfaction_score"].as_f64().unwrap();
+        assert_eq!(survey.len(), KNOWN.0, "{first}");
+        assert!((average - KNOWN.1).abs() < 0.000_05, "{first}");
+    }
     // Another run finds nothing, and does nothing.
     assert_eq!(run()["responses_found"], 0);
     Ok(())

@@ -247,7 +247,7 @@ impl<'l> Session<'l> {
 
     /// Whether the driver says that it gives values of a fetched block again. Others than psqlODBC say so
     /// too, for kinds of cursor that are not used here.
-    fn rereads_blocks(&self) -> bool {
+    pub(super) fn rereads_blocks(&self) -> bool {
         /// `SQL_GD_BLOCK`
         const BLOCK: u32 = 4;
         let mut extensions: u32 = 0;
@@ -263,6 +263,12 @@ impl<'l> Session<'l> {
             )
         };
         result == SqlReturn::SUCCESS && extensions & BLOCK != 0
+    }
+
+    /// The handle, for what only a test asks a driver.
+    #[cfg(test)]
+    pub(super) fn handle(&self) -> odbc_sys::HDbc {
+        self.connection.as_sys()
     }
 
     /// The name that the driver gives for its database.

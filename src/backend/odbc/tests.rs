@@ -2,6 +2,7 @@
 
 mod connecting;
 mod loads;
+mod probes;
 mod tds;
 
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ fn abandoned_threads() -> usize {
 
 fn connector(dialect: Dialect, connection_string: &str, secrets: &[&str]) -> OdbcConnector {
     let target = OdbcTarget {
+        database: None,
         has_password: false,
         place: crate::settings::OdbcPlace::Unknown,
         connection_string: Secret::new(connection_string),
@@ -442,6 +444,7 @@ fn a_read_only_session_takes_no_writes() {
     let database = Sqlite::new();
     execute(database.connect().as_mut(), "CREATE TABLE t (a INTEGER)", vec![]);
     let target = OdbcTarget {
+        database: None,
         has_password: false,
         place: crate::settings::OdbcPlace::Unknown,
         connection_string: Secret::new(format!("Driver=SQLite3;Database={}", database.file().display())),

@@ -237,6 +237,7 @@ pub(super) fn finish(
         pairs.iter().filter(|pair| pair.is_secret).map(|pair| Secret::new(&*pair.value)).collect();
     let description = describe(&pairs, dialect);
     let place = place(&pairs, dialect);
+    let database = find(&pairs, &["database"]).filter(|name| !name.is_empty()).map(str::to_owned);
     let in_its_words = |pairs: &[Pair]| freetds::words(pairs).map(|told| joined(&told));
     let driver = match (find(&pairs, &["driver"]), find(&pairs, &["dsn"]), find(&pairs, &["filedsn"])) {
         (Some(name), ..) if is_freetds(name) => Driver::FreeTds,
@@ -260,6 +261,7 @@ pub(super) fn finish(
         description,
         dialect,
         place,
+        database,
         has_password: pairs.iter().any(|pair| pair.is_one_of(&["pwd", "password"])),
         secrets: secrets.clone(),
     };

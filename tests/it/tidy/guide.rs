@@ -43,6 +43,31 @@ fn settings_that_are_shown_are_settings() {
 }
 
 #[test]
+fn tests_that_the_page_on_sql_server_names_are_there() {
+    let page = fs::read_to_string(project().join("src/guide/sqlserver.rs")).unwrap();
+    let mut folders = vec![project().join("tests"), project().join("src")];
+    let mut code = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                code.push_str(&fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    // A name of so many words is a test's.
+    let names = page.split('`').skip(1).step_by(2).filter(|name| {
+        name.matches('_').count() > 2 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    });
+    let names: BTreeSet<&str> = names.collect();
+    assert!(names.len() > 30, "only {} were found", names.len());
+    let missing: Vec<_> = names.iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "no such tests: {missing:?}");
+}
+
+#[test]
 fn commands_that_are_shown_are_commands() {
     let options = fs::read_to_string(project().join("src/bin/batchdb/options.rs")).unwrap();
     let file = syn::parse_file(&options).unwrap();
