@@ -7,6 +7,7 @@ mod server;
 pub use prerequisites::{Prerequisites, validate_database_prerequisites};
 pub use report::{DatabaseHealth, HealthReport, HealthStatus, MigrationHealth};
 pub use server::ServerHealth;
+pub(crate) use server::is_not_opened;
 
 use std::time::Instant;
 

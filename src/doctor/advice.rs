@@ -2,6 +2,7 @@
 
 use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind};
+use crate::health;
 
 /// One sentence for each step and kind that has a usual cause.
 pub(super) fn on(step: &str, error: &Error, dialect: Dialect) -> &'static str {
@@ -56,9 +57,12 @@ pub(super) fn on(step: &str, error: &Error, dialect: Dialect) -> &'static str {
         ("login", _) if error.sqlstate() == Some("28000") => {
             "the server's rules (pg_hba.conf) let this user in from here only in another way: with TLS, or not at all"
         }
+        ("login", _) if dialect == Dialect::SqlServer && health::is_not_opened(error) => {
+            "does the database exist, is it online, and does the login have a user in it (CREATE USER … FOR LOGIN …)?"
+        }
         ("login", _) if dialect == Dialect::SqlServer => {
-            "does the database exist, and does the login have a user in it? `TrustServerCertificate=yes` takes a \
-             certificate that nobody has signed"
+            "is the connection encrypted as the server has it (`Encrypt`, `TrustServerCertificate`)? The server's error log \
+             says more than it tells a client"
         }
         ("login", ErrorKind::Config) => "correct the setting that the text names",
         ("login", _) => "look into the server's log for this minute",

@@ -32,6 +32,11 @@ const QUESTION: &str = "SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar
 /// The numbers by which a server says that it does not open the database.
 const CLOSED: [i32; 14] = [615, 911, 921, 926, 927, 941, 942, 952, 976, 978, 982, 983, 988, 4060];
 
+/// Whether a server refuses to open the database, for whichever reason it does.
+pub(crate) fn is_not_opened(error: &Error) -> bool {
+    error.native_code().is_some_and(|number| CLOSED.contains(&number))
+}
+
 /// What a SQL Server says of itself, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -69,8 +74,7 @@ impl ServerHealth {
     /// Asks `master` about a database that the server has just not opened, and what that comes to in one sentence. `None`
     /// where the error is another one, or where nobody there could say: this must not hide the error.
     pub(crate) fn of_closed(db: &DatabaseManager, error: &Error) -> Option<(ServerHealth, String)> {
-        error.native_code().filter(|number| CLOSED.contains(number))?;
-        let (settings, name) = db.settings().in_master()?;
+        let (settings, name) = db.settings().in_master().filter(|_| is_not_opened(error))?;
         let limit = settings.connect_timeout();
         let asked = db.apart_by(settings).and_then(|master| {
             let limited = db.limited_as(master, limit);

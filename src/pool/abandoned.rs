@@ -73,6 +73,7 @@ fn refused(message: String, hint: &'static str) -> Error {
 
 #[cfg(test)]
 #[cfg(feature = "postgres")]
+#[allow(clippy::unwrap_used, reason = "a test that fails by `unwrap` says where and why, in its helpers too")]
 mod tests {
     use std::sync::{Arc, Mutex};
 

@@ -146,6 +146,7 @@ fn why_a_database_is_not_opened_is_asked_in_master() {
     let step = diagnosis.failed().unwrap();
     assert_eq!(step.name, "login", "{diagnosis:?}");
     assert!(step.problems.iter().any(|problem| problem.contains("RECOVERING")), "{step:?}");
+    assert!(step.advice.iter().any(|advice| advice.contains("is it online")), "{step:?}");
 }
 
 #[test]
