@@ -18,8 +18,7 @@ use crate::sql::{self, Piece};
 const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
 
 /// What psqlODBC's sessions began with, by statements that `RESET ALL` takes back: ours and the driver's.
-const RESET_BY_ODBC: &str =
-    "SET TIME ZONE 'UTC'; SET DateStyle = 'ISO'; SET standard_conforming_strings = on";
+const RESET_BY_ODBC: &str = "SET TIME ZONE 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET standard_conforming_strings = on";
 
 /// The same for SQL Server, in two batches: one that is only parsed sets nothing else. What a session began with is not
 /// known of `DATEFORMAT`, `DATEFIRST` and `LANGUAGE`, and not ours to guess; nor is which table has `IDENTITY_INSERT`, or how

@@ -142,11 +142,18 @@ impl Session<'_> {
 
     /// Asks SQL Server for the output parameters of a procedure. A synonym has those of what it stands for.
     fn outputs(&mut self, operation: &'static str, procedure: &str) -> Result<Vec<Output>> {
-        let mut found = self.look_up(operation, &Place::of(procedure)?, procedure)?;
+        let mut place = Place::of(procedure)?;
+        let mut found = match (self.look_up(operation, &place, procedure), Place::in_master(procedure)) {
+            (Err(error), Some(master)) if error.kind() == ErrorKind::Syntax => {
+                place = master;
+                self.look_up(operation, &place, procedure)?
+            }
+            (found, _) => found?,
+        };
         // A synonym stands for no other.
         if let Some(base) = found.first().map(|row| row.get::<Option<String>>("base")).transpose()?.flatten()
         {
-            found = self.look_up(operation, &Place::of(procedure)?.of_synonym(&base)?, procedure)?;
+            found = self.look_up(operation, &place.of_synonym(&base)?, procedure)?;
         }
         let output = |row: &Row| {
             // A procedure without any has one row, which says that it is there.

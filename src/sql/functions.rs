@@ -71,7 +71,10 @@ const READING: [&str; 10] = [
 ];
 
 /// Functions of MySQL, MariaDB, Oracle, Db2 and their like, which are nobody's own there. On PostgreSQL they would be.
-const READING_ELSEWHERE: [&str; 4] = [
+const READING_ELSEWHERE: [&str; 6] = [
+    "bin bit_count bitand convert_tz next_day oct sha1 sha2 soundex substring_index sys_context",
+    // Words of their grammars before a parenthesis.
+    "against index keep match minus partition pivot unpivot",
     "any_value conv crc32 decode elt field find_in_set group_concat hex if ifnull instr interval isnull lcase \
      locate mid nvl nvl2 quote rand space strcmp truncate ucase unhex uuid",
     "add_months addtime adddate curdate curtime current_date current_time current_timestamp datediff date_add \

@@ -4,8 +4,12 @@ use crate::dialect::Dialect;
 
 /// The driver gives points in time as the session's clock reads them, and intervals as the session spells them. (It sets
 /// the style of dates by itself.) `caller::spelling` sees to it that nobody changes them unseen.
-const PSQLODBC: &str =
-    "SET TIME ZONE 'UTC'; SET IntervalStyle = 'postgres'; SET standard_conforming_strings = on";
+const PSQLODBC: &str = "SET TIME ZONE 'UTC'";
+
+/// What Amazon's Redshift, which psqlODBC speaks to as well, does not know is not set there.
+const PSQLODBC_SPELLING: &str = "SELECT pg_catalog.set_config(name, \
+     CASE name WHEN 'IntervalStyle' THEN 'postgres' ELSE 'on' END, false) \
+     FROM pg_catalog.pg_settings WHERE name IN ('IntervalStyle', 'standard_conforming_strings')";
 
 /// The database behind a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +47,10 @@ impl Flavor {
     pub(super) fn opening(self, read_only: bool) -> &'static [&'static str] {
         match (self, read_only) {
             (Flavor::SqlServer, _) => &["SET XACT_ABORT ON"],
-            (Flavor::Postgres, false) => &[PSQLODBC],
-            (Flavor::Postgres, true) => &[PSQLODBC, "SET default_transaction_read_only = on"],
+            (Flavor::Postgres, false) => &[PSQLODBC, PSQLODBC_SPELLING],
+            (Flavor::Postgres, true) => {
+                &[PSQLODBC, PSQLODBC_SPELLING, "SET default_transaction_read_only = on"]
+            }
             (Flavor::Sqlite, true) => &["PRAGMA query_only = 1"],
             (Flavor::Sqlite, false) | (Flavor::Other, _) => &[],
         }

@@ -47,22 +47,38 @@ pub(super) struct Load {
 
 /// The names and types of a table's columns, by its name: quoted, and of SQLite not. They are looked up in the catalog,
 /// which needs no right to read the table. A domain is what it is made of.
-fn question(flavor: Flavor, is_temporary: bool) -> Option<&'static str> {
+fn question(flavor: Flavor, target: &LoadTarget) -> Option<(String, Vec<Value>)> {
+    /// A name as a literal: as an argument it would have to be of the type that texts go as.
+    fn catalog(columns: &str, table: &str) -> (String, Vec<Value>) {
+        let table = table.replace('\'', "''");
+        let what = "SELECT name, TYPE_NAME(system_type_id) AS type FROM";
+        (format!("{what} {columns} WHERE object_id = OBJECT_ID(N'{table}')"), Vec::new())
+    }
+    let table = target.table.as_str();
     match flavor {
-        Flavor::Postgres => Some(
+        Flavor::Postgres => Some((
             "SELECT CAST(a.attname AS text) AS name, CAST(COALESCE(b.typname, t.typname) AS text) AS type \
              FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
              LEFT JOIN pg_type b ON b.oid = t.typbasetype AND t.typtype = 'd' \
-             WHERE a.attrelid = to_regclass(CAST(? AS text)) AND a.attnum > 0 AND NOT a.attisdropped",
-        ),
-        Flavor::SqlServer if is_temporary => Some(
-            "SELECT name, TYPE_NAME(system_type_id) AS type FROM tempdb.sys.columns \
-             WHERE object_id = OBJECT_ID(N'tempdb..' + ?)",
-        ),
-        Flavor::SqlServer => Some(
-            "SELECT name, TYPE_NAME(system_type_id) AS type FROM sys.columns WHERE object_id = OBJECT_ID(?)",
-        ),
-        Flavor::Sqlite => Some("SELECT name, type FROM pragma_table_info(?)"),
+             WHERE a.attrelid = to_regclass(CAST(? AS text)) AND a.attnum > 0 AND NOT a.attisdropped"
+                .into(),
+            vec![table.into()],
+        )),
+        Flavor::SqlServer => Some(match table.split("].[").collect::<Vec<_>>().as_slice() {
+            [.., name] if name.trim_start_matches('[').starts_with('#') => {
+                catalog("tempdb.sys.columns", &format!("tempdb..[{}", name.trim_start_matches('[')))
+            }
+            // The number of a table is one of its own database.
+            [database, _, _] => catalog(&format!("{database}].sys.columns"), table),
+            _ => catalog("sys.columns", table),
+        }),
+        Flavor::Sqlite => Some(match table.split_once("\".\"") {
+            Some((schema, _)) => (
+                "SELECT name, type FROM pragma_table_info(?, ?)".into(),
+                vec![target.name.as_str().into(), schema.trim_start_matches('"').into()],
+            ),
+            None => ("SELECT name, type FROM pragma_table_info(?)".into(), vec![target.name.as_str().into()]),
+        }),
         Flavor::Other => None,
     }
 }
@@ -91,9 +107,7 @@ impl OdbcConnection {
     pub(super) fn look_at(&mut self, target: &LoadTarget, budget: Budget) -> Result<Load> {
         let flavor = self.flavor();
         let mut told = Vec::new();
-        if let Some(question) = question(flavor, target.name.contains('#')) {
-            let name = if flavor == Flavor::Sqlite { &target.name } else { &target.table };
-            let args = vec![Value::from(name.as_str())];
+        if let Some((question, args)) = question(flavor, target) {
             let statement =
                 Statement { text: question.into(), args, traits: Traits::default(), template: None };
             let mut rows = Vec::new();
@@ -254,6 +268,28 @@ fn head(target: &LoadTarget, dialect: Dialect) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_are_asked_of_the_catalog_that_has_the_table() {
+        let asked = |table: &str, flavor| {
+            let target = LoadTarget { table: table.into(), name: "t".into(), columns: [].into() };
+            question(flavor, &target).unwrap()
+        };
+        for (table, end) in [
+            ("[Prüfung's]", " sys.columns WHERE object_id = OBJECT_ID(N'[Prüfung''s]')"),
+            ("[dbo].[Order#]", " sys.columns WHERE object_id = OBJECT_ID(N'[dbo].[Order#]')"),
+            ("[#stage]", " tempdb.sys.columns WHERE object_id = OBJECT_ID(N'tempdb..[#stage]')"),
+            (
+                "[archive].[dbo].[t]",
+                " [archive].sys.columns WHERE object_id = OBJECT_ID(N'[archive].[dbo].[t]')",
+            ),
+        ] {
+            let (text, args) = asked(table, Flavor::SqlServer);
+            assert!(text.ends_with(end) && args.is_empty(), "{text}");
+        }
+        assert_eq!(asked("\"aux\".\"t\"", Flavor::Sqlite).1, [Value::from("t"), Value::from("aux")]);
+        assert_eq!(asked("\"t\"", Flavor::Sqlite).1, [Value::from("t")]);
+    }
 
     #[test]
     fn nulls_are_words_and_the_rest_are_arguments() {

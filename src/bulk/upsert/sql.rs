@@ -114,7 +114,8 @@ impl Parts<'_> {
     fn sqlite(&self) -> Texts {
         let Parts { table, all, .. } = self;
         let stage = format!("\"temp\".\"{STAGE}\"");
-        let (keys, missing) = self.counts(&stage, |s, t| format!("{s} IS {t}"));
+        // The collation is that of the left side, and the table of the session has none.
+        let (keys, missing) = self.counts(&stage, |s, t| format!("{t} IS {s}"));
         Texts {
             keys,
             missing,

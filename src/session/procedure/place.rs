@@ -35,6 +35,15 @@ impl Place {
         }
     }
 
+    /// Where else `EXEC` looks for a procedure whose name begins with `sp_`.
+    pub(super) fn in_master(procedure: &str) -> Option<Place> {
+        let (schema, name) = procedure.rsplit_once('.').unwrap_or(("dbo", procedure));
+        let is_special = name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("sp_"));
+        let path = format!("{}.{}", Dialect::SqlServer.quote_path(schema), Dialect::SqlServer.quote(name));
+        let in_master = Place { catalog: "[master].".into(), path: format!("[master].{path}") };
+        (is_special && !schema.contains('.')).then_some(in_master)
+    }
+
     /// Where that is which a synonym in this place stands for, by the quoted name that the catalog has.
     pub(super) fn of_synonym(&self, base: &str) -> Result<Place> {
         let base = base.replace(['[', ']'], "");
@@ -85,6 +94,10 @@ mod tests {
         assert_eq!(behind("e.dbo.s", "[d].[dbo].[p]"), Place::of("d.dbo.p").unwrap());
         assert_eq!(behind("e.dbo.s", "[dbo].[p]"), Place::of("e.dbo.p").unwrap());
         assert_eq!(behind("e.dbo.s", "[p]").path, "[e]..[p]");
+        let master = |procedure: &str| Place::in_master(procedure).map(|place| place.path);
+        assert_eq!(master("SP_who").as_deref(), Some("[master].[dbo].[SP_who]"));
+        assert_eq!(master("ops.sp_who").as_deref(), Some("[master].[ops].[sp_who]"));
+        assert_eq!((master("who"), master("d.dbo.sp_who")), (None, None));
         assert!(Place::of("d.dbo.p").unwrap().question().contains("[d].sys.all_parameters"));
     }
 }

@@ -4,6 +4,7 @@ use batchdb::{BulkOptions, DatabaseManager, Error, ErrorKind, Value, params};
 
 use super::{count, each_kind};
 use crate::common::postgres;
+use crate::odbc::sqlite_at;
 
 fn name(db: &DatabaseManager, id: i64) -> String {
     db.query_one("SELECT name FROM job WHERE id = :id", params! { id: id }).unwrap().get("name").unwrap()
@@ -166,4 +167,14 @@ fn what_a_trigger_leaves_out_of_an_upsert_is_told() {
                 .unwrap_or_else(|error| panic!("{kind}: {}", error.report()));
         }
     });
+}
+
+#[test]
+fn keys_of_sqlite_are_compared_as_their_table_compares_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = sqlite_at(&folder.path().join("a.db")).build().unwrap();
+    db.execute("CREATE TABLE tag (name TEXT COLLATE NOCASE PRIMARY KEY)", ()).unwrap();
+    db.execute("INSERT INTO tag VALUES ('a')", ()).unwrap();
+    db.bulk_upsert("tag", &["name"], &["name"], [("A",), ("b",)]).unwrap();
+    assert_eq!(count(&db, "tag"), 2);
 }

@@ -212,6 +212,12 @@ fn a_point_in_time_is_never_read_in_a_zone_that_psqlodbc_hides() {
         // A session that nobody has touched reads as ever.
         assert_eq!(db.query_one("SELECT at FROM t", ()).unwrap()["at"], at, "{set}");
     }
+    // What a procedure hands back has happened; it is told, and the next statement asks.
+    let told = "CREATE PROCEDURE told(INOUT local timestamp) LANGUAGE sql \
+                AS $$ SELECT timestamp '2026-01-05 08:00:37' $$";
+    db.execute(told, ()).unwrap();
+    let row = db.query_one("CALL told(NULL)", ()).unwrap();
+    assert_eq!(row.get::<chrono::NaiveDateTime>(0).unwrap().to_string(), "2026-01-05 08:00:37");
     db.session(|session| {
         // As text, or put back.
         session.execute("SET TIME ZONE 'Asia/Tokyo'", ())?;

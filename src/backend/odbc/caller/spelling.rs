@@ -21,6 +21,8 @@ pub(super) enum Spelling {
     AsOpened,
     /// They were touched, and what a rollback brings back, nobody knows; the last answer said that all is well.
     AsBefore,
+    /// The statement under way may touch them for those behind it: what it returns is as before.
+    Touched,
     /// The zone is another.
     OtherZone,
     /// Dates are written in another way than ISO's, or the statement under way may change that.
@@ -53,7 +55,11 @@ impl OdbcConnection {
         if statement.traits.leaves_traces {
             self.note_setters(&statement.text);
             // What the statement itself sets, holds for its own rows.
-            if has_setter(&statement.text) {
+            if self.flavor == Flavor::Postgres && has_setter(&statement.text) {
+                // That a procedure sets them within itself is not seen; it has done its work when its rows come.
+                if !names_spelling(&statement.text) {
+                    self.spelling = Spelling::Touched;
+                }
                 return Ok(());
             }
         }
@@ -78,7 +84,7 @@ impl OdbcConnection {
     /// Refuses a result with a column that would be read wrongly.
     pub(super) fn check_spelling(&self, columns: &[Column]) -> Result<()> {
         let is_doubtful = |column: &&Column| match self.spelling {
-            Spelling::AsOpened | Spelling::AsBefore => false,
+            Spelling::AsOpened | Spelling::AsBefore | Spelling::Touched => false,
             Spelling::OtherZone => column.kind == Kind::TimestampTz,
             Spelling::OtherStyle => matches!(column.kind, Kind::TimestampTz | Kind::Timestamp | Kind::Date),
         };
@@ -92,6 +98,11 @@ impl OdbcConnection {
             .with_hint("cast it to text, say AT TIME ZONE instead of SET, or use PostgreSQL's own protocol")),
         }
     }
+}
+
+fn names_spelling(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["timezone", "time zone", "datestyle"].iter().any(|setting| text.contains(setting))
 }
 
 fn has_setter(text: &str) -> bool {
