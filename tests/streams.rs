@@ -51,6 +51,8 @@ fn open(name: &str, connection_string: &str) -> DatabaseManager {
     DatabaseManager::builder(name)
         .connection_string(connection_string)
         .migrate_on_start(MigrateOnStart::Off)
+        // Memory is what is measured, on a machine that may be busy.
+        .timeout(std::time::Duration::from_secs(300))
         .build()
         .unwrap()
 }
