@@ -193,6 +193,11 @@ pub(crate) trait Connection: Send {
     /// Makes the session as good as new, or breaks the connection where that cannot be done.
     fn reset(&mut self, deadline: Deadline) -> Result<()>;
 
+    /// What the session was told when it was opened and a `RESET ALL` takes back: statements, each with its semicolon.
+    fn opening(&self) -> String {
+        String::new()
+    }
+
     /// Whether the connection must be thrown away.
     fn is_broken(&self) -> bool;
 

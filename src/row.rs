@@ -63,6 +63,7 @@ impl Columns {
 ///
 /// `Debug` prints the column names and the kinds of the values, never the values;
 /// [`to_json`](Row::to_json) shows them.
+///
 /// Rows that [`execute_query`](crate::DatabaseManager::execute_query) has read through ODBC share their memory, some
 /// dozen rows at a time: one that is kept keeps its neighbours. [`into_values`](Row::into_values) lets go of them.
 #[derive(Clone)]

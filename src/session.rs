@@ -82,6 +82,15 @@ impl<'a> Session<'a> {
         Ok(self.lease.connection()?.dialect())
     }
 
+    /// What the session was told when it was opened and a `RESET ALL` takes back: statements, each with its semicolon.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone.
+    pub(crate) fn opening(&mut self) -> Result<String> {
+        Ok(self.lease.connection()?.opening())
+    }
+
     /// Changes the limit on each statement; returns the limit that it had.
     pub(crate) fn set_limit(&mut self, limit: Duration) -> Duration {
         std::mem::replace(&mut self.budget.each, limit)

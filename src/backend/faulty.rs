@@ -224,6 +224,10 @@ impl Connection for Faulty {
         self.inner.driver()
     }
 
+    fn opening(&self) -> String {
+        self.inner.opening()
+    }
+
     fn is_broken(&self) -> bool {
         self.state == State::Lost || self.inner.is_broken()
     }

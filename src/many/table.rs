@@ -13,8 +13,9 @@ use crate::value::Value;
 
 /// A plain table, its partitions included: no triggers but those of foreign keys, no rules, no row-level security, no
 /// foreign key to itself, no function of the database's own in a default, a check or the check of a domain. (Of those that
-/// the server or an extension brings none reads a table; the server's own are not in `pg_depend` at all.) And whether `COPY` would take values for an identity that an `INSERT` has to leave alone.
-/// The partitions of partitions are looked up in the catalog, because PostgreSQL has a function for them only from 12 on.
+/// the server or an extension brings none reads a table; the server's own are not in `pg_depend` at all.) And whether
+/// `COPY` would take values for an identity that an `INSERT` has to leave alone. The partitions of partitions are looked
+/// up in the catalog, because PostgreSQL has a function for them only from 12 on.
 const POSTGRES: &str = "\
     SELECT c.relkind IN ('r', 'p') AND NOT c.relhasrules AND NOT c.relrowsecurity \
      AND NOT EXISTS (SELECT 1 FROM pg_constraint f WHERE f.conrelid = c.oid AND f.confrelid = c.oid AND f.contype = 'f') \

@@ -14,11 +14,9 @@ use crate::session::Session;
 use crate::sql::{self, Piece};
 
 /// Runs after each file, so that one that changes the search path or the role neither hides the history from its own
-/// row nor changes what the next file does. A role that the session began with comes back by its own `RESET` alone.
-const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
-
-/// What psqlODBC's sessions began with, by statements that `RESET ALL` takes back: ours and the driver's.
-const RESET_BY_ODBC: &str = "SET TIME ZONE 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET standard_conforming_strings = on";
+/// row nor changes what the next file does. A role that the session began with comes back by its own `RESET` alone, and
+/// what the session was told at its beginning is told again behind it.
+const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL;";
 
 /// The same for SQL Server, in two batches: one that is only parsed sets nothing else. What a session began with is not
 /// known of `DATEFORMAT`, `DATEFIRST` and `LANGUAGE`, and not ours to guess; nor is which table has `IDENTITY_INSERT`, or how
@@ -74,14 +72,15 @@ pub(crate) fn statements(
         sender.run(session, &limit)?;
     }
     let pieces = sql::split(text.sent(), engine.dialect())?;
+    let restored = format!("{RESET}{}", session.opening()?);
     let mut is_recorded = false;
     for range in chunks(&pieces, native && in_transaction) {
         let is_last = native && in_transaction && range.end == pieces.len();
         let row = manner.row.filter(|_| is_last && is_quick(&pieces[range.start]));
         is_recorded |= row.is_some();
         let tail = match row {
-            Some(row) => format!(";{RESET};{row}"),
-            None if is_last => format!(";{RESET}"),
+            Some(row) => format!(";{restored}{row}"),
+            None if is_last => format!(";{restored}"),
             None => String::new(),
         };
         for _ in 0..pieces[range.start].repeat {
@@ -98,8 +97,10 @@ pub(crate) fn statements(
 fn reset(session: &mut Session<'_>, engine: Engine) -> Result<()> {
     session.set_limit(RESET_LIMIT);
     match engine {
-        Engine::Postgres if session.dialect()? == Dialect::Postgres => session.run_script(RESET),
-        Engine::Postgres => session.run_script(&format!("{RESET}; {RESET_BY_ODBC}")),
+        Engine::Postgres => {
+            let opening = session.opening()?;
+            session.run_script(&format!("{RESET}{opening}"))
+        }
         Engine::SqlServer => RESET_SQL_SERVER.iter().try_for_each(|reset| session.run_script(reset)),
         Engine::Sqlite => Ok(()),
     }

@@ -53,8 +53,8 @@ impl SharedSource {
         SharedSource(Arc::new(source))
     }
 
-    /// Asks it, and where a call waits for the answer no longer than the call may take, or goes on when it is told to stop: nobody can end a program's own
-    /// code, so that then runs in a thread of its own and may be left behind.
+    /// Asks it, and where a call waits for the answer no longer than the call may take, or goes on when it is told to
+    /// stop: nobody can end a program's own code, so that then runs in a thread of its own and may be left behind.
     pub(super) fn ask(
         &self,
         database: &str,

@@ -115,6 +115,14 @@ pub(crate) enum Driver {
     },
 }
 
+impl Driver {
+    /// Whether it is FreeTDS, by the name of the driver or the path of its library.
+    pub(crate) fn is_freetds(name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        name.contains("freetds") || name.contains("tdsodbc")
+    }
+}
+
 /// A connection string, or why FreeTDS cannot do what the settings ask for.
 pub(crate) type InWordsOfFreeTds = std::result::Result<Secret, &'static str>;
 

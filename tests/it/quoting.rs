@@ -152,3 +152,25 @@ fn who_takes_no_options_with_a_login_is_told_behind_it() {
         assert_eq!(setting.get::<String>(0).unwrap(), if read_only { "on" } else { "off" });
     }
 }
+
+#[test]
+fn one_migration_hands_it_on_to_the_next() {
+    let (builder, name) = odd("quoting");
+    let (port, _refused) = without_options();
+    let string = format!(
+        "postgresql://{}:{}@127.0.0.1:{port}/{name}?sslmode=disable",
+        server().user(),
+        server().password()
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
+    write("V001__Create.sql", "CREATE TABLE t (a text);");
+    // With escapes in plain strings the first would go on up to the middle of the second.
+    write("V002__Fill.sql", r"INSERT INTO t VALUES ('a\'), (' || b || ');");
+    write("V003__Alone.sql", "-- batchdb: no-transaction\nINSERT INTO t VALUES ('c\\'), (' || d || ');");
+    write("V004__After.sql", r"INSERT INTO t VALUES ('e\'), (' || f || ');");
+    let db = builder.connection_string(string).max_overflow(1).migrations_dir(folder.path()).build().unwrap();
+    assert_eq!(db.run_migrations().unwrap().applied.len(), 4);
+    let told = server().psql(&name, "SELECT string_agg(a, ',' ORDER BY a COLLATE \"C\") FROM t").unwrap();
+    assert_eq!(told.trim(), r" || b || , || d || , || f || ,a\,c\,e\".trim());
+}

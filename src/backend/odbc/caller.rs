@@ -482,6 +482,11 @@ impl Connection for OdbcConnection {
         Ok(())
     }
 
+    fn opening(&self) -> String {
+        let texts = self.flavor.opening(self.address.read_only).iter().chain(self.flavor.opened_by_driver());
+        texts.map(|text| format!("{text};")).collect()
+    }
+
     fn driver(&self) -> Option<String> {
         Some(self.driver.clone())
     }

@@ -7,6 +7,8 @@ use std::ptr::null_mut;
 use odbc_api::handles::{AnyHandle as _, Environment, SqlResult};
 use odbc_sys::{AttrOdbcVersion, FetchOrientation, SqlReturn};
 
+use crate::settings::Driver;
+
 /// The longest name that unixODBC reads from its files has 1,000 characters.
 const UNITS: i16 = 1024;
 
@@ -54,12 +56,6 @@ pub(super) fn of_source(wanted: &str) -> Option<String> {
     sources.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, driver)| driver)
 }
 
-/// Whether it is FreeTDS, by the name of the driver or the path of its library.
-pub(super) fn is_freetds(driver: &str) -> bool {
-    let driver = driver.to_ascii_lowercase();
-    driver.contains("freetds") || driver.contains("tdsodbc")
-}
-
 /// A list of the driver manager's, to its end: names, and what is said of them.
 fn listed(
     next: impl Fn(&Environment, FetchOrientation, &mut [u16], &mut [u16]) -> SqlReturn,
@@ -97,7 +93,7 @@ pub(super) enum Choice<'n> {
 /// The best of the installed drivers for SQL Server: Microsoft's newest, then FreeTDS, then what Windows brings.
 pub(super) fn choose(installed: &[String], freetds_will_do: bool) -> Option<Choice<'_>> {
     let newest = installed.iter().filter_map(|name| Some((version(name)?, name.as_str()))).max();
-    let freetds = || installed.iter().find(|name| is_freetds(name));
+    let freetds = || installed.iter().find(|name| Driver::is_freetds(name));
     let old = || {
         installed.iter().find(|name| ["SQL Server", "SQL Server Native Client 11.0"].contains(&name.as_str()))
     };

@@ -2,8 +2,8 @@
 
 use crate::dialect::Dialect;
 
-/// The driver gives points in time as the session's clock reads them, and intervals as the session spells them. (It sets
-/// the style of dates by itself.) `caller::spelling` sees to it that nobody changes them unseen.
+/// The driver gives points in time as the session's clock reads them, and intervals as the session spells them.
+/// `caller::spelling` sees to it that nobody changes them unseen.
 const PSQLODBC: &str = "SET TIME ZONE 'UTC'";
 
 /// What Amazon's Redshift, which psqlODBC speaks to as well, does not know is not set there.
@@ -54,6 +54,11 @@ impl Flavor {
             (Flavor::Sqlite, true) => &["PRAGMA query_only = 1"],
             (Flavor::Sqlite, false) | (Flavor::Other, _) => &[],
         }
+    }
+
+    /// What the driver tells a session by itself: psqlODBC, how it reads dates.
+    pub(super) fn opened_by_driver(self) -> &'static [&'static str] {
+        if self == Flavor::Postgres { &["SET DateStyle = 'ISO'"] } else { &[] }
     }
 
     /// Whether texts go to the driver as UTF-8 bytes instead of UTF-16.

@@ -152,7 +152,8 @@ impl Link {
         }
     }
 
-    /// The buffers of a chunk may be filled again, where they are those of a block. New ones would be memory that the system clears, page by page.
+    /// The buffers of a chunk may be filled again, where they are those of a block. New ones would be memory that the
+    /// system clears, page by page.
     pub(super) fn keep_spare(&self, chunk: Chunk) {
         if chunk.serves_again {
             lock(&self.spares).push(chunk);

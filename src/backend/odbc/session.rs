@@ -354,7 +354,7 @@ fn complete(address: &Address) -> Result<Secret, Failure> {
     let freetds = match &address.driver {
         Driver::Named | Driver::FreeTds => return Ok(own()),
         Driver::Source { name, freetds } => {
-            return match drivers::of_source(name).filter(|driver| drivers::is_freetds(driver)) {
+            return match drivers::of_source(name).filter(|driver| Driver::is_freetds(driver)) {
                 None => Ok(own()),
                 Some(_) => freetds.clone().map_err(|reason| {
                     let message = format!("the data source of {} cannot be told all", address.description);

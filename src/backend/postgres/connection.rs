@@ -459,6 +459,10 @@ impl backend::Connection for PgConnection {
         outcome
     }
 
+    fn opening(&self) -> String {
+        self.opening.to_string()
+    }
+
     fn is_broken(&self) -> bool {
         self.broken || self.stripped || self.client.as_ref().is_none_or(Client::is_closed)
     }

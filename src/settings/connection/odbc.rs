@@ -240,7 +240,7 @@ pub(super) fn finish(
     let database = find(&pairs, &["database"]).filter(|name| !name.is_empty()).map(str::to_owned);
     let in_its_words = |pairs: &[Pair]| freetds::words(pairs).map(|told| joined(&told));
     let driver = match (find(&pairs, &["driver"]), find(&pairs, &["dsn"]), find(&pairs, &["filedsn"])) {
-        (Some(name), ..) if is_freetds(name) => Driver::FreeTds,
+        (Some(name), ..) if Driver::is_freetds(name) => Driver::FreeTds,
         (Some(_), ..) | (None, None, Some(_)) => Driver::Named,
         (None, Some(name), _) => {
             Driver::Source { name: name.trim().to_owned(), freetds: in_its_words(&pairs) }
@@ -291,17 +291,11 @@ pub(super) fn without_protocol(server: &str) -> &str {
     }
 }
 
-/// Whether it is FreeTDS, by the name of the driver or the path of its library.
-pub(super) fn is_freetds(driver: &str) -> bool {
-    let driver = driver.to_ascii_lowercase();
-    driver.contains("freetds") || driver.contains("tdsodbc")
-}
-
 /// The SQL that is spoken behind the driver, as its name and `TYPE` tell.
 pub(super) fn dialect(pairs: &[Pair], kind: Option<Kind>, expander: &mut Expander<'_>) -> Option<Dialect> {
     let driver = find(pairs, &["driver"]).unwrap_or_default().to_ascii_lowercase();
     let names = |parts: &[&str]| parts.iter().any(|part| driver.contains(part));
-    let known = if is_freetds(&driver) || names(&["sql server", "msodbcsql", "sqlncli", "sqlsrv"]) {
+    let known = if Driver::is_freetds(&driver) || names(&["sql server", "msodbcsql", "sqlncli", "sqlsrv"]) {
         Some(Dialect::SqlServer)
     } else if names(&["sqlite"]) {
         Some(Dialect::Sqlite)

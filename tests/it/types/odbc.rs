@@ -218,6 +218,17 @@ fn a_point_in_time_is_never_read_in_a_zone_that_psqlodbc_hides() {
     db.execute(told, ()).unwrap();
     let row = db.query_one("CALL told(NULL)", ()).unwrap();
     assert_eq!(row.get::<chrono::NaiveDateTime>(0).unwrap().to_string(), "2026-01-05 08:00:37");
+    // One that sets something else is no better off than any.
+    for (zone, reads) in [("UTC", true), ("Asia/Tokyo", false)] {
+        let outcome = db.session(|session| {
+            session.execute(&format!("SET TIME ZONE '{zone}'"), ())?;
+            session.query_one("SELECT set_config('batchdb.user', 'x', false) AS was, at FROM t", ())
+        });
+        match outcome {
+            Ok(row) => assert!(reads && row["at"] == at, "{zone}"),
+            Err(error) => assert!(!reads && error.kind() == ErrorKind::Decode, "{}", error.report()),
+        }
+    }
     db.session(|session| {
         // As text, or put back.
         session.execute("SET TIME ZONE 'Asia/Tokyo'", ())?;

@@ -1,8 +1,9 @@
-//! How the session behind psqlODBC spells points in time. The driver hands over the clock's reading without its zone, so that
-//! it is known only as long as the session has the zone that it was opened with; and of dates it understands ISO's form only.
+//! How the session behind psqlODBC spells points in time. The driver hands over the clock's reading without its zone, so
+//! that it is known only as long as the session has the zone that it was opened with; and of dates it understands ISO's
+//! form only.
 //!
-//! A program may set another zone, for `now()::date` or for what it casts to text. From then on each statement whose rows are
-//! wanted asks first, and a column that would be read wrongly is an error.
+//! A program may set another zone, for `now()::date` or for what it casts to text. From then on each statement whose rows
+//! are wanted asks first, and a column that would be read wrongly is an error.
 
 use crate::backend::Rows;
 use crate::deadline::Budget;
@@ -19,10 +20,8 @@ use super::OdbcConnection;
 pub(super) enum Spelling {
     /// Nobody has touched them.
     AsOpened,
-    /// They were touched, and what a rollback brings back, nobody knows; the last answer said that all is well.
+    /// They were or are being touched, and what a rollback brings back, nobody knows; but at the last look all was well.
     AsBefore,
-    /// The statement under way may touch them for those behind it: what it returns is as before.
-    Touched,
     /// The zone is another.
     OtherZone,
     /// Dates are written in another way than ISO's, or the statement under way may change that.
@@ -52,14 +51,15 @@ impl OdbcConnection {
         wanted: Wanted,
         budget: Budget,
     ) -> Result<()> {
-        if statement.traits.leaves_traces {
-            self.note_setters(&statement.text);
-            // What the statement itself sets, holds for its own rows.
-            if self.flavor == Flavor::Postgres && has_setter(&statement.text) {
-                // That a procedure sets them within itself is not seen; it has done its work when its rows come.
-                if !names_spelling(&statement.text) {
-                    self.spelling = Spelling::Touched;
-                }
+        if self.flavor == Flavor::Postgres && statement.traits.leaves_traces && has_setter(&statement.text) {
+            if names_spelling(&statement.text) {
+                // What the statement itself sets, holds for its own rows.
+                self.spelling = Spelling::OtherStyle;
+                return Ok(());
+            }
+            if self.spelling == Spelling::AsOpened {
+                // That a procedure sets them within itself is not seen: it has done its work when its rows come.
+                self.spelling = Spelling::AsBefore;
                 return Ok(());
             }
         }
@@ -84,7 +84,7 @@ impl OdbcConnection {
     /// Refuses a result with a column that would be read wrongly.
     pub(super) fn check_spelling(&self, columns: &[Column]) -> Result<()> {
         let is_doubtful = |column: &&Column| match self.spelling {
-            Spelling::AsOpened | Spelling::AsBefore | Spelling::Touched => false,
+            Spelling::AsOpened | Spelling::AsBefore => false,
             Spelling::OtherZone => column.kind == Kind::TimestampTz,
             Spelling::OtherStyle => matches!(column.kind, Kind::TimestampTz | Kind::Timestamp | Kind::Date),
         };
