@@ -51,7 +51,8 @@ impl Dialect {
         }
     }
 
-    /// Quotes a table name that may carry its schema: `sales.orders` becomes `"sales"."orders"`.
+    /// Quotes a table name that may carry its schema: `sales.orders` becomes `"sales"."orders"`. SQL Server's
+    /// `archive..orders`, in the schema of the session's user, keeps its gap.
     ///
     /// ```
     /// use batchdb::Dialect;
@@ -61,7 +62,11 @@ impl Dialect {
     /// ```
     #[must_use]
     pub fn quote_path(self, path: &str) -> String {
-        path.split('.').map(|part| self.quote(part)).collect::<Vec<_>>().join(".")
+        let quoted = path.split('.').map(|part| match (self, part) {
+            (Dialect::SqlServer, "") => String::new(),
+            _ => self.quote(part),
+        });
+        quoted.collect::<Vec<_>>().join(".")
     }
 
     /// Whether placeholders carry numbers (`$1`) and may be used again, or are plain `?`.
@@ -126,5 +131,6 @@ mod tests {
         }
         assert_eq!(Dialect::SqlServer.quote("a]; DROP TABLE t; --"), "[a]]; DROP TABLE t; --]");
         assert_eq!(Dialect::SqlServer.quote_path("dbo.t"), "[dbo].[t]");
+        assert_eq!(Dialect::SqlServer.quote_path("d..t"), "[d]..[t]");
     }
 }

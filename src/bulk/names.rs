@@ -10,7 +10,7 @@ use crate::session::Session;
 const ALIKE: f64 = 0.6;
 
 /// Adds to an error about a name which names there are. The error is the same where that cannot be found out. One
-/// that nobody has a class for may be about a name, too.
+/// that nobody has a class for may be about a name, too: where a column is missing indeed, or the table.
 pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Error) -> Error {
     if !matches!(error.kind(), ErrorKind::Syntax | ErrorKind::Database) {
         return error;
@@ -68,6 +68,10 @@ fn columns(session: &mut Session<'_>, target: &LoadTarget) -> Result<Option<(Eng
 fn hint(session: &mut Session<'_>, target: &LoadTarget) -> Result<Option<String>> {
     let Some((engine, columns)) = columns(session, target)? else { return Ok(None) };
     if columns.is_empty() {
+        // Behind a synonym, or of the session: it has columns, which the catalog has elsewhere.
+        if engine == Engine::SqlServer && is_there(session, target)? {
+            return Ok(None);
+        }
         let tables = names(session, tables(engine), target.name.clone())?;
         let near =
             nearest(&target.name, &tables).map_or_else(String::new, |near| format!("; there is {near}"));
@@ -78,6 +82,13 @@ fn hint(session: &mut Session<'_>, target: &LoadTarget) -> Result<Option<String>
         Some(near) => format!("there is no column {name}, and case counts; the nearest is {near}"),
         None => format!("there is no column {name}; the columns are {}", columns.join(", ")),
     }))
+}
+
+/// Whether SQL Server knows anything by the table's name. What belongs to a session is in another database.
+fn is_there(session: &mut Session<'_>, target: &LoadTarget) -> Result<bool> {
+    let own = "SELECT COALESCE(OBJECT_ID(:table), OBJECT_ID(N'tempdb..' + :table)) AS id";
+    let row = session.query_one(own, params! { table: target.table.as_str() })?;
+    Ok(row.get::<Option<i64>>("id")?.is_some())
 }
 
 fn names(session: &mut Session<'_>, sql: &str, table: String) -> Result<Vec<String>> {

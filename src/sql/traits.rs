@@ -139,8 +139,21 @@ fn controls(head: &Token<'_>, following: &[Token<'_>], dialect: Dialect) -> bool
     head.is_one_of(TRANSACTION)
         || (head.is_one_of(&["START", "PREPARE"]) && next_is("TRANSACTION"))
         || (dialect == Dialect::Odbc
-            && (head.is_word("XA")
-                || (head.is_word("SET") && following.iter().any(|token| names(token, "autocommit")))))
+            && (head.is_word("XA") || (head.is_word("SET") && sets(following, "autocommit"))))
+}
+
+/// Whether what follows `SET` gives this variable a value, rather than reads it: `@@session.autocommit = 0`.
+fn sets(following: &[Token<'_>], variable: &str) -> bool {
+    following.iter().enumerate().any(|(place, token)| {
+        let scope = |token: &Token<'_>| {
+            token.is_one_of(&["SESSION", "GLOBAL", "LOCAL"])
+                || token.is("@")
+                || token.is("@@")
+                || token.is(".")
+        };
+        let before = following[..place].iter().rfind(|token| !scope(token));
+        names(token, variable) && before.is_none_or(|before| before.is(","))
+    })
 }
 
 /// What a statement has to do with `EXPLAIN`.

@@ -25,14 +25,21 @@ impl Place {
                 catalog: format!("{}.", quote("tempdb")),
                 path: format!("{}..{}", quote("tempdb"), quote(name)),
             }),
-            [_, _, _, _, ..] => Err(Error::usage("another server is not asked for a procedure's outputs")
-                .with_hint("name them by `Procedure::output`, or say `Procedure::without_outputs`")),
-            [database, _, _] => Ok(Place {
-                catalog: format!("{}.", quote(database)),
-                path: Dialect::SqlServer.quote_path(procedure),
-            }),
-            _ => Ok(Place { catalog: String::new(), path: Dialect::SqlServer.quote_path(procedure) }),
+            _ => Place::at(&quoted_parts(&Dialect::SqlServer.quote_path(procedure))),
         }
+    }
+
+    /// By the database, the schema and the name, all quoted, of which the first ones may be missing.
+    fn at(parts: &[String]) -> Result<Place> {
+        let catalog = match parts {
+            [_, _, _, _, ..] => {
+                return Err(Error::usage("another server is not asked for a procedure's outputs")
+                    .with_hint("name them by `Procedure::output`, or say `Procedure::without_outputs`"));
+            }
+            [database, _, _] if !database.is_empty() => format!("{database}."),
+            _ => String::new(),
+        };
+        Ok(Place { catalog, path: parts.join(".") })
     }
 
     /// Where else `EXEC` looks for a procedure whose name begins with `sp_`.
@@ -46,17 +53,13 @@ impl Place {
 
     /// Where that is which a synonym in this place stands for, by the quoted name that the catalog has.
     pub(super) fn of_synonym(&self, base: &str) -> Result<Place> {
-        let base = base.replace(['[', ']'], "");
-        let place = Place::of(&base)?;
+        let mut parts = quoted_parts(base);
         // A name without a database is one of the synonym's.
-        let database = self.catalog.trim_end_matches('.');
-        Ok(match place.catalog.is_empty() && !database.is_empty() {
-            true if base.contains('.') => {
-                Place { catalog: self.catalog.clone(), path: format!("{database}.{}", place.path) }
-            }
-            true => Place { catalog: self.catalog.clone(), path: format!("{database}..{}", place.path) },
-            false => place,
-        })
+        if !self.catalog.is_empty() && parts.len() < 3 {
+            parts.splice(0..0, vec![String::new(); 2 - parts.len().min(2)]);
+            parts.insert(0, self.catalog.trim_end_matches('.').to_owned());
+        }
+        Place::at(&parts)
     }
 
     /// One row for each output parameter; without any, one with the procedure's number or without; and in each what a
@@ -72,6 +75,22 @@ impl Place {
              ON p.object_id = o.id AND p.is_output = 1 AND p.parameter_id > 0 ORDER BY p.parameter_id"
         )
     }
+}
+
+/// The parts of a path in brackets. A dot in brackets is one of the name; a schema that is left out is empty, as in
+/// `[d]..[p]`.
+fn quoted_parts(path: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut inside = false;
+    for letter in path.chars() {
+        // A bracket that is doubled closes and opens again.
+        inside = (inside || letter == '[') && letter != ']';
+        match parts.last_mut() {
+            Some(part) if inside || letter != '.' => part.push(letter),
+            _ => parts.push(String::new()),
+        }
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -94,6 +113,11 @@ mod tests {
         assert_eq!(behind("e.dbo.s", "[d].[dbo].[p]"), Place::of("d.dbo.p").unwrap());
         assert_eq!(behind("e.dbo.s", "[dbo].[p]"), Place::of("e.dbo.p").unwrap());
         assert_eq!(behind("e.dbo.s", "[p]").path, "[e]..[p]");
+        assert_eq!(behind("s", "[d]..[p]"), Place::of("d..p").unwrap());
+        assert_eq!(behind("s", "[d]..[p]").path, "[d]..[p]");
+        assert_eq!(behind("s", "[dbo].[a.b]]].c]").path, "[dbo].[a.b]]].c]");
+        let far = Place::of("s").unwrap().of_synonym("[far].[d].[dbo].[p]");
+        assert_eq!(far.unwrap_err().kind(), ErrorKind::Usage);
         let master = |procedure: &str| Place::in_master(procedure).map(|place| place.path);
         assert_eq!(master("SP_who").as_deref(), Some("[master].[dbo].[SP_who]"));
         assert_eq!(master("ops.sp_who").as_deref(), Some("[master].[ops].[sp_who]"));

@@ -112,7 +112,7 @@ pub(super) fn batch(batch: &[Token<'_>]) -> Traits {
     }
     for (index, token) in batch.iter().enumerate().filter(|(_, token)| token.kind == Kind::Word) {
         let following = &batch[index + 1..];
-        if token.is_one_of(OTHER_VERBS) || is_of_service_broker(token, following) {
+        if token.is_one_of(OTHER_VERBS) || is_of_service_broker(&batch[..index], token, following) {
             all = UNKNOWN;
         }
         // `OPTION (USE HINT …)` is no statement, and a global cursor outlives its batch.
@@ -148,9 +148,16 @@ fn switches_on(following: &[Token<'_>], options: &[&str]) -> bool {
     false
 }
 
+/// What a name stands behind that is the column of an expression, and no statement.
+const OPERATORS: &[&str] = &[",", ".", "=", "<", ">", "+", "-", "*", "/", "%", "&", "|", "^", "~"];
+const BEFORE_COLUMNS: &[&str] = &[
+    "SELECT", "DISTINCT", "ALL", "WHERE", "AND", "OR", "NOT", "BY", "ON", "SET", "HAVING", "WHEN", "BETWEEN",
+    "LIKE", "RETURN", "PRINT", "AS",
+];
+
 /// Statements about conversations and their queues. None of their words is reserved, and some are made of words that
 /// also open and close a block, or a `CASE`.
-fn is_of_service_broker(token: &Token<'_>, following: &[Token<'_>]) -> bool {
+fn is_of_service_broker(before: &[Token<'_>], token: &Token<'_>, following: &[Token<'_>]) -> bool {
     let next_is = |words: &[&str]| following.first().is_some_and(|next| next.is_one_of(words));
     let second = following.get(1);
     let is_handle = |token: &Token<'_>| {
@@ -164,9 +171,19 @@ fn is_of_service_broker(token: &Token<'_>, following: &[Token<'_>]) -> bool {
             && next_is(&["ON"])
             && second.is_some_and(|second| second.is_word("CONVERSATION")))
         || (token.is_word("RECEIVE")
+            && !is_column(before)
             && following
                 .first()
                 .is_some_and(|next| next.is("*") || next.is_one_of(RECEIVED) || next.text.starts_with('@')))
+}
+
+/// Whether what stands behind these is a column by its place. In parentheses only `WAITFOR` has a statement.
+fn is_column(before: &[Token<'_>]) -> bool {
+    match before {
+        [.., outer, open] if open.is("(") => !outer.is_word("WAITFOR"),
+        [.., last] => OPERATORS.iter().any(|operator| last.is(operator)) || last.is_one_of(BEFORE_COLUMNS),
+        [] => false,
+    }
 }
 
 /// Whether a batch has one statement that writes, and runs it once.

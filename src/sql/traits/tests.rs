@@ -288,6 +288,7 @@ fn transactions_that_begin_by_themselves_are_control() {
         check(Odbc, text, "cwt");
     }
     check(Odbc, "SELECT @@autocommit", "");
+    check(Odbc, "SET @before = @@autocommit", "wt");
 }
 
 #[test]
@@ -326,6 +327,7 @@ fn messages_of_service_broker_are_no_reading() {
     for text in [
         "WAITFOR DELAY '00:00:01'",
         "SELECT receive, send FROM t send JOIN u ON send.a = u.a ORDER BY receive",
+        "SELECT receive * 2, 1 + receive * price FROM t WHERE receive * 2 > 5 AND (receive * 2 > @a)",
         "SELECT CASE WHEN 1 = 1 THEN 1 END conversation FROM t",
         "BEGIN SELECT 1 END",
     ] {
