@@ -68,8 +68,8 @@ pub(super) fn texts(engine: Engine, target: &LoadTarget, keys: &[&str], nulls_ar
 struct Parts<'t> {
     table: &'t str,
     all: String,
-    /// That the key of a row has a NULL that makes it unlike any other. What is to hold of the others is `NOT` this: of a value of several fields,
-    /// `IS NOT NULL` would say more.
+    /// That the key of a row has a NULL that makes it unlike any other. What is to hold of the others is `NOT` this: of a
+    /// value of several fields, `IS NOT NULL` would say more.
     null: String,
     nulls_are_equal: bool,
     keys: Vec<String>,
