@@ -65,6 +65,27 @@ pub(crate) struct LoadTarget {
     pub(crate) columns: Arc<[Box<str>]>,
 }
 
+/// A load had values for a column that the database computes.
+pub(crate) const COMPUTED: &str = "a column that the database computes takes no values";
+
+/// What a load is told that had values for a column which the database fills by itself, in the place of the database's
+/// own refusal.
+pub(crate) fn takes_no_values(
+    what: &'static str,
+    table: &str,
+    column: Option<&str>,
+    refusal: &Error,
+) -> Error {
+    let object =
+        Object { table: Some(table.into()), column: column.map(Box::from), ..Object::default() };
+    Error::new(ErrorKind::Syntax, what)
+        .with_object(object)
+        .with_hint("leave it out of the columns; of a file, by `ImportOptions::ignore`")
+        .with_codes(refusal.sqlstate(), refusal.native_code())
+        .with_effect(refusal.effect())
+        .with_source_of(refusal)
+}
+
 /// Rows on their way into a table.
 pub(crate) trait RowSource {
     /// Puts the values of the next row into `row`, which is empty: as many as the target has columns. False where

@@ -1,5 +1,6 @@
 //! Names that do not exist, and those that may have been meant.
 
+use super::generated;
 use crate::backend::LoadTarget;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
@@ -17,7 +18,8 @@ pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Err
     }
     match hint(session, target) {
         Ok(Some(hint)) => error.with_hint(hint),
-        _ => error,
+        Ok(None) => generated::explain(session, target, error),
+        Err(_) => error,
     }
 }
 
@@ -51,7 +53,7 @@ pub(super) fn without_headers(
         _ if columns.is_empty() => format!("the table {} cannot be seen here", target.table),
         Some((_, field)) => format!("the header of field {field} is no column of the table {}", target.table),
         // The names are the table's own, and the error is about something else.
-        None => return error,
+        None => return generated::explain(session, target, error),
     };
     let hint = match columns.is_empty() {
         true => "case counts, and a schema stands before the name".to_owned(),
@@ -111,7 +113,7 @@ fn columns_of(engine: Engine) -> &'static str {
              WHERE attrelid = to_regclass(CAST(:table AS text)) AND attnum > 0 AND NOT attisdropped"
         }
         Engine::SqlServer => "SELECT name FROM sys.columns WHERE object_id = OBJECT_ID(:table)",
-        Engine::Sqlite => "SELECT name FROM pragma_table_info(:table)",
+        Engine::Sqlite => "SELECT name FROM pragma_table_xinfo(:table) WHERE hidden <> 1",
     }
 }
 
