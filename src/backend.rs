@@ -9,7 +9,7 @@ pub(crate) use self::notices::Listener;
 pub(crate) use self::reach::{Found, Told};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Object, Result};
 use crate::row::{Columns, Row};
 use crate::settings::{Settings, Target};
 use crate::sql::Statement;
@@ -65,20 +65,10 @@ pub(crate) struct LoadTarget {
     pub(crate) columns: Arc<[Box<str>]>,
 }
 
-/// A load had values for a column that the database computes.
-pub(crate) const COMPUTED: &str = "a column that the database computes takes no values";
-
-/// What a load is told that had values for a column which the database fills by itself, in the place of the database's
-/// own refusal.
-pub(crate) fn takes_no_values(
-    what: &'static str,
-    table: &str,
-    column: Option<&str>,
-    refusal: &Error,
-) -> Error {
-    let object =
-        Object { table: Some(table.into()), column: column.map(Box::from), ..Object::default() };
-    Error::new(ErrorKind::Syntax, what)
+/// The database's refusal of a load that had values for a column which the database fills by itself, in our words.
+pub(crate) fn takes_no_values(table: &str, column: Option<&str>, refusal: &Error) -> Error {
+    let object = Object { table: Some(table.into()), column: column.map(Box::from), ..Object::default() };
+    Error::new(ErrorKind::Constraint, "a value is given for a column that the database generates")
         .with_object(object)
         .with_hint("leave it out of the columns; of a file, by `ImportOptions::ignore`")
         .with_codes(refusal.sqlstate(), refusal.native_code())

@@ -146,8 +146,7 @@ impl DatabaseManager {
     ///
     /// # Errors
     ///
-    /// [`Syntax`](crate::ErrorKind::Syntax) for a table or column that does not exist, with the nearest name, and for
-    /// one that the database computes;
+    /// [`Syntax`](crate::ErrorKind::Syntax) for a table or column that does not exist, with the nearest name;
     /// [`Constraint`](crate::ErrorKind::Constraint) and [`Data`](crate::ErrorKind::Data) as the database refuses a row,
     /// [`Params`](crate::ErrorKind::Params) for a row with another number of values than columns, or with a value that
     /// cannot go there: the text names the record, counted from 1, where the database tells it.

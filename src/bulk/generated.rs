@@ -1,6 +1,6 @@
 //! Columns whose values the database makes by itself, so that it takes none for them.
 
-use crate::backend::{COMPUTED, LoadTarget, takes_no_values};
+use crate::backend::{LoadTarget, takes_no_values};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::params;
@@ -38,18 +38,18 @@ pub(crate) fn computed(session: &mut Session<'_>, table: &str, columns: &[String
 /// The names of database and call are left to the caller.
 pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Error) -> Error {
     let Ok(Some((engine, generated))) = of(session, &target.table) else { return error };
-    // PostgreSQL's GENERATED_ALWAYS and SQL Server's number for an identity.
-    let is_about_identity = error.sqlstate() == Some("428C9") || error.native_code() == Some(544);
-    let refused = generated.into_iter().find(|one| {
-        (is_about_identity || !one.is_identity)
+    let refused = generated.into_iter().filter(|one| {
+        (!one.is_identity || is_refusal(&error))
             && target.columns.iter().any(|column| is_same(engine, &one.name, column))
     });
-    let Some(refused) = refused else { return error };
-    let message = match refused.is_identity {
-        true => "a column that the database numbers takes no values here",
-        false => COMPUTED,
-    };
-    takes_no_values(message, &target.name, Some(&refused.name), &error)
+    // An identity may be given on some ways, and what is computed on none.
+    let Some(refused) = refused.min_by_key(|one| one.is_identity) else { return error };
+    takes_no_values(&target.name, Some(&refused.name), &error)
+}
+
+/// Whether a database has said so: PostgreSQL by its code, SQL Server by one of its numbers.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    error.sqlstate() == Some("428C9") || matches!(error.native_code(), Some(271 | 273 | 544 | 13536))
 }
 
 fn is_same(engine: Engine, one: &str, other: &str) -> bool {

@@ -13,6 +13,9 @@ const ALIKE: f64 = 0.6;
 /// Adds to an error about a name which names there are. The error is the same where that cannot be found out. One
 /// that nobody has a class for may be about a name, too: where a column is missing indeed, or the table.
 pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Error) -> Error {
+    if generated::is_refusal(&error) {
+        return generated::explain(session, target, error);
+    }
     if !matches!(error.kind(), ErrorKind::Syntax | ErrorKind::Database) {
         return error;
     }
@@ -31,6 +34,9 @@ pub(super) fn without_headers(
     fields: &[usize],
     error: Error,
 ) -> Error {
+    if generated::is_refusal(&error) {
+        return generated::explain(session, target, error);
+    }
     if error.kind() != ErrorKind::Syntax {
         return error;
     }

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "the report is what this program is for")]
 
 mod errors;
+mod generated;
 mod log_lines;
 mod mass;
 mod migrations;
@@ -67,6 +68,9 @@ const BODIES: &[(&str, Body)] = bodies! {
         an_upsert_that_is_refused_changes_nothing,
         an_upsert_under_a_trigger_counts_its_own_rows,
         an_upsert_leaves_an_identity_column_to_the_database,
+        an_upsert_by_an_identity_column_sets_it_where_that_is_allowed,
+        an_upsert_keeps_every_row_with_null_in_its_key,
+        an_upsert_of_many_keys_alone_ends_in_time,
         upserts_of_the_same_keys_at_a_time_neither_fail_nor_lose,
         rows_of_many_statements_come_in_the_order_of_the_records,
         a_refused_record_is_named_and_leaves_nothing,
@@ -74,6 +78,8 @@ const BODIES: &[(&str, Body)] = bodies! {
         committed_chunks_stay_and_the_failure_says_how_many,
         a_file_has_the_table_and_fills_another,
         a_copy_has_what_the_table_has,
+    },
+    generated::{
         a_copy_leaves_out_what_the_target_computes,
         values_for_what_the_database_computes_are_refused_by_name,
     },

@@ -17,7 +17,7 @@ use super::encode;
 use super::failure::Failed;
 use super::runtime;
 use super::watchdog::Control;
-use crate::backend::{LoadTarget, RowSource};
+use crate::backend::{LoadTarget, RowSource, takes_no_values};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -336,7 +336,7 @@ impl Copy {
             })
         };
         let columns = self.columns.iter().map(|(name, _)| &**name).filter(|name| told(name));
-        takes_no_values(COMPUTED, &self.table, columns.max_by_key(|name| name.len()), &error)
+        takes_no_values(&self.table, columns.max_by_key(|name| name.len()), &error)
     }
 
     /// Names the record and the column, where the server told the line.
