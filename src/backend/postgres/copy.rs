@@ -36,6 +36,9 @@ const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// In the place of the number of columns: the end of a binary stream.
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
+/// What a server puts around a name, in the languages that it speaks.
+const QUOTES: [char; 11] = ['"', '\'', '«', '»', '„', '“', '”', '‘', '’', '「', '」'];
+
 /// Where the rows of a load go, as the server tells it.
 pub(super) struct Copy {
     /// The table and its columns, in SQL.
@@ -331,8 +334,7 @@ impl Copy {
         let told = |name: &str| {
             text.match_indices(name).any(|(at, _)| {
                 let (before, after) = (&text[..at], &text[at + name.len()..]);
-                let is_quote = |letter: char| !letter.is_alphanumeric() && !letter.is_ascii_whitespace();
-                before.ends_with(is_quote) && after.starts_with(is_quote)
+                before.trim_end().ends_with(QUOTES) && after.trim_start().starts_with(QUOTES)
             })
         };
         let columns = self.columns.iter().map(|(name, _)| &**name).filter(|name| told(name));
