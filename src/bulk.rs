@@ -132,11 +132,11 @@ impl DatabaseManager {
     ///
     /// The rows may come from any iterator and are not kept: the memory that a load takes does not grow with them. Each
     /// is a tuple, an array, a vector of values, a [`Row`](crate::Row), or what else is [`IntoRow`]; a `Result` ends
-    /// the load with its error. PostgreSQL gets them by `COPY`, other databases in statements of many rows.
+    /// the load with its error. PostgreSQL gets them by `COPY`, other databases and psqlODBC in statements of many rows.
     ///
     /// `table` may carry its schema (`sales.orders`). It and the columns are quoted, so their case counts where the
     /// database's does: PostgreSQL keeps a name that was not quoted when it was made in small letters. Columns that are
-    /// not named get their defaults. Triggers, constraints and conversions are those of an `INSERT`; on PostgreSQL rules
+    /// not named get their defaults. Triggers, constraints and conversions are those of an `INSERT`; of `COPY` rules
     /// are not, a `GENERATED ALWAYS AS IDENTITY` column takes the value that is given, and a table with row-level
     /// security is refused. A column that the database computes takes no values, and must not be named.
     ///
