@@ -82,6 +82,9 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
+//! `copy_table` leaves out what the written database computes by itself; `import_csv` is told to, by
+//! [`ImportOptions::ignore`](crate::ImportOptions::ignore).
+//!
 //! One thread reads and one writes, columns go by name, and an error of either side ends both at once with nothing copied.
 //! What a type becomes on its way is in the table of [types](super::types): SQLite's driver, for one, gives a `REAL` with 15
 //! digits, so that not every float survives a way through it.
