@@ -1,5 +1,6 @@
 //! Many rows into a table: `bulk_insert`, `bulk_upsert`.
 
+mod generated;
 mod load;
 mod names;
 mod options;
@@ -8,6 +9,8 @@ mod upsert;
 
 pub use options::{BulkFailure, BulkOptions, BulkReport};
 pub use row::IntoRow;
+
+pub(crate) use generated::computed;
 
 use load::{Load, Source};
 
@@ -82,11 +85,10 @@ impl Session<'_> {
         let mut load = Load { operation, target, options };
         load.run(self, &mut source).map_err(|failure| {
             let error = match fields {
-                Some(fields) => names::without_headers(self, &load.target, fields, failure.error)
-                    .during(operation)
-                    .in_database(&self.settings().database),
+                Some(fields) => names::without_headers(self, &load.target, fields, failure.error),
                 None => names::explain(self, &load.target, failure.error),
             };
+            let error = error.during(operation).in_database(&self.settings().database);
             BulkFailure { error, ..failure }
         })
     }
@@ -136,7 +138,7 @@ impl DatabaseManager {
     /// database's does: PostgreSQL keeps a name that was not quoted when it was made in small letters. Columns that are
     /// not named get their defaults. Triggers, constraints and conversions are those of an `INSERT`; of `COPY` rules
     /// are not, a `GENERATED ALWAYS AS IDENTITY` column takes the value that is given, and a table with row-level
-    /// security is refused.
+    /// security is refused. A column that the database computes takes no values, and must not be named.
     ///
     /// `TIMEOUT` limits each chunk of 20,000 rows, not the whole, and the time that the iterator takes does not count (but for
     /// a `statement_timeout` of the server, to which a `COPY` is one statement).

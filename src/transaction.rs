@@ -130,7 +130,8 @@ impl<R, E: From<Error>> Failed<R, E> {
 
 impl<'s> Session<'s> {
     /// Runs `work` in a transaction: commits when it returns `Ok`, rolls back when it returns `Err` or
-    /// panics. Inside a transaction it is a savepoint, and only what `work` did is rolled back.
+    /// panics. Inside a transaction it is a savepoint, and only what `work` did is rolled back; but a timeout, a cancel
+    /// or a lost connection costs the connection, and ends the whole transaction.
     ///
     /// It is attempted once: what else the session had done would be gone with a connection that broke.
     ///

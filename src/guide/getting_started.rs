@@ -83,8 +83,9 @@
 //! CREATE TABLE survey_score (survey_id BIGINT PRIMARY KEY, score BIGINT NOT NULL);
 //! ```
 //!
-//! `make demo ARGS="--keep /path/of/the/folder"` leaves such a `survey_hub.sqlite` there. Whatever happens to the job,
-//! the next run writes what is missing:
+//! `make demo ARGS="--keep /path/of/the/folder"` leaves such a `survey_hub.sqlite` there. (SQLite makes an empty database of
+//! a mistyped path; `NoCreat=1;` at the end of the string makes that an error.) Whatever happens to the job, the next run
+//! writes what is missing:
 //!
 //! ```no_run
 //! use batchdb::{DatabaseManager, MapOptions, Result, Row, map_tasks, params};
