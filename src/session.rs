@@ -370,7 +370,7 @@ impl<'a> Session<'a> {
 
     /// Rolls back; a connection that cannot is closed, which has the same effect on the server.
     pub(crate) fn rollback(&mut self) {
-        if self.lease.is_given_up() {
+        if self.lease.is_given_up() || self.is_broken() {
             return self.lease.discard();
         }
         // Undoing must not fail for want of time: the caller's limit has often just passed.
@@ -380,6 +380,11 @@ impl<'a> Session<'a> {
             self.warn(&format!("a rollback failed, the connection is closed: {error}"));
             self.lease.discard();
         }
+    }
+
+    /// Whether the connection has failed, which undoes by itself what it was about.
+    pub(crate) fn is_broken(&mut self) -> bool {
+        self.lease.connection().is_ok_and(|connection| connection.is_broken())
     }
 
     pub(crate) fn count_migration(&self) {

@@ -208,6 +208,7 @@ impl<'s> Session<'s> {
             Ok(value)
         });
         if outcome.is_err() {
+            let was_broken = self.is_broken();
             match self.run_own(&dialect.rollback_to(&name), SAVEPOINT_LIMIT) {
                 // What was undone ends nothing any more.
                 Ok(()) => {
@@ -216,7 +217,11 @@ impl<'s> Session<'s> {
                 }
                 Err(error) => {
                     // What the savepoint was to undo can no longer be undone alone: the whole goes.
-                    self.warn(&format!("a savepoint could not be undone, the connection is closed: {error}"));
+                    if !was_broken {
+                        self.warn(&format!(
+                            "a savepoint could not be undone, the connection is closed: {error}"
+                        ));
+                    }
                     self.discard();
                 }
             }

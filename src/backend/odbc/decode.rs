@@ -1,5 +1,6 @@
-//! From the driver's form of a value to a [`Value`]: exact, or an error that names the column. Pure.
+//! From the driver's form of a value to a [`Value`]: exact, or an error that names the row and the column. Pure.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -23,12 +24,14 @@ pub(super) struct Decoder {
     columns: Vec<Column>,
     names: Arc<Columns>,
     flavor: Flavor,
+    /// How many rows were given away, for messages.
+    given: Cell<usize>,
 }
 
 impl Decoder {
     pub(super) fn new(columns: Vec<Column>, flavor: Flavor) -> Decoder {
         let names = Columns::new(columns.iter().map(|column| column.name.as_str()));
-        Decoder { columns, names, flavor }
+        Decoder { columns, names, flavor, given: Cell::new(0) }
     }
 
     /// The names of the columns.
@@ -56,11 +59,13 @@ impl Decoder {
     fn blocks(&self, chunk: &Chunk, mut give: impl FnMut(Vec<Value>)) -> Result<()> {
         /// So many values, no more than stay in the nearest cache.
         const AT_ONCE: usize = 640;
-        let rows = (AT_ONCE / self.columns.len().max(1)).max(1);
+        let width = self.columns.len().max(1);
+        let rows = (AT_ONCE / width).max(1);
         for start in (0..chunk.rows).step_by(rows) {
             let (values, made) = self.make(chunk, start..chunk.rows.min(start + rows));
+            self.given.set(self.given.get() + values.len() / width);
             give(values);
-            made?;
+            made.map_err(|error| error.at(format_args!("row {}", self.given.get() + 1)))?;
         }
         Ok(())
     }

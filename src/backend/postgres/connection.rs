@@ -191,10 +191,10 @@ impl PgConnection {
                     with_params(args, |params| client.query(text, params))
                 })?;
                 // Each of the driver's rows goes as it is read, and ours take their place.
-                let read = |row: postgres::Row| {
-                    prepared.shape.read(&row).map_err(|error| carried_out(error, writes))
+                let read = |(place, row): (usize, postgres::Row)| {
+                    prepared.shape.read(&row).map_err(|error| unread(error, place, writes))
                 };
-                let mut rows = found.into_iter().map(read).collect::<Result<Vec<Row>>>()?;
+                let mut rows = found.into_iter().enumerate().map(read).collect::<Result<Vec<Row>>>()?;
                 let count = rows.len() as u64;
                 if !kept.is_empty() {
                     // The rows of several statements are kept together.
@@ -267,8 +267,8 @@ impl PgConnection {
                     .map_err(perhaps_waits_for_itself)?;
                 if let Some(row) = found.first() {
                     let shape = Shape::of(row.columns().iter().map(|column| (column.name(), column.type_())));
-                    for row in &found {
-                        kept.push(shape.read(row).map_err(|error| carried_out(error, writes))?);
+                    for (place, row) in found.iter().enumerate() {
+                        kept.push(shape.read(row).map_err(|error| unread(error, place, writes))?);
                     }
                 }
                 Ok(found.len() as u64)
@@ -289,7 +289,8 @@ fn perhaps_waits_for_itself(error: Error) -> Error {
 }
 
 /// A value that cannot be read says nothing against the statement, which must not be run again for it.
-fn carried_out(error: Error, writes: bool) -> Error {
+fn unread(error: Error, place: usize, writes: bool) -> Error {
+    let error = error.at(format_args!("row {}", place + 1));
     if writes {
         error.at("the statement was carried out, but not all that it returned can be read")
     } else {

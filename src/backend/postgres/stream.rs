@@ -36,6 +36,8 @@ pub(super) struct PgRows<'c> {
     in_transaction: bool,
     writes: bool,
     budget: Budget,
+    /// How many rows were read, for messages.
+    read: u64,
 }
 
 impl PgConnection {
@@ -79,6 +81,7 @@ impl PgConnection {
             in_transaction: *in_transaction,
             writes: statement.traits.acts,
             budget,
+            read: 0,
         };
         match started {
             Ok(rows) if in_time => opened.rows = Some(rows),
@@ -155,7 +158,8 @@ impl Cursor for PgRows<'_> {
                 let shape = self.shape.get_or_insert_with(|| {
                     Shape::of(row.columns().iter().map(|column| (column.name(), column.type_())))
                 });
-                shape.read(&row).map(Some)
+                self.read += 1;
+                shape.read(&row).map(Some).map_err(|error| error.at(format_args!("row {}", self.read)))
             }
             Ok(Some(_)) => {
                 self.rows = None;
