@@ -181,6 +181,8 @@ pub(crate) struct Object {
 }
 
 impl Error {
+    // Cold: the compiler puts what leads here aside, so that a call that succeeds runs through less memory.
+    #[cold]
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Error {
         Error(Arc::new(Inner {
             kind,
@@ -244,6 +246,7 @@ impl Error {
         }
     }
 
+    #[cold]
     fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Error {
         change(Arc::make_mut(&mut self.0));
         self

@@ -163,6 +163,7 @@ impl Pool {
     }
 
     /// A permit and a connection that works, where one of them was not there or has to be looked at.
+    #[cold]
     fn take<'p>(
         &'p self,
         passed: Option<(Permit<'p, Slotted>, Option<Slotted>)>,

@@ -66,6 +66,7 @@ impl<'a> Session<'a> {
     }
 
     /// No session could be had for a call that began then: that is counted and audited, too.
+    #[cold]
     pub(crate) fn refused(settings: &Settings, recorder: &Recorder, began: Option<Instant>, error: &Error) {
         recorder.count_checkout_error(error);
         if let Some(began) = began {

@@ -68,23 +68,24 @@ fn a_logger_that_writes_to_the_same_database_stops_nobody() {
         let db = DatabaseManager::builder("logged")
             .connection_string(format!("Driver=SQLite3;Database={}", folder.path().join("b.db").display()))
             .migrate_on_start(MigrateOnStart::Off)
-            .leak_after(Duration::from_millis(50))
+            // Far above what the logger itself takes, on a slow disk too.
+            .leak_after(Duration::from_secs(2))
             .build()
             .unwrap();
         db.execute("CREATE TABLE log (line VARCHAR(2000))", ()).unwrap();
         LOGGED.set(db.clone()).unwrap();
         db.session(|_| {
-            std::thread::sleep(Duration::from_millis(300));
+            std::thread::sleep(Duration::from_secs(3));
             Ok::<_, Error>(())
         })
         .unwrap();
         let lines = || db.query_one("SELECT count(*) FROM log", ()).unwrap().get::<i64>(0).unwrap();
         while lines() == 0 {
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(20));
         }
         told.send(lines()).unwrap();
     });
-    assert_eq!(ended.recv_timeout(Duration::from_secs(20)).unwrap(), 1);
+    assert_eq!(ended.recv_timeout(Duration::from_secs(30)).unwrap(), 1);
 }
 
 #[test]

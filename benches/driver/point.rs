@@ -16,13 +16,17 @@ fn points(db: &DatabaseManager, ids: std::ops::RangeInclusive<i32>) -> Sum {
     sum
 }
 
+/// The difference is a part in twenty, and where the scheduler puts client and server makes as much: fewer rounds would
+/// tell now one thing and now the other.
+const ROUNDS: usize = 151;
+
 pub(crate) fn one_thread(world: &World, table: &mut Table) {
     let db = world.db();
     let mut bare = Bare::connect(&world.url());
     table.speed(
         "point query, 1 thread, warm (1,000 x)",
         Bar::AtLeast(0.95),
-        31,
+        ROUNDS,
         || timed(|| points(db, 1..=1_000)),
         || timed(|| bare.points(1..=1_000)),
     );

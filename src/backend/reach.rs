@@ -130,15 +130,38 @@ pub(super) fn names(hosts: &[(String, u16)], deadline: Deadline) -> Result<(Vec<
     }
 }
 
+/// Makes a step that ends by the deadline and hears nothing on the way: where the thread's work can be told to stop
+/// meanwhile, on another thread, which may be left behind.
+///
+/// # Errors
+///
+/// Of the step, and when it was not waited for.
+pub(super) fn unheard<T: Send + 'static>(
+    deadline: Deadline,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    if !deadline.shrinks() {
+        return work();
+    }
+    context::apart("batchdb-reach", deadline, work).unwrap_or_else(|missed| match missed {
+        Missed::NoThread(error) => Err(no_thread(error)),
+        Missed::Late | Missed::Panicked => Err(context::in_force(deadline).passed(Phase::Connect)),
+    })
+}
+
 /// Connects to the first of the places that takes a connection. Those before it are doubts.
 ///
 /// # Errors
 ///
 /// `Connect` or a timeout, with what each of the places said, when none does.
 pub(super) fn connect(
-    candidates: &[Candidate],
+    candidates: Vec<Candidate>,
     deadline: Deadline,
 ) -> Result<((TcpStream, Candidate), Found)> {
+    unheard(deadline, move || connect_in_turn(&candidates, deadline))
+}
+
+fn connect_in_turn(candidates: &[Candidate], deadline: Deadline) -> Result<((TcpStream, Candidate), Found)> {
     let mut refusals: Vec<Error> = Vec::new();
     for (number, candidate) in candidates.iter().enumerate() {
         let left = deadline.left_for(Phase::Connect, Instant::now())?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::options::{BulkFailure, BulkOptions, BulkReport};
 use super::row::IntoRow;
 use crate::backend::{LoadTarget, RowSource};
-use crate::error::{Effect, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::session::{Session, WholeLimit};
 use crate::value::Value;
 
@@ -77,11 +77,7 @@ impl Load<'_> {
         report.duration = started.elapsed();
         match outcome {
             Ok(()) => Ok(report),
-            // What stays would be there twice, if the load were simply made again.
-            Err(error) if report.rows > 0 && error.is_transient() => {
-                Err(BulkFailure { error: error.with_effect(Effect::Final), report, in_doubt })
-            }
-            Err(error) => Err(BulkFailure { error, report, in_doubt }),
+            Err(error) => Err(BulkFailure { error, report, in_doubt }.final_where_rows_stay()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Effect, Error};
 
 /// The rows of a chunk, unless it is told otherwise: enough that what a chunk costs by itself cannot be told from noise.
 const CHUNK_ROWS: u64 = 20_000;
@@ -100,6 +100,16 @@ pub struct BulkFailure {
     pub report: BulkReport,
     /// The rows behind those, of which nobody knows whether they stay: the connection broke when they were committed.
     pub in_doubt: u64,
+}
+
+impl BulkFailure {
+    /// The same failure, which may not be made again where rows stay: they would be there twice.
+    pub(crate) fn final_where_rows_stay(self) -> BulkFailure {
+        match self.report.rows > 0 && self.error.is_transient() {
+            true => BulkFailure { error: self.error.with_effect(Effect::Final), ..self },
+            false => self,
+        }
+    }
 }
 
 impl fmt::Display for BulkFailure {

@@ -77,18 +77,7 @@ impl Session<'_> {
                 let error = of_table(failure.error, &target);
                 BulkFailure { error, ..failure }
             })?;
-            let keys = tx.counted(&texts.keys)?;
-            let mut rows = 0;
-            for text in &texts.merge {
-                rows += if texts.merge_returns { tx.counted(text)? } else { tx.own(text)? };
-            }
-            let kept = match &texts.missing {
-                Some(missing) => keys.saturating_sub(tx.counted(missing)?),
-                None => rows,
-            };
-            if kept < keys {
-                return Err(not_kept(kept, keys).into());
-            }
+            let rows = tx.merge(&texts)?;
             tx.own(&texts.drop)?;
             Ok(BulkReport { rows, ..loaded })
         });
@@ -125,6 +114,28 @@ impl Session<'_> {
         }
     }
 
+    /// Brings the loaded rows into their table, and returns how many of its rows are new or changed.
+    fn merge(&mut self, texts: &Texts) -> Result<u64> {
+        let keys = self.counted(&texts.keys)?;
+        let nulls = self.counted(&texts.nulls)?;
+        let changed = |session: &mut Self, text: &String| match texts.merge_returns {
+            true => session.counted(text),
+            false => session.own(text),
+        };
+        let mut rows = 0;
+        for text in &texts.merge {
+            rows += changed(self, text)?;
+        }
+        let missing = texts.missing.as_ref().map(|missing| self.counted(missing)).transpose()?;
+        // Several rows of the table may have one key on SQL Server, so that more rows than keys are none.
+        let kept = missing.map_or(rows.min(keys), |missing| keys.saturating_sub(missing));
+        let new = if nulls > 0 { changed(self, &texts.insert_nulls)? } else { 0 };
+        if kept + new < keys + nulls {
+            return Err(not_kept(kept + new, keys + nulls));
+        }
+        Ok(rows + new)
+    }
+
     /// Runs a text of ours, as a part of the upsert.
     fn own(&mut self, text: &str) -> Result<u64> {
         let statement =
@@ -142,8 +153,7 @@ impl Session<'_> {
     }
 }
 
-/// A key that came is not in the table, or not as it came. Several rows of the table may have one key on SQL Server, so
-/// that more rows than keys are none.
+/// A key that came is not in the table, or not as it came.
 fn not_kept(kept: u64, keys: u64) -> Error {
     let message = format!("the database kept the rows of {kept} of {keys} keys");
     Error::new(ErrorKind::RowCount, message)
@@ -169,12 +179,17 @@ impl DatabaseManager {
     ///
     /// `key_columns` are some of `columns` and tell the rows of the table apart: PostgreSQL and SQLite want a unique
     /// index on just these. Of a row that is there, the other columns are set; one that is there and has no others stays
-    /// as it is. **Of several rows with one key, the last wins.** A key with NULL in it is like no other: let the key
-    /// columns be `NOT NULL`.
+    /// as it is. **Of several rows with one key, the last wins.** A key with NULL in it is like no other: its row is new
+    /// each time, and refused where the table has such a row and its unique key takes NULLs for equal, as those of SQL
+    /// Server and PostgreSQL's `NULLS NOT DISTINCT` do. Let the key columns be `NOT NULL`.
+    ///
+    /// A `GENERATED ALWAYS AS IDENTITY` column of PostgreSQL takes the value that is given where it is one of the keys;
+    /// one that is no key cannot be set. SQL Server's takes it where `SET IDENTITY_INSERT … ON` was run in the session, as
+    /// for [`bulk_insert`](DatabaseManager::bulk_insert).
     ///
     /// The rows go into a temporary table, as [`bulk_insert`](DatabaseManager::bulk_insert) brings them there, and from
     /// it into the table: by `INSERT … ON CONFLICT`, on SQL Server by `UPDATE` and `INSERT` under locks on the ranges of
-    /// the keys. That last step is one statement or two, and `TIMEOUT` limits each. The session is cleaned afterwards,
+    /// the keys. That last step is a few statements, and `TIMEOUT` limits each. The session is cleaned afterwards,
     /// which through ODBC closes the connection.
     ///
     /// # Errors

@@ -83,3 +83,5 @@
 //! assert_eq!(changed, 2); // of two rows with one key the last wins: 7 has 5.0
 //! # Ok::<(), batchdb::Error>(())
 //! ```
+//!
+//! A row with NULL in its key is like no other, and new each time: let the key columns be `NOT NULL`.

@@ -119,6 +119,7 @@
 //! | `the row that is referred to does not exist, or is still referred to` | foreign key | write the other row first, delete it last |
 //! | `a value is missing where NULL is not allowed` | `NOT NULL` | give the value, or the column a default |
 //! | `a value is refused by a check` | `CHECK` | the constraint's name says which |
+//! | `a value is given for a column that the database generates` | `GENERATED ALWAYS` | leave the column out; an identity can be given by `OVERRIDING SYSTEM VALUE`, [`bulk_insert`](crate::DatabaseManager::bulk_insert), or as the key of a [`bulk_upsert`](crate::DatabaseManager::bulk_upsert) |
 //!
 //! # Conflict
 //!

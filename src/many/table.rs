@@ -12,7 +12,8 @@ use crate::session::Session;
 use crate::value::Value;
 
 /// A plain table, its partitions included: no triggers but those of foreign keys, no rules, no row-level security, no
-/// foreign key to itself, no function of the database's own in a default, a check or the check of a domain. (Of those that
+/// foreign key to itself, no function of the database's own in a default, a check or the check of a domain, which a type
+/// may be made of by any number of steps: as a domain, an array, a range or a field. (Of those functions that
 /// the server or an extension brings none reads a table; the server's own are not in `pg_depend` at all.) And whether
 /// `COPY` would take values for an identity that an `INSERT` has to leave alone. The partitions of partitions are looked
 /// up in the catalog, because PostgreSQL has a function for them only from 12 on.
@@ -29,8 +30,14 @@ const POSTGRES: &str = "\
             SELECT 'pg_attrdef'::regclass::oid, e.oid FROM pg_attrdef e WHERE e.adrelid = l.oid \
             UNION ALL SELECT 'pg_constraint'::regclass::oid, e.oid FROM pg_constraint e \
              WHERE e.conrelid = l.oid OR e.contypid IN ( \
-              SELECT CASE WHEN y.typtype = 'd' THEN y.oid END FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid \
-               WHERE a.attrelid = l.oid)) \
+              WITH RECURSIVE made (id) AS ( \
+               SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = l.oid AND NOT a.attisdropped \
+               UNION SELECT o.id FROM made CROSS JOIN LATERAL ( \
+                SELECT d.refobjid AS id FROM pg_depend d WHERE d.objid = made.id \
+                 AND d.classid = 'pg_type'::regclass AND d.refclassid = 'pg_type'::regclass \
+                UNION ALL SELECT f.atttypid FROM pg_type y JOIN pg_attribute f ON f.attrelid = y.typrelid \
+                 WHERE y.oid = made.id AND NOT f.attisdropped) o) \
+              SELECT id FROM made)) \
           AND NOT EXISTS (SELECT 1 FROM pg_depend e \
             WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e'))) \
     AS plain, \

@@ -62,6 +62,7 @@ impl<'a> Call<'a> {
     }
 
     /// Its text goes along without its literals: a program that writes values into texts must not find them in a log.
+    #[cold]
     fn tell_slow(self, settings: &Settings, took: Duration) {
         let text = self.text.map(|text| sql::masked(text, settings.dialect()));
         let mut fields: Vec<Field<'_>> = vec![

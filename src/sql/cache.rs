@@ -76,6 +76,7 @@ pub(super) fn template(sql: &str, dialect: Dialect) -> Result<Arc<Template>> {
     Ok(found)
 }
 
+#[cold]
 fn of_process(sql: &str, dialect: Dialect) -> Result<Arc<Template>> {
     let key = CACHE.key(sql, dialect);
     let known = CACHE.shard(key).get(&key).cloned();

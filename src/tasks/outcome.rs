@@ -32,7 +32,7 @@ pub enum TaskState {
 
 impl TaskState {
     /// Whether it was kept from completing by what happened elsewhere.
-    fn is_stopped(self) -> bool {
+    pub(super) fn is_stopped(self) -> bool {
         matches!(self, TaskState::Cancelled | TaskState::NotStarted)
     }
 }

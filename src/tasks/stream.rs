@@ -224,14 +224,19 @@ pub struct TaskStream<'s, R> {
 
 impl<R> TaskStream<'_, R> {
     /// The values alone, up to the first task that did not complete: that one's error is the last item, of the kind
-    /// [`Tasks`](ErrorKind::Tasks) and with the task's own error as its source.
+    /// [`Tasks`](ErrorKind::Tasks) and with the task's own error as its source. Where that task was only stopped for
+    /// another's sake, as by [`fail_fast`](MapOptions::fail_fast), it is the error of the one that failed by itself.
     ///
     /// A fan-out that was told to stop before its input had ended ends in an error as well, so that a transaction
     /// that is filled from here keeps all or nothing.
     pub fn values(self) -> impl Iterator<Item = Result<R>> {
         let mut stream = Some(self);
         std::iter::from_fn(move || {
-            let record = stream.as_mut()?.next()?;
+            let mut record = stream.as_mut()?.next()?;
+            if record.state().is_stopped() {
+                let cause = stream.as_mut().and_then(|stream| stream.feed.cause());
+                record = cause.unwrap_or(record);
+            }
             let (name, state) = (record.name().to_owned(), record.state());
             Some(record.into_result().map_err(|error| {
                 stream = None;
@@ -261,6 +266,10 @@ impl<R> fmt::Debug for TaskStream<'_, R> {
 /// What a stream of records is made of, whatever its items are.
 trait Records<R> {
     fn next(&mut self) -> Option<TaskRecord<R>>;
+
+    /// Ends the stream: what runs is cancelled, and nothing more is read. Gives a record of what failed by itself,
+    /// where there is one among those that are still to come.
+    fn cause(&mut self) -> Option<TaskRecord<R>>;
 }
 
 /// Reads the input, gives it to the workers, and takes their records.
@@ -353,6 +362,26 @@ impl<I: Iterator<Item = Result<T>>, T, R> Records<R> for Feed<'_, '_, I, T, R> {
                 self.handed += 1;
                 return Some(record);
             }
+        }
+    }
+
+    fn cause(&mut self) -> Option<TaskRecord<R>> {
+        self.items = None;
+        self.end.cancel();
+        loop {
+            while let Some((_, record)) = self.held.pop_first() {
+                if record.error().is_some() && !record.state().is_stopped() {
+                    return Some(record);
+                }
+                discard(record);
+            }
+            // Those at work end as soon as they can, which whoever has called waits for in any case.
+            if self.at_work == 0 {
+                return None;
+            }
+            let record = self.done.recv().ok()?;
+            self.at_work -= 1;
+            self.held.insert(record.index(), record);
         }
     }
 }

@@ -5,12 +5,13 @@ use std::panic::resume_unwind;
 use std::sync::OnceLock;
 use std::thread;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::bulk::{BulkFailure, BulkOptions, BulkReport};
 use crate::cancel::CancelToken;
 use crate::context::{self, Context, Stop};
-use crate::error::{Error, ErrorKind, Result};
+use crate::deadline::Deadline;
+use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::manager::DatabaseManager;
 use crate::params::{IntoParams, Params};
 use crate::value::Value;
@@ -30,7 +31,8 @@ const BYTES: usize = 1024 * 1024;
 /// The columns of the result go to the columns of the same names; rename them with `AS`. It streams: the query is read
 /// on a thread of its own, a few chunks wait between the two, and the slower side sets the pace, so that the memory
 /// does not grow with the rows. Flow, task, deadline and [`CancelToken`] of the calling thread hold for both sides.
-/// `TIMEOUT` limits each fetch on the one side and each chunk on the other.
+/// `TIMEOUT` limits each fetch on the one side and each chunk on the other; a
+/// [deadline](DatabaseManager::with_deadline) of either handle ends the whole.
 ///
 /// Values go as they are: PostgreSQL and ODBC, in either direction. Within one server `INSERT … SELECT` is faster.
 ///
@@ -121,12 +123,15 @@ fn copy(
     // Whichever side fails first stops the other at once, and is the one whose error is told.
     let (end, cause) = (CancelToken::new(), OnceLock::new());
     let around = context::current();
-    let context = Context { stop: Some(Stop::at_once(&end, around.stop.clone())), ..around };
+    let stop = Some(Stop::at_once(&end, around.stop.clone()));
+    // The copy is one call of both handles: where it is too late for the one, the other has nothing to wait for.
+    let deadline = from.call().whole.earlier(to.call().whole).earlier(around.deadline);
+    let context = Context { stop, deadline, ..around };
     let (outbox, inbox) = bounded(WAITING);
     thread::scope(|scope| {
         let _entered = context::enter(context.clone());
         let stop = EndOnDrop(&end);
-        let mut incoming = Incoming { inbox, rows: VecDeque::new() };
+        let mut incoming = Incoming { inbox, rows: VecDeque::new(), until: context::deadline() };
         let mut reader = None;
         let reading = {
             let (end, cause) = (&end, &cause);
@@ -146,7 +151,8 @@ fn copy(
                 Error::new(ErrorKind::Io, "no thread could be started for the reading side")
                     .with_source(error)
             })?);
-            match incoming.columns()? {
+            let columns = incoming.columns();
+            match columns.map_err(|error| error.during(COPY).in_database(&session.settings().database))? {
                 columns if columns.is_empty() => Ok(BulkReport::default()),
                 columns => session.bulk_insert_with(table, &columns, &mut incoming, options),
             }
@@ -154,7 +160,7 @@ fn copy(
         let outcome = outcome.map_err(|failure| match cause.get() {
             // What nobody knows of the writing side weighs more than why the reading side has ended.
             Some(error) if failure.error.kind() != ErrorKind::OutcomeUnknown => {
-                BulkFailure { error: Error::clone(error), ..failure }
+                BulkFailure { error: error.clone(), ..failure }.final_where_rows_stay()
             }
             _ => failure,
         });
@@ -213,14 +219,26 @@ fn read(
 struct Incoming {
     inbox: Receiver<Message>,
     rows: VecDeque<Vec<Value>>,
+    /// The end of the whole copy.
+    until: Deadline,
 }
 
 impl Incoming {
     fn columns(&mut self) -> Result<Vec<String>> {
-        match self.inbox.recv() {
-            Ok(Message::Columns(columns)) => Ok(columns),
-            _ => Err(torn()),
+        match self.receive()? {
+            Message::Columns(columns) => Ok(columns),
+            Message::Rows(_) | Message::End => Err(torn()),
         }
+    }
+
+    fn receive(&mut self) -> Result<Message> {
+        context::receive(&self.inbox, self.until).map_err(|missed| match missed {
+            // What was loaded is rolled back.
+            RecvTimeoutError::Timeout => {
+                context::in_force(self.until).passed(Phase::Query).with_effect(Effect::RolledBack)
+            }
+            RecvTimeoutError::Disconnected => torn(),
+        })
     }
 }
 
@@ -237,10 +255,11 @@ impl Iterator for &mut Incoming {
             if let Some(row) = self.rows.pop_front() {
                 return Some(Ok(row));
             }
-            match self.inbox.recv() {
+            match self.receive() {
                 Ok(Message::Rows(rows)) => self.rows = rows.into(),
                 Ok(Message::End) => return None,
-                Ok(Message::Columns(_)) | Err(_) => return Some(Err(torn())),
+                Ok(Message::Columns(_)) => return Some(Err(torn())),
+                Err(error) => return Some(Err(error)),
             }
         }
     }

@@ -61,6 +61,9 @@ const BUFFER: usize = 64 * 1024;
 /// More than this in one record is a quote that nobody closed, and not worth filling the memory for.
 const MOST_BYTES: usize = 1 << 30;
 
+/// More fields than this are a damaged file: no table has so many columns. SQLite's may have the most.
+const MOST_FIELDS: usize = 32_767;
+
 impl<R: Read> Reader<R> {
     /// Looks at the first bytes: a byte order mark is passed over.
     ///
@@ -92,7 +95,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     ///
-    /// `Data` with the line and the field, for what is no CSV; `Io` when the input cannot be read.
+    /// `Data` with the line and the field, for what is no CSV, and for a record of more fields than a table has columns; `Io` when the input cannot be read.
     pub(super) fn read(&mut self, record: &mut Record) -> Result<bool> {
         self.bytes.clear();
         record.fields.clear();
@@ -173,6 +176,9 @@ impl<R: Read> Reader<R> {
                 }
             }
             self.input.consume(used);
+            if record.len() > MOST_FIELDS {
+                return Err(too_wide(record.line));
+            }
             if whole {
                 return self.finish(record).map(|()| true);
             }
@@ -192,6 +198,9 @@ impl<R: Read> Reader<R> {
             State::Start if record.fields.is_empty() => Ok(false),
             state => {
                 record.fields.push((self.bytes.len(), state == State::Quote));
+                if record.len() > MOST_FIELDS {
+                    return Err(too_wide(record.line));
+                }
                 self.finish(record).map(|()| true)
             }
         }
@@ -226,6 +235,12 @@ fn fill<R: Read>(input: &mut BufReader<R>) -> Result<&[u8]> {
 
 fn unreadable(error: std::io::Error) -> Error {
     Error::new(ErrorKind::Io, "the input cannot be read").with_source(error)
+}
+
+fn too_wide(line: u64) -> Error {
+    let message =
+        format!("line {line}: the record has more than {MOST_FIELDS} fields, and no table so many columns");
+    Error::new(ErrorKind::Data, message).with_hint("is it the right delimiter, and is the file undamaged?")
 }
 
 /// An error about a field of a line, both counted from 1.

@@ -56,12 +56,8 @@ fn who_closes_standard_error_changes_no_exit_code() {
     for (code, arguments) in jobs {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_batchdb"));
-        command.args(arguments).env("BATCHDB_HOME", world.home.path()).env("PG_PASSWORD", PASSWORD);
-        for name in ["BATCHDB_ENVIRONMENT", "PREFECT_ENVIRONMENT", "RUST_LOG"] {
-            command.env_remove(name);
-        }
-        let status = command.stdout(std::process::Stdio::null()).stderr(writer).status().unwrap();
+        let status =
+            world.command(arguments).stdout(std::process::Stdio::null()).stderr(writer).status().unwrap();
         assert_eq!(status.code(), Some(code), "{arguments:?}");
     }
 }

@@ -219,9 +219,8 @@ fn what_failed_is_forgotten_or_accepted_as_done() {
 
 /// Runs `up` until the server is in a `pg_sleep`.
 fn up_to_the_sleep(world: &World, stderr: impl Into<Stdio>) -> Child {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_batchdb"));
-    command.args(["migrate", "rpa_db", "up"]).env("BATCHDB_HOME", world.home.path());
-    let child = command.env("PG_PASSWORD", PASSWORD).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+    let mut command = world.command(&["migrate", "rpa_db", "up"]);
+    let child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
     let end = Instant::now() + Duration::from_secs(20);
     while sleeping(world) != "1" {
         assert!(Instant::now() < end, "it does not come to the slow file");

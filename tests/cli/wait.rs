@@ -1,6 +1,7 @@
 //! `batchdb wait`: until the databases answer, and not a moment longer than it was told.
 
 use std::net::TcpListener;
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -134,6 +135,27 @@ fn a_vault_that_is_away_is_waited_for_and_no_longer_than_it_was_told() {
     });
 }
 
+/// A started command, which ends with the test at the latest.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whether the process has a handler for SIGTERM, which is the bit 14 of the mask in its state on Linux. Elsewhere it is
+/// given the time to have one.
+fn listens(child: &Child) -> bool {
+    let Ok(state) = std::fs::read_to_string(format!("/proc/{}/status", child.id())) else {
+        thread::sleep(GRACE / 2);
+        return true;
+    };
+    let mask = state.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << 14) != 0
+}
+
 #[test]
 #[cfg(unix)]
 fn what_waits_is_told_to_stop() {
@@ -155,28 +177,32 @@ fn what_waits_is_told_to_stop() {
     let mut children: Vec<_> = jobs
         .iter()
         .map(|arguments| {
-            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_batchdb"));
-            command.args(*arguments).env("BATCHDB_HOME", world.home.path()).env("PG_PASSWORD", PASSWORD);
-            let null = std::process::Stdio::null;
+            let null = Stdio::null;
             // Nobody writes to it, and nobody closes it.
-            command.stdin(std::process::Stdio::piped()).stdout(null()).stderr(null()).spawn().unwrap()
+            let mut command = world.command(arguments);
+            Killed(command.stdin(Stdio::piped()).stdout(null()).stderr(null()).spawn().unwrap())
         })
         .collect();
-    thread::sleep(Duration::from_secs(2));
+    for (Killed(child), arguments) in children.iter_mut().zip(jobs) {
+        let end = Instant::now() + 2 * GRACE;
+        while !listens(child) {
+            assert!(Instant::now() < end, "{arguments:?} does not listen to signals");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    // From listening to waiting.
+    thread::sleep(Duration::from_millis(500));
     let told = Instant::now();
-    for (child, arguments) in children.iter_mut().zip(jobs) {
+    for (Killed(child), arguments) in children.iter_mut().zip(jobs) {
         assert!(child.try_wait().unwrap().is_none(), "{arguments:?} has ended by itself");
         let line = format!("kill -TERM {}", child.id());
         assert!(std::process::Command::new("sh").args(["-c", &line]).status().unwrap().success());
     }
-    for (child, arguments) in children.iter_mut().zip(jobs) {
+    for (Killed(child), arguments) in children.iter_mut().zip(jobs) {
         let code = loop {
             match child.try_wait().unwrap() {
                 Some(status) => break status.code(),
-                None if told.elapsed() > 2 * GRACE => {
-                    child.kill().unwrap();
-                    panic!("{arguments:?} goes on");
-                }
+                None if told.elapsed() > 2 * GRACE => panic!("{arguments:?} goes on"),
                 None => thread::sleep(Duration::from_millis(20)),
             }
         };

@@ -80,6 +80,18 @@ impl World {
         fs::write(self.home.path().join("migrations/rpa_db").join(file), text).unwrap();
     }
 
+    /// The command with its home in the environment, for tests that start it themselves. Nothing of the environment that
+    /// the tests run in reaches it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_batchdb"));
+        command.args(arguments);
+        for name in OUTSIDE {
+            command.env_remove(name);
+        }
+        command.env("BATCHDB_HOME", self.home.path()).env("PG_PASSWORD", PASSWORD);
+        command
+    }
+
     /// Runs the command with its home in the environment.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         run(arguments, |command| command.env("BATCHDB_HOME", self.home.path()))
@@ -93,12 +105,15 @@ impl World {
     }
 }
 
+/// What the command reads in the environment, besides what the settings of a test name.
+const OUTSIDE: [&str; 4] = ["BATCHDB_HOME", "BATCHDB_ENVIRONMENT", "PREFECT_ENVIRONMENT", "RUST_LOG"];
+
 pub(crate) fn run(arguments: &[&str], set_up: impl FnOnce(&mut Command) -> &mut Command) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_batchdb"));
     // A command that hangs is one that has failed.
     command.timeout(Duration::from_secs(60));
     command.args(arguments).env("PG_PASSWORD", PASSWORD);
-    for name in ["BATCHDB_HOME", "BATCHDB_ENVIRONMENT", "PREFECT_ENVIRONMENT", "RUST_LOG"] {
+    for name in OUTSIDE {
         command.env_remove(name);
     }
     let output = set_up(&mut command).output().unwrap();

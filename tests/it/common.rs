@@ -61,6 +61,22 @@ pub(crate) fn signal(name: &str, pid: i64) {
     assert!(status.is_ok_and(|status| status.success()), "kill -{name} {pid} failed");
 }
 
+/// A process of the server that stands still, until this is dropped: also when the test fails, for all share the server.
+pub(crate) struct Stopped(i64);
+
+impl Stopped {
+    pub(crate) fn at(pid: i64) -> Stopped {
+        signal("STOP", pid);
+        Stopped(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        signal("CONT", self.0);
+    }
+}
+
 /// The server's process behind the session.
 pub(crate) fn backend_pid(session: &mut batchdb::Session<'_>) -> i64 {
     session.query_one("SELECT pg_backend_pid() AS pid", ()).unwrap().get("pid").unwrap()

@@ -248,3 +248,68 @@ fn the_time_of_a_task_is_over_on_both_sides() {
     assert!(took < SOON, "{took:?}");
     eventually("the query is gone", || running(&from, "%pg_sleep%") == 0);
 }
+
+#[test]
+fn a_limit_on_the_whole_of_either_handle_ends_both_sides() {
+    const LIMIT: Duration = Duration::from_millis(900);
+    let first = "SELECT 1 AS i, pg_sleep(25) IS NULL AS told";
+    let later = "SELECT i, pg_sleep(CASE WHEN i = 2000 THEN 25 ELSE 0 END) IS NULL AS told \
+                 FROM generate_series(1, 9000) AS i";
+    let open = |odbc| if odbc { psql_odbc("copy") } else { postgres("copy") };
+    for (from, to) in [(open(false), open(false)), (open(true), open(true))] {
+        to.execute("CREATE TABLE t (i int, told boolean)", ()).unwrap();
+        let check = |from: &DatabaseManager, to: &DatabaseManager, sql: &str| {
+            let (failure, took) =
+                timed(|| copy_query(from, sql, (), to, "t", BulkOptions::new()).unwrap_err());
+            let error = &failure.error;
+            assert!(matches!(error.kind(), ErrorKind::Timeout(_)) && error.is_transient(), "{failure:?}");
+            assert!(error.to_string().contains("limit of 900ms") && error.database().is_some(), "{error}");
+            assert!(error.operation().is_some(), "{error}");
+            assert!(took < LIMIT + Duration::from_millis(500), "{took:?}");
+            eventually("the query is gone", || running(from, "%AS told%") == 0);
+            assert_eq!(count(to, "t"), 0);
+        };
+        for sql in [first, later] {
+            check(&from, &to.with_deadline(LIMIT), sql);
+            check(&from.with_deadline(LIMIT), &to, sql);
+        }
+        // The writing side waits for a lock, and the reading side for a place in the channel.
+        let locked = to.session(|holder| {
+            holder.transaction(|tx| {
+                tx.execute("LOCK TABLE t IN EXCLUSIVE MODE", ())?;
+                let sql = "SELECT i, true AS told FROM generate_series(1, 100000) AS i";
+                let began = std::time::Instant::now();
+                let from = from.with_deadline(LIMIT);
+                let failure = copy_query(&from, sql, (), &to, "t", BulkOptions::new()).unwrap_err();
+                Ok::<_, batchdb::Error>((failure, began.elapsed()))
+            })
+        });
+        let (failure, took) = locked.unwrap();
+        assert!(matches!(failure.error.kind(), ErrorKind::Timeout(_)), "{failure:?}");
+        assert!(took < LIMIT + Duration::from_millis(500), "{took:?}");
+    }
+}
+
+#[test]
+fn a_reading_side_that_failed_makes_nobody_copy_twice_what_stays() {
+    let (from, to) = (postgres("copy"), postgres("copy"));
+    to.execute("CREATE TABLE t (i int, told boolean)", ()).unwrap();
+    let sql = "SELECT i, pg_sleep(CASE WHEN i = 8000 THEN 25 ELSE 0 END) IS NULL AS told \
+               FROM generate_series(1, 9000) AS i";
+    let copy = |from: &DatabaseManager, to: &DatabaseManager| {
+        let options = BulkOptions::new().chunk_rows(1_000).commit_chunks();
+        copy_query(from, sql, (), to, "t", options).unwrap_err()
+    };
+    let limit = Duration::from_secs(2);
+    let slow = DatabaseManager::builder(from.name())
+        .connection_string(crate::common::server().url_for(from.name()))
+        .timeout(limit)
+        .build()
+        .unwrap();
+    for failure in
+        [copy(&from.with_deadline(limit), &to), copy(&from, &to.with_deadline(limit)), copy(&slow, &to)]
+    {
+        assert!(matches!(failure.error.kind(), ErrorKind::Timeout(_)), "{failure:?}");
+        assert!(failure.report.rows > 0 && !failure.error.is_transient(), "{failure:?}");
+    }
+}

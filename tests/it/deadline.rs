@@ -10,7 +10,7 @@ use batchdb::{
     with_cancel,
 };
 
-use crate::common::{backend_pid, eventually, fresh, postgres, server, signal, timed, unique};
+use crate::common::{Stopped, backend_pid, eventually, fresh, postgres, server, signal, timed, unique};
 
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -292,17 +292,18 @@ fn who_waits_for_somebody_elses_first_use_hears_that_it_is_to_stop() {
 #[test]
 fn undoing_on_a_server_that_has_stopped_takes_its_own_limit_and_no_grace_besides() {
     let db = postgres("deadline");
-    let (mut pid, mut failed) = (0, None);
-    let outcome = db.transaction(|tx| {
-        tx.execute_query("SELECT 1", ())?;
-        pid = backend_pid(tx);
-        signal("STOP", pid);
-        failed = Some(std::time::Instant::now());
-        Err::<(), _>(tx.execute_query("SELECT :missing", ()).unwrap_err())
-    });
-    let took = failed.unwrap().elapsed();
-    signal("CONT", pid);
-    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Params);
-    // A rollback and the cleaning behind it come one after the other, and have the 500 ms together.
+    let undone = || {
+        let mut stopped = None;
+        let outcome = db.transaction(|tx| {
+            tx.execute_query("SELECT 1", ())?;
+            stopped = Some((Stopped::at(backend_pid(tx)), std::time::Instant::now()));
+            Err::<(), _>(tx.execute_query("SELECT :missing", ()).unwrap_err())
+        });
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Params);
+        stopped.unwrap().1.elapsed()
+    };
+    // A rollback and the cleaning behind it come one after the other, and have the 500 ms together. With a grace it would be
+    // more every time; without, a busy machine may make it more once.
+    let took = (0..3).map(|_| undone()).min().unwrap();
     assert!(took < Duration::from_millis(450), "{took:?}");
 }

@@ -189,6 +189,10 @@ fn a_function_of_a_default_or_a_check_sees_the_records_before() {
             "CREATE FUNCTION rows_of_t() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM t'",
             "CREATE FUNCTION few(integer) RETURNS boolean LANGUAGE sql AS 'SELECT count(*) < 150 FROM t'",
             "ALTER TABLE t ALTER place SET DEFAULT rows_of_t()",
+            "CREATE DOMAIN limited AS integer CHECK (few(VALUE))",
+            "CREATE DOMAIN between_them AS limited",
+            "CREATE DOMAIN within AS between_them CHECK (VALUE >= 0)",
+            "CREATE TYPE held AS (id within)",
         ] {
             db.execute(sql, ()).unwrap();
         }
@@ -197,17 +201,24 @@ fn a_function_of_a_default_or_a_check_sees_the_records_before() {
         db.execute_many(insert, numbers()).unwrap();
         let other = "SELECT count(*) AS n FROM t WHERE place <> id";
         assert_eq!(db.query_one(other, ()).unwrap().get::<i64>("n").unwrap(), 0, "{kind}");
-        // A check of the table, and of a domain; behind a plain default nothing is done one by one.
-        for sql in ["CHECK (few(id))", "ALTER id TYPE limited"] {
+        // A check of the table, of a domain, and of what a domain is made of; behind a plain default nothing is done
+        // one by one.
+        db.execute("ALTER TABLE t ALTER place SET DEFAULT 7", ()).unwrap();
+        for change in [
+            "ALTER TABLE t ADD CONSTRAINT few CHECK (few(id))",
+            "ALTER TABLE t DROP CONSTRAINT few, ALTER id TYPE limited",
+            "ALTER TABLE t ALTER id TYPE within",
+            "ALTER TABLE t ALTER id TYPE within[] USING ARRAY[id]",
+            "ALTER TABLE t ALTER id TYPE held USING NULL",
+        ] {
             db.execute("TRUNCATE t", ()).unwrap();
-            db.execute("ALTER TABLE t ALTER place SET DEFAULT 7", ()).unwrap();
-            if sql.starts_with("ALTER") {
-                db.execute("ALTER TABLE t DROP CONSTRAINT few", ()).unwrap();
-                db.execute("CREATE DOMAIN limited AS integer CHECK (few(VALUE))", ()).unwrap();
-            }
-            let sql = sql.replace("CHECK", "ADD CONSTRAINT few CHECK");
-            db.execute(&format!("ALTER TABLE t {sql}"), ()).unwrap();
-            let error = db.execute_many(insert, numbers()).unwrap_err();
+            db.execute(change, ()).unwrap();
+            let record = |id: i64| match change {
+                _ if change.contains("[]") => params! { id: format!("{{{id}}}") },
+                _ if change.contains("held") => params! { id: format!("({id})") },
+                _ => params! { id: id },
+            };
+            let error = db.execute_many(insert, (0..300).map(record)).unwrap_err();
             assert!(error.to_string().contains("record 151: "), "{kind}: {error}");
         }
     }

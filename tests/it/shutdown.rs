@@ -156,15 +156,19 @@ fn silent_port() -> (u16, socket2::Socket, Vec<TcpStream>) {
     (address.port(), socket, queue)
 }
 
-#[test]
-fn a_connection_that_is_being_opened_ends_with_the_grace() {
-    let (port, _listener, _queue) = silent_port();
-    let db = DatabaseManager::builder("stop_connecting")
+fn at(port: u16) -> DatabaseManager {
+    DatabaseManager::builder("stop_connecting")
         .connection_string(format!("postgresql://u:secret@127.0.0.1:{port}/db"))
         .connect_timeout(Duration::from_secs(5))
         .migrate_on_start(batchdb::MigrateOnStart::Off)
         .build()
-        .unwrap();
+        .unwrap()
+}
+
+#[test]
+fn a_connection_that_is_being_opened_ends_with_the_grace() {
+    let (port, _listener, _queue) = silent_port();
+    let db = at(port);
     let token = CancelToken::new();
     let (outcome, took) = stop_in(
         &token,
@@ -177,4 +181,30 @@ fn a_connection_that_is_being_opened_ends_with_the_grace() {
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
     assert!(took >= GRACE && took < GRACE + LATE, "{took:?}");
+}
+
+#[test]
+fn a_diagnosis_ends_with_the_grace_wherever_it_is() {
+    let (no_syn, _listener, _queue) = silent_port();
+    // Takes connections, and says nothing when it is asked for TLS.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    for (port, step) in [(no_syn, "tcp"), (mute.local_addr().unwrap().port(), "tls")] {
+        let db = at(port);
+        let token = CancelToken::new();
+        let (sender, told) = std::sync::mpsc::channel();
+        let before = if step == "tcp" { "name" } else { "tcp" };
+        let (diagnosis, took) = stop_in(
+            &token,
+            || told.try_iter().any(|name| name == before),
+            || {
+                with_cancel(&token, GRACE, || {
+                    db.diagnose(Duration::from_secs(30), |step| sender.send(step.name).unwrap())
+                })
+            },
+        );
+        assert_eq!(diagnosis.failed().map(|step| step.name), Some(step), "{diagnosis:?}");
+        let problem = &diagnosis.failed().unwrap().problems[0];
+        assert!(problem.contains("told to stop"), "{problem}");
+        assert!(took >= GRACE && took < GRACE + LATE, "{step}: {took:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use batchdb::{Error, ErrorKind, Phase, params};
+use batchdb::{DatabaseManager, Error, ErrorKind, Phase, params};
 
 use crate::target::{Kind, Left, Target, Told};
 
@@ -137,6 +137,21 @@ pub(crate) fn a_certificate_that_is_not_accepted_is_told_as_such(target: &Target
     Ok(())
 }
 
+/// A database that is taken offline by a test. Of one that is dropped there, the files would stay.
+struct Closed<'t> {
+    db: &'t DatabaseManager,
+    name: &'t str,
+}
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        for sql in ["ALTER DATABASE [«»] SET ONLINE", "DROP DATABASE [«»]"] {
+            let done = self.db.execute(&sql.replace("«»", self.name), ());
+            assert!(done.is_ok() || std::thread::panicking(), "{sql}: {done:?}");
+        }
+    }
+}
+
 pub(crate) fn a_database_that_is_not_opened_is_told_by_its_state(target: &Target) -> Told {
     target.only_t_sql()?;
     let health_of = |database: &str| {
@@ -152,10 +167,10 @@ pub(crate) fn a_database_that_is_not_opened_is_told_by_its_state(target: &Target
     target.not_on_babelfish("databases have one state there")?;
     let (db, name) = (target.db(), target.unique("batchdb_closed"));
     db.execute(&format!("CREATE DATABASE [{name}]"), ()).unwrap();
+    let closed = Closed { db: &db, name: &name };
     db.execute(&format!("ALTER DATABASE [{name}] SET OFFLINE WITH ROLLBACK IMMEDIATE"), ()).unwrap();
     let offline = health_of(&name);
-    db.execute(&format!("ALTER DATABASE [{name}] SET ONLINE"), ()).unwrap();
-    db.execute(&format!("DROP DATABASE [{name}]"), ()).unwrap();
+    drop(closed);
     assert_eq!(offline.server.unwrap().state.as_deref(), Some("OFFLINE"));
     let error = offline.error.unwrap();
     assert!(error.contains("the database is OFFLINE") && !error.contains("credentials"), "{error}");

@@ -209,6 +209,8 @@ pub(crate) fn text_comes_back_as_it_went(target: &Target) -> Told {
         "a".repeat(8001),
         "😀".repeat(2001),
         "x".repeat(70_000),
+        // Read in several parts, of which one ends within a character of two units.
+        format!("abc{}", "é€😀".repeat(600_000)),
     ];
     for (id, text) in (1..).zip(&texts) {
         let given = params! { id: id, v: text.as_str() };

@@ -286,6 +286,9 @@ impl<U: Unit> Long<U> {
         c_type: CDataType,
     ) -> Result<Option<(usize, usize)>, Failure> {
         const FIRST: usize = 256;
+        /// In one call at most: Microsoft's driver reads a long value from the network as it is asked for, and only
+        /// between two calls it is seen that nobody waits for it any more.
+        const MOST: usize = 1 << 20;
         let start = self.units.len();
         let mark = usize::from(c_type != CDataType::Binary);
         let (mut end, mut room) = (start, FIRST);
@@ -301,10 +304,12 @@ impl<U: Unit> Long<U> {
                     end += room - mark;
                     // What is left counts what just came. A driver that does not know is asked for more
                     // each time.
-                    room = match left {
+                    let wanted = match left {
                         Some(bytes) => (bytes / size_of::<U>()).saturating_sub(room - mark) + mark + 1,
                         None => room * 2,
                     };
+                    self.units.reserve(wanted);
+                    room = wanted.min(MOST);
                 }
             }
         };

@@ -162,7 +162,7 @@ fn sqlstate(state: &str) -> Option<Meaning> {
         "40001" | "40P01" | "55P03" | "25P03" => CONFLICT,
         "25S03" => CONFLICT,
         "25S01" | "40003" | "57P01" | "57P02" | "57P04" | "HYT01" => Lost,
-        "40002" => last(ErrorKind::Constraint),
+        "40002" | "428C9" => last(ErrorKind::Constraint),
         "42501" => last(ErrorKind::Permission),
         "25006" => last(ErrorKind::ReadOnly),
         "3D000" => last(ErrorKind::Connect),

@@ -32,7 +32,7 @@ pub(in crate::backend) fn probe(
             let candidates = reach::step(told, "name", || reach::names(&hosts, step_limit()));
             if let Some(candidates) = candidates {
                 reach::step(told, "tcp", || {
-                    reach::connect(&candidates, step_limit()).map(|(_, found)| ((), found))
+                    reach::connect(candidates, step_limit()).map(|(_, found)| ((), found))
                 });
             }
         }

@@ -275,7 +275,7 @@ impl<'c> Statement<'c> {
         let mut indicator: Len = 0;
         // SAFETY: the handle is valid and on a row; `T` is a type whose layout is that of `T::C_TYPE`, and
         // both pointers outlive the call.
-        let result = unsafe {
+        let result = self.waiting(|| unsafe {
             odbc_sys::SQLGetData(
                 self.handle.as_sys(),
                 column,
@@ -284,7 +284,7 @@ impl<'c> Statement<'c> {
                 size_of::<T>() as Len,
                 &mut indicator,
             )
-        };
+        })?;
         self.returned(result)?;
         Ok((indicator != NULL_DATA).then_some(value))
     }
@@ -302,7 +302,7 @@ impl<'c> Statement<'c> {
         let mut indicator: Len = 0;
         // SAFETY: the handle is valid and on a row; the buffer has `bytes` bytes, any bit pattern is a
         // `U`, and both pointers outlive the call.
-        let result = unsafe {
+        let result = self.waiting(|| unsafe {
             odbc_sys::SQLGetData(
                 self.handle.as_sys(),
                 column,
@@ -311,7 +311,7 @@ impl<'c> Statement<'c> {
                 bytes as Len,
                 &mut indicator,
             )
-        };
+        })?;
         if !self.returned(result)? {
             return Ok(Part::Last(0));
         }

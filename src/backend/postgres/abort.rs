@@ -111,8 +111,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for AbortableStream<S> {
         self.get_mut().guard(Side::Write, context, |stream, context| stream.poll_write(context, bytes))
     }
 
+    /// A socket holds nothing back, so there is nothing to wait for, and nothing to cut.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().guard(Side::Write, context, |stream, context| stream.poll_flush(context))
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -41,8 +41,8 @@ pub(super) fn kind_of(sqlstate: &str) -> (ErrorKind, Effect) {
         "25006" => (ErrorKind::ReadOnly, Final),
         // A statement in a transaction that has already failed. What it failed of says whether it may be tried again.
         "25P02" => (ErrorKind::Database, Final),
-        // A constraint of the transaction.
-        "40002" => (ErrorKind::Constraint, Final),
+        // A constraint of the transaction; a value for a column that is generated always.
+        "40002" | "428C9" => (ErrorKind::Constraint, Final),
         "42501" => (ErrorKind::Permission, Final),
         // The types of parameters cannot be told, or do not fit.
         "42P18" | "42P08" => (ErrorKind::Params, Final),
@@ -66,6 +66,7 @@ fn sentence(kind: ErrorKind, sqlstate: &str) -> &'static str {
         (_, "23503") => "the row that is referred to does not exist, or is still referred to",
         (_, "23502") => "a value is missing where NULL is not allowed",
         (_, "23514" | "44000") => "a value is refused by a check",
+        (_, "428C9") => "a value is given for a column that the database generates",
         (_, "42P01") => "a table or view that the statement names does not exist",
         (_, "42703") => "a column that the statement names does not exist",
         (_, "42883") => "a function or operator of these types does not exist",
@@ -101,6 +102,9 @@ fn hint(kind: ErrorKind, sqlstate: &str) -> Option<&'static str> {
         (ErrorKind::Params, _) => "add a cast in the SQL, such as :name::integer",
         (_, "42601") => "one call takes one statement; a script of several goes into a migration",
         (_, "53300") => "lower POOL_SIZE or MAX_OVERFLOW, or raise max_connections on the server",
+        (_, "428C9") => {
+            "leave the column out, or write INSERT … OVERRIDING SYSTEM VALUE where it is an identity"
+        }
         (_, "42P01" | "42703") => "check the spelling, the schema and whether migrations are pending",
         _ => return None,
     })
@@ -183,6 +187,7 @@ mod tests {
             ("25P03", ErrorKind::Timeout(Phase::Query), true),
             ("25P02", ErrorKind::Database, false),
             ("40002", ErrorKind::Constraint, false),
+            ("428C9", ErrorKind::Constraint, false),
             ("57P03", ErrorKind::Connect, true),
             ("57P05", ErrorKind::Connect, true),
             ("57014", ErrorKind::Cancelled, false),

@@ -29,9 +29,13 @@ pub(in crate::backend) fn probe(target: &PostgresTarget, limit: Duration, whole:
     }
     let candidates = reach::step(told, "name", || reach::names(&hosts, step_limit()));
     let Some(candidates) = candidates else { return };
-    let reached = reach::step(told, "tcp", || reach::connect(&candidates, step_limit()));
+    let reached = reach::step(told, "tcp", || reach::connect(candidates, step_limit()));
     let Some((stream, candidate)) = reached else { return };
-    reach::step(told, "tls", || tls(target, stream, &candidate, step_limit()).map(|found| ((), found)));
+    let (target, deadline) = (target.clone(), step_limit());
+    reach::step(told, "tls", || {
+        let found = reach::unheard(deadline, move || tls(&target, stream, &candidate, deadline))?;
+        Ok(((), found))
+    });
 }
 
 /// The file of a Unix socket, which has neither name nor TCP nor TLS.

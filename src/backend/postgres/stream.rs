@@ -84,11 +84,7 @@ impl PgConnection {
             Ok(rows) if in_time => opened.rows = Some(rows),
             // The server sends its consent with the first rows, and here it was the cancel that made it send them.
             // The cut of the stream follows.
-            Ok(_) => {
-                let unknown = opened.writes && !opened.in_transaction;
-                let effect = if unknown { Effect::Unknown } else { Effect::RolledBack };
-                return Err(context::in_force(first).passed(Phase::Query).with_effect(effect));
-            }
+            Ok(_) => return Err(opened.late(Phase::Query, first)),
             Err(error) => return Err(opened.failed(&error, Phase::Query, first, in_time)),
         }
         Ok(opened)
@@ -126,6 +122,13 @@ impl PgConnection {
 }
 
 impl PgRows<'_> {
+    /// The end by the deadline, where the server has answered all the same.
+    fn late(&self, phase: Phase, deadline: Deadline) -> Error {
+        let unknown = self.writes && !self.in_transaction;
+        let effect = if unknown { Effect::Unknown } else { Effect::RolledBack };
+        context::in_force(deadline).passed(phase).with_effect(effect)
+    }
+
     /// The end by an error. An answer of the server is a clean one; `explain` says when it was not an answer.
     fn failed(&mut self, error: &postgres::Error, phase: Phase, deadline: Deadline, in_time: bool) -> Error {
         self.rows = None;
@@ -156,7 +159,7 @@ impl Cursor for PgRows<'_> {
             }
             Ok(Some(_)) => {
                 self.rows = None;
-                Err(context::in_force(deadline).passed(Phase::Fetch))
+                Err(self.late(Phase::Fetch, deadline))
             }
             Ok(None) => {
                 self.rows = None;

@@ -21,11 +21,15 @@ pub(super) struct Texts {
     pub(super) merge: Vec<String>,
     /// They return their counts as a row: SQL Server tells none where `NOCOUNT` is on.
     pub(super) merge_returns: bool,
-    /// Counts the keys that came, each once, and before the merge, whose triggers may do anything.
+    /// Counts the keys that came without a NULL, each once, and before the merge, whose triggers may do anything.
     pub(super) keys: String,
     /// Counts those of them that the table has not, after the merge. Only where a row that is there stays as it is, and
     /// the count of the merge says nothing.
     pub(super) missing: Option<String>,
+    /// Counts the rows with a NULL in their key.
+    pub(super) nulls: String,
+    /// Brings these into their table, after all others: each is new.
+    pub(super) insert_nulls: String,
     /// Takes the table away, so that another upsert of the same transaction can make it.
     pub(super) drop: String,
 }
@@ -35,10 +39,11 @@ pub(super) fn texts(engine: Engine, target: &LoadTarget, keys: &[&str]) -> Texts
     let quoted = |names: &mut dyn Iterator<Item = &str>| -> Vec<String> {
         names.map(|name| dialect.quote(name)).collect()
     };
-    let columns = quoted(&mut target.columns.iter().map(|name| &**name));
+    let all = quoted(&mut target.columns.iter().map(|name| &**name)).join(", ");
     let others = quoted(&mut target.columns.iter().map(|name| &**name).filter(|name| !keys.contains(name)));
     let keys = quoted(&mut keys.iter().copied());
-    let parts = Parts { table: &target.table, all: columns.join(", "), columns, keys, others };
+    let null = Parts::each(&keys, " OR ", |name| format!("{name} IS NULL"));
+    let parts = Parts { table: &target.table, all, null, keys, others };
     match engine {
         Engine::Postgres => parts.postgres(),
         Engine::Sqlite => parts.sqlite(),
@@ -50,7 +55,9 @@ pub(super) fn texts(engine: Engine, target: &LoadTarget, keys: &[&str]) -> Texts
 struct Parts<'t> {
     table: &'t str,
     all: String,
-    columns: Vec<String>,
+    /// That the key of a row has a NULL. What is to hold of the others is `NOT` this: of a value of several fields,
+    /// `IS NOT NULL` would say more.
+    null: String,
     keys: Vec<String>,
     others: Vec<String>,
 }
@@ -74,25 +81,41 @@ impl Parts<'_> {
         format!("ON CONFLICT ({keys}) DO {action}")
     }
 
-    /// How many different keys came, and how many of them the table has not; `same` compares two keys of which each may be
-    /// NULL, written `a` and `b`.
-    fn counts(&self, stage: &str, same: impl Fn(&str, &str) -> String) -> (String, Option<String>) {
+    /// How many different keys came, and how many of them the table has not. The collation is that of the left side, and
+    /// SQLite's table of the session has none.
+    fn counts(&self, stage: &str) -> (String, Option<String>) {
+        let Parts { table, null, .. } = self;
         let keys = self.keys.join(", ");
-        let all = format!("SELECT count(*) AS n FROM (SELECT DISTINCT {keys} FROM {stage}) AS s");
-        let equal = Parts::each(&self.keys, " AND ", |name| same(&format!("s.{name}"), &format!("t.{name}")));
-        let missing = format!("{all} WHERE NOT EXISTS (SELECT 1 FROM {} AS t WHERE {equal})", self.table);
+        let all = format!(
+            "SELECT count(*) AS n FROM (SELECT DISTINCT {keys} FROM {stage} WHERE NOT ({null})) AS s"
+        );
+        let same = self.same();
+        let missing = format!("{all} WHERE NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {same})");
         (all, self.others.is_empty().then_some(missing))
     }
 
-    /// The order is a column: where a row lies in the table of the session need not be where it came.
+    /// That a row `t` of the table has the key of a row `s` that came.
+    fn same(&self) -> String {
+        Parts::each(&self.keys, " AND ", |name| format!("t.{name} = s.{name}"))
+    }
+
+    fn nulls(&self, stage: &str) -> String {
+        format!("SELECT count(*) AS n FROM {stage} WHERE {}", self.null)
+    }
+
+    /// The order is a column: where a row lies in the table of the session need not be where it came. An identity takes the
+    /// value that is given, as from `COPY`; to a table without one `OVERRIDING` says nothing.
     fn postgres(&self) -> Texts {
-        let Parts { table, all, .. } = self;
+        let Parts { table, all, null, .. } = self;
         let keys = self.keys.join(", ");
         let stage = format!("pg_temp.\"{STAGE}\"");
-        let (counts, missing) = self.counts(&stage, |s, t| format!("{s} IS NOT DISTINCT FROM {t}"));
+        let (counts, missing) = self.counts(&stage);
+        let insert = format!("INSERT INTO {table} ({all}) OVERRIDING SYSTEM VALUE SELECT");
         Texts {
             keys: counts,
             missing,
+            nulls: self.nulls(&stage),
+            insert_nulls: format!("{insert} {all} FROM {stage} WHERE {null} ORDER BY \"{ORDER}\""),
             merge_returns: false,
             make: vec![
                 format!(
@@ -101,7 +124,7 @@ impl Parts<'_> {
                 format!("ALTER TABLE {stage} ADD COLUMN \"{ORDER}\" bigint GENERATED ALWAYS AS IDENTITY"),
             ],
             merge: vec![format!(
-                "INSERT INTO {table} ({all}) SELECT DISTINCT ON ({keys}) {all} FROM {stage} \
+                "{insert} DISTINCT ON ({keys}) {all} FROM {stage} WHERE NOT ({null}) \
                  ORDER BY {keys}, \"{ORDER}\" DESC {}",
                 self.on_conflict()
             )],
@@ -112,18 +135,19 @@ impl Parts<'_> {
 
     /// A new table of SQLite numbers its rows as they come.
     fn sqlite(&self) -> Texts {
-        let Parts { table, all, .. } = self;
+        let Parts { table, all, null, .. } = self;
         let stage = format!("\"temp\".\"{STAGE}\"");
-        // The collation is that of the left side, and the table of the session has none.
-        let (keys, missing) = self.counts(&stage, |s, t| format!("{t} IS {s}"));
+        let (keys, missing) = self.counts(&stage);
+        let insert = format!("INSERT INTO {table} ({all}) SELECT {all} FROM {stage}");
         Texts {
             keys,
             missing,
+            nulls: self.nulls(&stage),
+            insert_nulls: format!("{insert} WHERE {null} ORDER BY rowid"),
             merge_returns: false,
             make: vec![format!("CREATE TEMPORARY TABLE \"{STAGE}\" AS SELECT {all} FROM {table} WHERE 0")],
             merge: vec![format!(
-                "INSERT INTO {table} ({all}) SELECT {all} FROM {stage} \
-                 WHERE rowid IN (SELECT max(rowid) FROM {stage} GROUP BY {}) {}",
+                "{insert} WHERE rowid IN (SELECT max(rowid) FROM {stage} WHERE NOT ({null}) GROUP BY {}) {}",
                 self.keys.join(", "),
                 self.on_conflict()
             )],
@@ -136,23 +160,36 @@ impl Parts<'_> {
     /// all keys (`SERIALIZABLE`), so that nobody inserts one of them before the `INSERT` does, and does it by locks that
     /// two of them cannot hold at a time (`UPDLOCK`). The `UNION ALL` keeps `INTO` from making an identity column.
     fn sql_server(&self) -> Texts {
-        let Parts { table, all, .. } = self;
+        let Parts { table, all, null, .. } = self;
         let stage = format!("[#{STAGE}]");
-        let (keys, missing) =
-            self.counts(&stage, |s, t| format!("({s} = {t} OR ({s} IS NULL AND {t} IS NULL))"));
-        let same = Parts::each(&self.keys, " AND ", |name| format!("t.{name} = s.{name}"));
-        let insert = format!(
-            "INSERT INTO {table} ({all}) SELECT {} FROM {stage} AS s WHERE NOT EXISTS \
-             (SELECT 1 FROM {table} AS t WITH (UPDLOCK, SERIALIZABLE) WHERE {same})",
-            Parts::each(&self.columns, ", ", |name| format!("s.{name}")),
+        let (keys, missing) = self.counts(&stage);
+        let same = self.same();
+        let insert = format!("INSERT INTO {table} ({all}) SELECT {all} FROM {stage}");
+        let insert_new = format!(
+            "{insert} AS s WHERE NOT ({null}) AND NOT EXISTS \
+             (SELECT 1 FROM {table} AS t WITH (UPDLOCK, SERIALIZABLE) WHERE {same})"
         );
         let update = format!(
             "UPDATE t SET {} FROM {table} AS t WITH (UPDLOCK, SERIALIZABLE) JOIN {stage} AS s ON {same}",
             Parts::each(&self.others, ", ", |name| format!("t.{name} = s.{name}")),
         );
+        // Of the rows with one key only the last stays, in one batch with the first statement that counts: its count is
+        // that of its last statement.
+        let last = format!(
+            "DELETE FROM {stage} WHERE NOT ({null}) AND [{ORDER}] NOT IN \
+             (SELECT MAX([{ORDER}]) FROM {stage} GROUP BY {}); ",
+            self.keys.join(", ")
+        );
+        let merge = match self.others.is_empty() {
+            true => vec![last + &insert_new],
+            false => vec![last + &update, insert_new],
+        };
+        let counted = |text| counted(std::iter::once(text));
         Texts {
             keys,
             missing,
+            nulls: self.nulls(&stage),
+            insert_nulls: counted(format!("{insert} WHERE {null} ORDER BY [{ORDER}]")),
             merge_returns: true,
             make: vec![
                 format!(
@@ -160,27 +197,10 @@ impl Parts<'_> {
                 ),
                 format!("ALTER TABLE {stage} ADD [{ORDER}] bigint IDENTITY(1, 1)"),
             ],
-            merge: if self.others.is_empty() { vec![insert] } else { vec![update, insert] },
+            merge: merge.into_iter().map(counted).collect(),
             drop: format!("DROP TABLE {stage}"),
             stage,
         }
-        .without_repeated_keys(&self.keys.join(", "))
-    }
-}
-
-impl Texts {
-    /// Of the rows with one key leaves the last. Done while the rows are merged, and changes none of the table.
-    fn without_repeated_keys(mut self, keys: &str) -> Texts {
-        let stage = &self.stage;
-        let last = format!(
-            "DELETE FROM {stage} WHERE [{ORDER}] NOT IN (SELECT MAX([{ORDER}]) FROM {stage} GROUP BY {keys}); "
-        );
-        // In one batch with the first statement that counts: its count is that of the last statement.
-        if let Some(first) = self.merge.first_mut() {
-            first.insert_str(0, &last);
-        }
-        self.merge = self.merge.into_iter().map(|text| counted(std::iter::once(text))).collect();
-        self
     }
 }
 
@@ -202,9 +222,11 @@ mod tests {
     fn each_database_replaces_in_its_own_words() {
         assert_eq!(
             of(Engine::Postgres, &["id"]).merge,
-            ["INSERT INTO \"s\".\"t\" (\"id\", \"x\") SELECT DISTINCT ON (\"id\") \"id\", \"x\" FROM \
-              pg_temp.\"batchdb_stage\" ORDER BY \"id\", \"batchdb_row\" DESC ON CONFLICT (\"id\") DO UPDATE SET \
-              \"x\" = excluded.\"x\""]
+            [
+                "INSERT INTO \"s\".\"t\" (\"id\", \"x\") OVERRIDING SYSTEM VALUE SELECT DISTINCT ON (\"id\") \"id\", \"x\" \
+              FROM pg_temp.\"batchdb_stage\" WHERE NOT (\"id\" IS NULL) ORDER BY \"id\", \"batchdb_row\" DESC ON CONFLICT (\"id\") DO UPDATE SET \
+              \"x\" = excluded.\"x\""
+            ]
         );
         assert!(
             of(Engine::Sqlite, &["x", "id"]).merge[0].ends_with("ON CONFLICT (\"x\", \"id\") DO NOTHING")
@@ -213,11 +235,11 @@ mod tests {
         assert_eq!(
             server.merge,
             [
-                "DELETE FROM [#batchdb_stage] WHERE [batchdb_row] NOT IN (SELECT MAX([batchdb_row]) FROM \
+                "DELETE FROM [#batchdb_stage] WHERE NOT ([id] IS NULL) AND [batchdb_row] NOT IN (SELECT MAX([batchdb_row]) FROM \
                  [#batchdb_stage] GROUP BY [id]); UPDATE t SET t.[x] = s.[x] FROM \
                  [s].[t] AS t WITH (UPDLOCK, SERIALIZABLE) JOIN [#batchdb_stage] AS s ON t.[id] = s.[id]",
-                "INSERT INTO [s].[t] ([id], [x]) SELECT s.[id], s.[x] FROM [#batchdb_stage] AS s WHERE NOT EXISTS \
-                 (SELECT 1 FROM [s].[t] AS t WITH (UPDLOCK, SERIALIZABLE) WHERE t.[id] = s.[id])",
+                "INSERT INTO [s].[t] ([id], [x]) SELECT [id], [x] FROM [#batchdb_stage] AS s WHERE NOT ([id] IS NULL) \
+                 AND NOT EXISTS (SELECT 1 FROM [s].[t] AS t WITH (UPDLOCK, SERIALIZABLE) WHERE t.[id] = s.[id])",
             ]
             .map(|text| counted(std::iter::once(text.to_owned())))
         );

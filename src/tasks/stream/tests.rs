@@ -8,6 +8,8 @@ use crate::context;
 use crate::error::ErrorKind;
 use crate::tasks::{TaskState, map_tasks, stage};
 
+mod values;
+
 const LONG: Duration = Duration::from_secs(60);
 
 fn options<T>() -> MapOptions<T> {
@@ -120,19 +122,6 @@ fn failures_panics_and_repeats_are_recorded_and_stop_nobody() {
         [(done, 1), (done, 1), (done, 1), (failed, 2), (crashed, 1), (done, 2), (done, 1), (done, 1)]
     );
     assert_eq!(records[4].error().unwrap().to_string(), "the task panicked: on purpose");
-}
-
-#[test]
-fn values_end_with_the_first_failure() {
-    let work = |n: &i32| if *n == 3 { Err("no") } else { Ok(*n) };
-    let values = map_stream(0..1_000_000, options().in_order(), work, |stream| {
-        ok(stream.values().collect::<Vec<_>>())
-    });
-    let values = values.unwrap();
-    assert_eq!(values.len(), 4);
-    let error = values.into_iter().collect::<Result<Vec<_>>>().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Tasks);
-    assert_eq!(error.report(), "the task `task-3` did not complete (failed): no");
 }
 
 #[test]

@@ -187,3 +187,22 @@ proptest! {
         prop_assert_eq!(not_empty(ours), not_empty(by_the_crate(&bytes, b',').unwrap()));
     }
 }
+
+#[test]
+fn a_record_has_no_more_fields_than_a_table_can_have_columns() {
+    let wide = ",".repeat(MOST_FIELDS - 1);
+    assert_eq!(read(format!("a\n{wide}\n"))[1].len(), MOST_FIELDS);
+    for end in [",", ",\n"] {
+        let text = format!("a\n{wide}{end}");
+        let fields = read_by(text.as_bytes(), usize::MAX, &CsvFormat::new()).map(|all| all[1].1.len());
+        let error = fields.unwrap_err().to_string();
+        assert!(error.contains("line 2: the record has more than 32767 fields"), "{error}");
+    }
+    // A file of nothing else is not read to its end.
+    let mut commas = std::io::repeat(b',').take(100_000_000);
+    let mut reader = Reader::new(&mut commas, &CsvFormat::new()).unwrap();
+    let error = reader.read(&mut Record::default()).unwrap_err();
+    assert!(error.kind() == ErrorKind::Data && error.to_string().contains("line 1"), "{error}");
+    drop(reader);
+    assert!(commas.limit() > 99_000_000, "{}", commas.limit());
+}

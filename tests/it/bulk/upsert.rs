@@ -1,9 +1,11 @@
 //! Rows that take the place of those with their key.
 
+use std::time::Duration;
+
 use batchdb::{BulkOptions, DatabaseManager, Error, ErrorKind, Value, params};
 
 use super::{count, each_kind};
-use crate::common::postgres;
+use crate::common::{fresh, postgres, timed};
 use crate::odbc::sqlite_at;
 
 fn name(db: &DatabaseManager, id: i64) -> String {
@@ -177,4 +179,105 @@ fn keys_of_sqlite_are_compared_as_their_table_compares_them() {
     db.execute("INSERT INTO tag VALUES ('a')", ()).unwrap();
     db.bulk_upsert("tag", &["name"], &["name"], [("A",), ("b",)]).unwrap();
     assert_eq!(count(&db, "tag"), 2);
+}
+
+#[test]
+fn a_key_with_null_in_it_is_like_no_other() {
+    each_kind("upsert_null", |kind, db| {
+        db.execute("CREATE TABLE loose (k integer UNIQUE, x varchar(9))", ()).unwrap();
+        let rows = [(None, "a"), (None, "b"), (Some(1), "c"), (Some(1), "d")];
+        for (rows_there, upserted) in [(3, 3), (5, 3)] {
+            assert_eq!(db.bulk_upsert("loose", &["k", "x"], &["k"], rows).unwrap(), upserted, "{kind}");
+            assert_eq!(count(db, "loose"), rows_there, "{kind}");
+        }
+        let texts = db.execute_query("SELECT x FROM loose ORDER BY x", ()).unwrap();
+        let texts: Vec<String> = texts.iter().map(|row| row.get(0).unwrap()).collect();
+        assert_eq!(texts, ["a", "a", "b", "b", "d"], "{kind}");
+        // Keys of two columns, and nothing but keys.
+        db.execute("CREATE TABLE pair (a integer, b varchar(9), UNIQUE (a, b))", ()).unwrap();
+        let keys =
+            [(Some(1), Some("x")), (Some(1), None), (Some(1), None), (None, None), (Some(1), Some("x"))];
+        for (rows_there, upserted) in [(4, 4), (7, 3)] {
+            assert_eq!(db.bulk_upsert("pair", &["a", "b"], &["a", "b"], keys).unwrap(), upserted, "{kind}");
+            assert_eq!(count(db, "pair"), rows_there, "{kind}");
+        }
+        // What a trigger leaves out of them is told, although rows with these keys are there.
+        if kind == "SQLite" {
+            let trigger = "CREATE TRIGGER skip BEFORE INSERT ON pair WHEN NEW.b IS NULL BEGIN SELECT RAISE(IGNORE); END";
+            db.execute(trigger, ()).unwrap();
+        } else {
+            let function = "CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS \
+                            'BEGIN IF NEW.b IS NULL THEN RETURN NULL; END IF; RETURN NEW; END'";
+            db.execute(function, ()).unwrap();
+            let trigger = "CREATE TRIGGER skip BEFORE INSERT ON pair FOR EACH ROW EXECUTE PROCEDURE skip()";
+            db.execute(trigger, ()).unwrap();
+        }
+        let error = db.bulk_upsert("pair", &["a", "b"], &["a", "b"], keys).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RowCount, "{kind}: {}", error.report());
+        assert!(error.to_string().contains("1 of 4 keys"), "{kind}: {error}");
+        assert_eq!(count(db, "pair"), 7, "{kind}");
+    });
+}
+
+#[test]
+fn a_key_that_takes_nulls_for_equal_refuses_the_second() {
+    let db = postgres("upsert_nulls_equal");
+    if db.execute("CREATE TABLE loose (k integer UNIQUE NULLS NOT DISTINCT, x text)", ()).is_err() {
+        let version = "SELECT current_setting('server_version_num')::integer AS n";
+        let version: i64 = db.query_one(version, ()).unwrap().get("n").unwrap();
+        assert!(version < 150_000, "{version}");
+        return;
+    }
+    let columns = ["k", "x"];
+    assert_eq!(db.bulk_upsert("loose", &columns, &["k"], [(None, "a"), (Some(1), "b")]).unwrap(), 2);
+    let error = db.bulk_upsert("loose", &columns, &["k"], [(None, "c"), (Some(1), "d")]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Constraint, "{}", error.report());
+    let texts: String =
+        db.query_one("SELECT string_agg(x, ' ' ORDER BY x) FROM loose", ()).unwrap().get(0).unwrap();
+    assert_eq!(texts, "a b");
+}
+
+#[test]
+fn many_keys_alone_are_upserted_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, db) in
+        [("PostgreSQL", fresh("upsert_many_keys")), ("SQLite", sqlite_at(&folder.path().join("a.db")))]
+    {
+        let db = db.timeout(Duration::from_secs(15)).build().unwrap();
+        db.execute("CREATE TABLE pair (a integer NOT NULL, b integer NOT NULL, PRIMARY KEY (a, b))", ())
+            .unwrap();
+        // Into an empty table, and where all of them are there.
+        for new in [100_000, 0] {
+            let rows = (0..100_000).map(|n| (n % 300, n));
+            let (upserted, took) = timed(|| db.bulk_upsert("pair", &["a", "b"], &["a", "b"], rows));
+            assert_eq!(upserted.unwrap_or_else(|error| panic!("{kind}: {}", error.report())), new, "{kind}");
+            assert!(took < Duration::from_secs(10), "{kind}: {took:?}");
+        }
+    }
+}
+
+#[test]
+fn an_identity_that_is_the_key_may_be_given() {
+    let db = postgres("upsert_identity");
+    let create = "CREATE TABLE counted (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, code integer UNIQUE, name text)";
+    db.execute(create, ()).unwrap();
+    let rows = [(7, 1, "a"), (8, 2, "b")];
+    assert_eq!(db.bulk_upsert("counted", &["id", "code", "name"], &["id"], rows).unwrap(), 2);
+    let rows = [(8, 3, "c"), (9, 4, "d")];
+    assert_eq!(db.bulk_upsert("counted", &["id", "code", "name"], &["id"], rows).unwrap(), 2);
+    let rows = db.execute_query("SELECT id, code, name FROM counted ORDER BY id", ()).unwrap();
+    let rows: Vec<(i64, i64, String)> =
+        rows.iter().map(|row| (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap())).collect();
+    let expected = [(7, 1, "a"), (8, 3, "c"), (9, 4, "d")];
+    assert_eq!(rows, expected.map(|(id, code, name)| (id, code, name.to_owned())));
+    // One that is no key would have to be changed where the key is there.
+    let error = db.bulk_upsert("counted", &["id", "code"], &["code"], [(20, 20)]).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.sqlstate()),
+        (ErrorKind::Constraint, Some("428C9")),
+        "{}",
+        error.report()
+    );
+    assert!(error.to_string().contains("generates"), "{error}");
+    assert_eq!(count(&db, "counted"), 3);
 }

@@ -64,7 +64,10 @@ fn no_setting_of_the_database_is_seen_in_a_value_through_psqlodbc() {
         db.execute(sql, ()).unwrap();
     }
     make_hostile(&db);
-    carries(&builder.build().unwrap(), &mut Generator::new(6));
+    let db = builder.build().unwrap();
+    let outputs = db.query_one("SELECT current_setting('bytea_output') AS v", ()).unwrap();
+    assert_eq!(outputs.get::<String>("v").unwrap(), "escape", "the settings did not arrive");
+    carries(&db, &mut Generator::new(6));
 }
 
 fn carries(db: &DatabaseManager, generator: &mut Generator) {

@@ -169,6 +169,7 @@ fn no_setting_of_the_database_is_seen_in_a_value() {
         let rows = values.iter().enumerate().map(|(id, value)| (Value::from(id), value.clone()));
         prepared.bulk_insert(&table, &["id", "v"], rows).unwrap();
         let rows = prepared.execute_query(&format!("SELECT v FROM {table} ORDER BY id"), ()).unwrap();
+        assert_eq!(rows.len(), values.len(), "{ty}");
         for (row, value) in rows.iter().zip(&values) {
             assert!(same(&row["v"], value), "TYPES_SEED={} copied {ty} {}", seed(), value.to_json());
         }
@@ -207,11 +208,11 @@ fn every_type_of_postgres_is_kept_in_a_column() {
                 panic!("TYPES_SEED={} {mode} {ty}: {}", seed(), error.report());
             }
             let rows = db.execute_query(&format!("SELECT v FROM {table} ORDER BY id"), ()).unwrap();
+            assert_eq!(rows.len(), values.len(), "{mode} {ty}");
             for (row, value) in rows.iter().zip(&values) {
                 let at = format!("TYPES_SEED={} {mode} {ty} {}", seed(), value.to_json());
                 assert!(same(&row["v"], value), "{at}: became {}", row["v"].to_json());
             }
-            assert_eq!(rows.len(), values.len());
         }
     }
 }

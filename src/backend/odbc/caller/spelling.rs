@@ -100,12 +100,44 @@ impl OdbcConnection {
     }
 }
 
+/// Whether the text names one of the settings, or one that it does not tell: `set_config(:name, …)`.
 fn names_spelling(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    ["timezone", "time zone", "datestyle"].iter().any(|setting| text.contains(setting))
+    let is_untold = |behind: &str| {
+        let argument =
+            behind.trim_start().strip_prefix('(').and_then(|inside| inside.trim_start().strip_prefix('\''));
+        let closed = argument.and_then(|argument| argument.split_once('\''));
+        !closed.is_some_and(|(_, behind)| behind.trim_start().starts_with(','))
+    };
+    ["timezone", "time zone", "datestyle", "pg_settings"].iter().any(|setting| text.contains(setting))
+        || text.split("set_config").skip(1).any(is_untold)
 }
 
 fn has_setter(text: &str) -> bool {
     text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
         .any(|word| SETTERS.iter().any(|setter| word.eq_ignore_ascii_case(setter)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_set_the_zone_is_known_by_its_text() {
+        for text in [
+            "SET TIME ZONE 'Asia/Tokyo'",
+            "SELECT set_config('TimeZone', 'Asia/Tokyo', false)",
+            "SELECT set_config(?, ?, false), at FROM t",
+            "SELECT set_config('Time' || 'Zone', ?, false)",
+            "SELECT set_config('a.b', 'c', false), SET_CONFIG ( name, 'x', true) FROM t",
+            "UPDATE pg_settings SET setting = ? WHERE name = ? RETURNING now()",
+        ] {
+            assert!(names_spelling(text), "{text}");
+        }
+        for text in
+            ["SELECT set_config('app.user', 'x', false), at FROM t", "CALL p()", "SET work_mem = '5MB'"]
+        {
+            assert!(!names_spelling(text), "{text}");
+        }
+    }
 }

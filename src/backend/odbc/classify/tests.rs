@@ -20,6 +20,7 @@ fn the_drivers_number_decides_on_sql_server() {
     for (state, native, kind, effect) in [
         ("42000", 1205, ErrorKind::Conflict, Effect::RolledBack),
         ("23000", 2627, ErrorKind::Constraint, Effect::Final),
+        ("42000", 8102, ErrorKind::Constraint, Effect::Final),
         ("42S02", 208, ErrorKind::Syntax, Effect::Final),
         ("42000", 229, ErrorKind::Permission, Effect::Final),
         ("28000", 18456, ErrorKind::Auth, Effect::Final),
