@@ -32,7 +32,7 @@
 //! | `time with time zone` | `Text` | `08:00:37.5+02` |
 //! | `interval` | `Interval` | months, days and microseconds, kept apart. `infinity` (PostgreSQL 17) is `Text` |
 //! | `uuid` | `Uuid` | |
-//! | `json`, `jsonb` | `Json` | `Text`, where a number in it has more digits than a double keeps, or an object of a `json` has a key twice; with any features of `serde_json` |
+//! | `json`, `jsonb` | `Json` | `Text`, where a number in it has more digits than a double keeps, or an object of a `json` has a key twice |
 //! | `inet`, `cidr`, `macaddr`, `macaddr8`, `bit`, `varbit`, `pg_lsn`, `tid`, `jsonpath` | `Text` | |
 //! | enums | `Text` | the label |
 //! | domains | | as the type that they are made of |
