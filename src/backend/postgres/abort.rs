@@ -111,9 +111,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for AbortableStream<S> {
         self.get_mut().guard(Side::Write, context, |stream, context| stream.poll_write(context, bytes))
     }
 
-    /// A socket holds nothing back, so there is nothing to wait for, and nothing to cut.
+    /// A socket holds nothing back. But a driver that waits for itself, because it looks up a type among the rows of a long
+    /// result, reads nothing more and flushes only: here it hears that it was cut.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        self.get_mut().guard(Side::Write, context, |stream, context| stream.poll_flush(context))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
