@@ -9,7 +9,7 @@ pub(crate) use self::notices::Listener;
 pub(crate) use self::reach::{Found, Told};
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Object, Result};
 use crate::row::{Columns, Row};
 use crate::settings::{Settings, Target};
 use crate::sql::Statement;
@@ -63,6 +63,17 @@ pub(crate) struct LoadTarget {
     pub(crate) name: String,
     /// The columns, not quoted.
     pub(crate) columns: Arc<[Box<str>]>,
+}
+
+/// The database's refusal of a load that had values for a column which the database fills by itself, in our words.
+pub(crate) fn takes_no_values(table: &str, column: Option<&str>, refusal: &Error) -> Error {
+    let object = Object { table: Some(table.into()), column: column.map(Box::from), ..Object::default() };
+    Error::new(ErrorKind::Constraint, "a value is given for a column that the database generates")
+        .with_object(object)
+        .with_hint("leave it out of the columns; of a file, by `ImportOptions::ignore`")
+        .with_codes(refusal.sqlstate(), refusal.native_code())
+        .with_effect(refusal.effect())
+        .with_source_of(refusal)
 }
 
 /// Rows on their way into a table.

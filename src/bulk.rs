@@ -1,5 +1,6 @@
 //! Many rows into a table: `bulk_insert`, `bulk_upsert`.
 
+mod generated;
 mod load;
 mod names;
 mod options;
@@ -8,6 +9,8 @@ mod upsert;
 
 pub use options::{BulkFailure, BulkOptions, BulkReport};
 pub use row::IntoRow;
+
+pub(crate) use generated::computed;
 
 use load::{Load, Source};
 
@@ -82,11 +85,10 @@ impl Session<'_> {
         let mut load = Load { operation, target, options };
         load.run(self, &mut source).map_err(|failure| {
             let error = match fields {
-                Some(fields) => names::without_headers(self, &load.target, fields, failure.error)
-                    .during(operation)
-                    .in_database(&self.settings().database),
+                Some(fields) => names::without_headers(self, &load.target, fields, failure.error),
                 None => names::explain(self, &load.target, failure.error),
             };
+            let error = error.during(operation).in_database(&self.settings().database);
             BulkFailure { error, ..failure }
         })
     }
@@ -130,13 +132,13 @@ impl DatabaseManager {
     ///
     /// The rows may come from any iterator and are not kept: the memory that a load takes does not grow with them. Each
     /// is a tuple, an array, a vector of values, a [`Row`](crate::Row), or what else is [`IntoRow`]; a `Result` ends
-    /// the load with its error. PostgreSQL gets them by `COPY`, other databases in statements of many rows.
+    /// the load with its error. PostgreSQL gets them by `COPY`, other databases and psqlODBC in statements of many rows.
     ///
     /// `table` may carry its schema (`sales.orders`). It and the columns are quoted, so their case counts where the
     /// database's does: PostgreSQL keeps a name that was not quoted when it was made in small letters. Columns that are
-    /// not named get their defaults. Triggers, constraints and conversions are those of an `INSERT`; on PostgreSQL rules
+    /// not named get their defaults. Triggers, constraints and conversions are those of an `INSERT`; of `COPY` rules
     /// are not, a `GENERATED ALWAYS AS IDENTITY` column takes the value that is given, and a table with row-level
-    /// security is refused.
+    /// security is refused. A column that the database computes takes no values, and must not be named.
     ///
     /// `TIMEOUT` limits each chunk of 20,000 rows, not the whole, and the time that the iterator takes does not count (but for
     /// a `statement_timeout` of the server, to which a `COPY` is one statement).

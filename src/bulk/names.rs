@@ -1,5 +1,6 @@
 //! Names that do not exist, and those that may have been meant.
 
+use super::generated;
 use crate::backend::LoadTarget;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,12 +13,16 @@ const ALIKE: f64 = 0.6;
 /// Adds to an error about a name which names there are. The error is the same where that cannot be found out. One
 /// that nobody has a class for may be about a name, too: where a column is missing indeed, or the table.
 pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Error) -> Error {
+    if generated::is_refusal(&error) {
+        return generated::explain(session, target, error);
+    }
     if !matches!(error.kind(), ErrorKind::Syntax | ErrorKind::Database) {
         return error;
     }
     match hint(session, target) {
         Ok(Some(hint)) => error.with_hint(hint),
-        _ => error,
+        Ok(None) => generated::explain(session, target, error),
+        Err(_) => error,
     }
 }
 
@@ -29,6 +34,9 @@ pub(super) fn without_headers(
     fields: &[usize],
     error: Error,
 ) -> Error {
+    if generated::is_refusal(&error) {
+        return generated::explain(session, target, error);
+    }
     if error.kind() != ErrorKind::Syntax {
         return error;
     }
@@ -51,7 +59,7 @@ pub(super) fn without_headers(
         _ if columns.is_empty() => format!("the table {} cannot be seen here", target.table),
         Some((_, field)) => format!("the header of field {field} is no column of the table {}", target.table),
         // The names are the table's own, and the error is about something else.
-        None => return error,
+        None => return generated::explain(session, target, error),
     };
     let hint = match columns.is_empty() {
         true => "case counts, and a schema stands before the name".to_owned(),
@@ -111,7 +119,7 @@ fn columns_of(engine: Engine) -> &'static str {
              WHERE attrelid = to_regclass(CAST(:table AS text)) AND attnum > 0 AND NOT attisdropped"
         }
         Engine::SqlServer => "SELECT name FROM sys.columns WHERE object_id = OBJECT_ID(:table)",
-        Engine::Sqlite => "SELECT name FROM pragma_table_info(:table)",
+        Engine::Sqlite => "SELECT name FROM pragma_table_xinfo(:table) WHERE hidden <> 1",
     }
 }
 

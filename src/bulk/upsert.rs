@@ -10,6 +10,7 @@ use crate::backend::{LoadTarget, Rows};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Object, Result};
 use crate::manager::DatabaseManager;
+use crate::params;
 use crate::params::Params;
 use crate::session::Session;
 
@@ -108,10 +109,19 @@ impl Session<'_> {
             );
         }
         match Engine::of(self)? {
-            Some(engine) => Ok(sql::texts(engine, target, &keys)),
+            Some(engine) => {
+                let equal = engine == Engine::Postgres && self.nulls_are_equal(target, &keys)?;
+                Ok(sql::texts(engine, target, &keys, equal))
+            }
             None => Err(Error::usage("how rows are replaced in this database is not known")
                 .with_hint("PostgreSQL, SQL Server and SQLite are known")),
         }
+    }
+
+    /// Whether PostgreSQL's own key takes NULL for a value like any other.
+    fn nulls_are_equal(&mut self, target: &LoadTarget, keys: &[&str]) -> Result<bool> {
+        let asked = params! { table: &*target.table, columns: keys.len() as i64, keys: keys.to_vec() };
+        Ok(self.answer(sql::NULLS_ARE_EQUAL, asked)? > 0)
     }
 
     /// Brings the loaded rows into their table, and returns how many of its rows are new or changed.
@@ -145,8 +155,11 @@ impl Session<'_> {
 
     /// The number that a text of ours returns.
     fn counted(&mut self, text: &str) -> Result<u64> {
-        let statement =
-            self.dialect().and_then(|dialect| crate::sql::compile(text, dialect, Params::new()))?;
+        self.answer(text, Params::new())
+    }
+
+    fn answer(&mut self, text: &str, params: Params) -> Result<u64> {
+        let statement = self.dialect().and_then(|dialect| crate::sql::compile(text, dialect, params))?;
         let mut rows = Vec::new();
         self.run_bound(OPERATION, &statement, Rows::Collect(&mut rows))?;
         rows.first().map_or(Ok(0), |row| row.get(0))
@@ -180,8 +193,8 @@ impl DatabaseManager {
     /// `key_columns` are some of `columns` and tell the rows of the table apart: PostgreSQL and SQLite want a unique
     /// index on just these. Of a row that is there, the other columns are set; one that is there and has no others stays
     /// as it is. **Of several rows with one key, the last wins.** A key with NULL in it is like no other: its row is new
-    /// each time, and refused where the table has such a row and its unique key takes NULLs for equal, as those of SQL
-    /// Server and PostgreSQL's `NULLS NOT DISTINCT` do. Let the key columns be `NOT NULL`.
+    /// each time. (To a key of PostgreSQL with `NULLS NOT DISTINCT` NULL is a value like any other. SQL Server's unique
+    /// keys refuse the second such row.) Let the key columns be `NOT NULL`.
     ///
     /// A `GENERATED ALWAYS AS IDENTITY` column of PostgreSQL takes the value that is given where it is one of the keys;
     /// one that is no key cannot be set. SQL Server's takes it where `SET IDENTITY_INSERT … ON` was run in the session, as

@@ -84,4 +84,5 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! A row with NULL in its key is like no other, and new each time: let the key columns be `NOT NULL`.
+//! A row with NULL in its key is like no other, and new each time, but for PostgreSQL's keys with
+//! `NULLS NOT DISTINCT`: let the key columns be `NOT NULL`.

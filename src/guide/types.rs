@@ -85,7 +85,8 @@
 //! digits, ends a text at its first NUL, and loses the rows of `RETURNING`, which is therefore refused.
 //!
 //! SQLite itself keeps a decimal in such a column as a float of 15 digits, without its scale: a column that must be exact is
-//! declared as `text`, and read as `BigDecimal` all the same.
+//! declared as `text`, and read as `BigDecimal` all the same. It keeps any text in any column, too (but in an `integer primary
+//! key`), an `integer` or a `date` included, unless a `CHECK` refuses it.
 //!
 //! # Values to types of Rust
 //!
@@ -142,6 +143,10 @@
 //! * a decimal or a float for `money`, whose input function reads `1.50` by `lc_monetary`, as 150 where a point stands between
 //!   thousands: say `:amount::numeric`. An integer is that many units in any locale; a text (of a CSV file, too) is read as
 //!   the server's locale has it.
+//!
+//! A text for a date or a point in time (of a CSV file, too) is read by the server's `DateStyle`: with the default `ISO, MDY`
+//! `05.04.2026` is the 4th of May, without an error. Give a `NaiveDate`, or ISO 8601; [from a
+//! file](super::large_data#from-a-file) has the way for files with the day first.
 //!
 //! A load (`COPY`) is in binary until a row has no binary form, such as the text `infinity` for a `date`, and in text from
 //! there on: what is taken, and what it becomes, is the same in both.

@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::value::Value;
 
 /// A plain table, its partitions included: no triggers but those of foreign keys, no rules, no row-level security, no
-/// foreign key to itself, no function of the database's own in a default, a check or the check of a domain, which a type
+/// foreign key to itself, no function or operator of the database's own in a default, a check or the check of a domain, which a type
 /// may be made of by any number of steps: as a domain, an array, a range or a field. (Of those functions that
 /// the server or an extension brings none reads a table; the server's own are not in `pg_depend` at all.) And whether
 /// `COPY` would take values for an identity that an `INSERT` has to leave alone. The partitions of partitions are looked
@@ -25,8 +25,10 @@ const POSTGRES: &str = "\
         JOIN pg_inherits i ON i.inhparent = p.oid) \
       SELECT 1 FROM tree JOIN pg_class l ON l.oid = tree.part \
        LEFT JOIN pg_trigger t ON t.tgrelid = l.oid AND NOT t.tgisinternal WHERE l.relkind = 'f' OR t.oid IS NOT NULL \
-        OR EXISTS (SELECT 1 FROM pg_depend d JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid \
-          WHERE (d.classid, d.objid) IN ( \
+        OR EXISTS (SELECT 1 FROM pg_depend d \
+          LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid \
+          JOIN pg_proc p ON p.oid = coalesce(CAST(o.oprcode AS oid), d.refobjid) \
+          WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass) AND (d.classid, d.objid) IN ( \
             SELECT 'pg_attrdef'::regclass::oid, e.oid FROM pg_attrdef e WHERE e.adrelid = l.oid \
             UNION ALL SELECT 'pg_constraint'::regclass::oid, e.oid FROM pg_constraint e \
              WHERE e.conrelid = l.oid OR e.contypid IN ( \

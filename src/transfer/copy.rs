@@ -7,7 +7,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use crate::bulk::{BulkFailure, BulkOptions, BulkReport};
+use crate::bulk::{BulkFailure, BulkOptions, BulkReport, computed};
 use crate::cancel::CancelToken;
 use crate::context::{self, Context, Stop};
 use crate::deadline::Deadline;
@@ -62,12 +62,16 @@ pub fn copy_query(
     options: BulkOptions<'_>,
 ) -> Result<BulkReport, BulkFailure> {
     let params = params.into_params()?;
-    copy(from, move |_| (sql.to_owned(), params), to, table, options)
+    copy(from, move |_| (sql.to_owned(), params), to, table, false, options)
 }
 
 /// Copies all rows of a table into a table of another database. See [`copy_query`].
 ///
 /// Both have the same columns, by name. `from_table` may carry its schema, and is quoted.
+///
+/// A column that the written database computes by itself (generated, computed, `rowversion`) takes no values, and is left
+/// out; one that only the other computes is copied as what it is. Numbers of an identity are copied, where the database
+/// takes them: PostgreSQL does.
 ///
 /// # Errors
 ///
@@ -91,7 +95,7 @@ pub fn copy_table(
         // A colon in a name is one, and no parameter: quoted names are passed over.
         (format!("SELECT * FROM {}", dialect.quote_path(from_table)), Params::new())
     };
-    copy(from, sql, to, table, options)
+    copy(from, sql, to, table, true, options)
 }
 
 /// What the reading side sends.
@@ -109,6 +113,7 @@ fn copy(
     query: impl FnOnce(crate::dialect::Dialect) -> (String, Params) + Send,
     to: &DatabaseManager,
     table: &str,
+    leaves_out_computed: bool,
     options: BulkOptions<'_>,
 ) -> Result<BulkReport, BulkFailure> {
     if from.shares_its_only_connection_with(to) {
@@ -131,7 +136,8 @@ fn copy(
     thread::scope(|scope| {
         let _entered = context::enter(context.clone());
         let stop = EndOnDrop(&end);
-        let mut incoming = Incoming { inbox, rows: VecDeque::new(), until: context::deadline() };
+        let until = context::deadline();
+        let mut incoming = Incoming { inbox, rows: VecDeque::new(), until, left_out: Vec::new() };
         let mut reader = None;
         let reading = {
             let (end, cause) = (&end, &cause);
@@ -152,10 +158,17 @@ fn copy(
                     .with_source(error)
             })?);
             let columns = incoming.columns();
-            match columns.map_err(|error| error.during(COPY).in_database(&session.settings().database))? {
-                columns if columns.is_empty() => Ok(BulkReport::default()),
-                columns => session.bulk_insert_with(table, &columns, &mut incoming, options),
+            let mut columns =
+                columns.map_err(|error| error.during(COPY).in_database(&session.settings().database))?;
+            if columns.is_empty() {
+                return Ok(BulkReport::default());
             }
+            if leaves_out_computed {
+                let table = session.dialect()?.quote_path(table);
+                let places = computed(session, &table, &columns)?;
+                incoming.leave_out(&mut columns, places);
+            }
+            session.bulk_insert_with(table, &columns, &mut incoming, options)
         });
         let outcome = outcome.map_err(|failure| match cause.get() {
             // What nobody knows of the writing side weighs more than why the reading side has ended.
@@ -221,6 +234,8 @@ struct Incoming {
     rows: VecDeque<Vec<Value>>,
     /// The end of the whole copy.
     until: Deadline,
+    /// The places of the values that are not written, in their order.
+    left_out: Vec<usize>,
 }
 
 impl Incoming {
@@ -229,6 +244,14 @@ impl Incoming {
             Message::Columns(columns) => Ok(columns),
             Message::Rows(_) | Message::End => Err(torn()),
         }
+    }
+
+    /// Takes the columns at these places away, and their values out of every row.
+    fn leave_out(&mut self, columns: &mut Vec<String>, places: Vec<usize>) {
+        for place in places.iter().rev() {
+            columns.remove(*place);
+        }
+        self.left_out = places;
     }
 
     fn receive(&mut self) -> Result<Message> {
@@ -252,7 +275,10 @@ impl Iterator for &mut Incoming {
 
     fn next(&mut self) -> Option<Result<Vec<Value>>> {
         loop {
-            if let Some(row) = self.rows.pop_front() {
+            if let Some(mut row) = self.rows.pop_front() {
+                for place in self.left_out.iter().rev() {
+                    row.remove(*place);
+                }
                 return Some(Ok(row));
             }
             match self.receive() {

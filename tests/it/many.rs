@@ -189,6 +189,7 @@ fn a_function_of_a_default_or_a_check_sees_the_records_before() {
             "CREATE FUNCTION rows_of_t() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM t'",
             "CREATE FUNCTION few(integer) RETURNS boolean LANGUAGE sql AS 'SELECT count(*) < 150 FROM t'",
             "ALTER TABLE t ALTER place SET DEFAULT rows_of_t()",
+            "CREATE OPERATOR @#@ (RIGHTARG = integer, PROCEDURE = few)",
             "CREATE DOMAIN limited AS integer CHECK (few(VALUE))",
             "CREATE DOMAIN between_them AS limited",
             "CREATE DOMAIN within AS between_them CHECK (VALUE >= 0)",
@@ -201,8 +202,7 @@ fn a_function_of_a_default_or_a_check_sees_the_records_before() {
         db.execute_many(insert, numbers()).unwrap();
         let other = "SELECT count(*) AS n FROM t WHERE place <> id";
         assert_eq!(db.query_one(other, ()).unwrap().get::<i64>("n").unwrap(), 0, "{kind}");
-        // A check of the table, of a domain, and of what a domain is made of; behind a plain default nothing is done
-        // one by one.
+        // A check of the table, of a domain, of what a type is made of, and by an operator.
         db.execute("ALTER TABLE t ALTER place SET DEFAULT 7", ()).unwrap();
         for change in [
             "ALTER TABLE t ADD CONSTRAINT few CHECK (few(id))",
@@ -210,12 +210,13 @@ fn a_function_of_a_default_or_a_check_sees_the_records_before() {
             "ALTER TABLE t ALTER id TYPE within",
             "ALTER TABLE t ALTER id TYPE within[] USING ARRAY[id]",
             "ALTER TABLE t ALTER id TYPE held USING NULL",
+            "ALTER TABLE t ALTER id TYPE integer USING NULL, ADD CONSTRAINT few CHECK (@#@ id)",
         ] {
             db.execute("TRUNCATE t", ()).unwrap();
             db.execute(change, ()).unwrap();
             let record = |id: i64| match change {
                 _ if change.contains("[]") => params! { id: format!("{{{id}}}") },
-                _ if change.contains("held") => params! { id: format!("({id})") },
+                _ if change.contains("TYPE held") => params! { id: format!("({id})") },
                 _ => params! { id: id },
             };
             let error = db.execute_many(insert, (0..300).map(record)).unwrap_err();

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "the report is what this program is for")]
 
 mod errors;
+mod generated;
 mod log_lines;
 mod mass;
 mod migrations;
@@ -77,6 +78,10 @@ const BODIES: &[(&str, Body)] = bodies! {
         committed_chunks_stay_and_the_failure_says_how_many,
         a_file_has_the_table_and_fills_another,
         a_copy_has_what_the_table_has,
+    },
+    generated::{
+        a_copy_leaves_out_what_the_target_computes,
+        values_for_what_the_database_computes_are_refused_by_name,
     },
     errors::{
         errors_have_their_kinds_and_leave_the_connection_usable,

@@ -70,6 +70,7 @@ fn sentence(kind: ErrorKind, sqlstate: &str) -> &'static str {
         (_, "42P01") => "a table or view that the statement names does not exist",
         (_, "42703") => "a column that the statement names does not exist",
         (_, "42883") => "a function or operator of these types does not exist",
+        (_, "42P10") => "a column cannot stand where the statement names it",
         (_, "40P01") => "the statement was in a deadlock and was chosen to be undone",
         (_, "40001") => "the transaction collided with another one and was undone",
         (_, "55P03") => "a lock is held by somebody else",
@@ -106,6 +107,9 @@ fn hint(kind: ErrorKind, sqlstate: &str) -> Option<&'static str> {
             "leave the column out, or write INSERT … OVERRIDING SYSTEM VALUE where it is an identity"
         }
         (_, "42P01" | "42703") => "check the spelling, the schema and whether migrations are pending",
+        (_, "42P10") => {
+            "a generated column takes no values; ON CONFLICT wants a unique index on just its columns"
+        }
         _ => return None,
     })
 }

@@ -17,7 +17,7 @@ use super::encode;
 use super::failure::Failed;
 use super::runtime;
 use super::watchdog::Control;
-use crate::backend::{LoadTarget, RowSource};
+use crate::backend::{LoadTarget, RowSource, takes_no_values};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -35,6 +35,9 @@ const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
 /// In the place of the number of columns: the end of a binary stream.
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
+
+/// What a server puts around a name, in the languages that it speaks.
+const QUOTES: [char; 11] = ['"', '\'', '«', '»', '„', '“', '”', '‘', '’', '「', '」'];
 
 /// Where the rows of a load go, as the server tells it.
 pub(super) struct Copy {
@@ -181,7 +184,15 @@ impl PgConnection {
         // until it was ended.
         *broken = true;
         let opened = clock.call(broken, || client.copy_in(&copy.statement()));
-        let mut writer = opened.map_err(|refused| copy.place(refused, before))?;
+        let mut writer = match opened {
+            Ok(writer) => writer,
+            Err(refused) => {
+                // The driver ends a copy that was not begun twice (rust-postgres issue 789). Each answer behind it may be
+                // taken for that of the next statement, so there must be none.
+                *broken = true;
+                return Err(copy.not_begun(refused.error));
+            }
+        };
         let mut buffer = BytesMut::with_capacity(BUFFER + BUFFER / 4);
         if copy.form == Form::Binary {
             buffer.extend_from_slice(HEAD);
@@ -313,6 +324,23 @@ impl Copy {
         i16::try_from(self.columns.len()).unwrap_or(i16::MAX)
     }
 
+    /// The error of a copy that the server has refused before the first row.
+    fn not_begun(&self, error: Error) -> Error {
+        // Of a copy the server says this about nothing else. Its text names the column, in any language and its quotes.
+        if error.sqlstate() != Some("42P10") {
+            return error;
+        }
+        let text = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        let told = |name: &str| {
+            text.match_indices(name).any(|(at, _)| {
+                let (before, after) = (&text[..at], &text[at + name.len()..]);
+                before.trim_end().ends_with(QUOTES) && after.trim_start().starts_with(QUOTES)
+            })
+        };
+        let columns = self.columns.iter().map(|(name, _)| &**name).filter(|name| told(name));
+        takes_no_values(&self.table, columns.max_by_key(|name| name.len()), &error)
+    }
+
     /// Names the record and the column, where the server told the line.
     fn place(&self, refused: Refused, before: u64) -> Error {
         let Refused { error, place } = refused;
@@ -414,6 +442,19 @@ mod tests {
         assert_eq!(copy.line("COPY odd 7, Zeile 3, Spalte line id: \"id\""), Some((3, Some("line id"))));
         assert_eq!(copy.line("PL/pgSQL function f() line 5\nCOPY odd 7, line 4"), Some((4, None)));
         assert_eq!(copy.line("COPY other, line 4"), None);
+    }
+
+    #[test]
+    fn a_computed_column_is_named_in_any_language() {
+        let column = |text: &str| {
+            let refused = Error::new(ErrorKind::Syntax, "refused").with_codes(Some("42P10"), None);
+            let refused = refused.with_source(std::io::Error::other(text.to_owned()));
+            copy(Form::Binary).not_begun(refused).column().map(str::to_owned)
+        };
+        assert_eq!(column("ERROR: column \"id\" is a generated column").as_deref(), Some("id"));
+        assert_eq!(column("FEHLER: Spalte »line id« ist eine generierte Spalte").as_deref(), Some("line id"));
+        assert_eq!(column("ERREUR: la colonne « at » est générée").as_deref(), Some("at"));
+        assert_eq!(column("ERROR: at id").as_deref(), None);
     }
 
     #[test]

@@ -34,7 +34,17 @@ pub(super) struct Texts {
     pub(super) drop: String,
 }
 
-pub(super) fn texts(engine: Engine, target: &LoadTarget, keys: &[&str]) -> Texts {
+/// Counts PostgreSQL's unique indexes on just these columns that take NULLs for equal (`NULLS NOT DISTINCT`). Its versions
+/// before 15 have no column that says so.
+pub(super) const NULLS_ARE_EQUAL: &str = "\
+    SELECT count(*) AS n FROM pg_index i \
+      WHERE i.indrelid = to_regclass(CAST(:table AS text)) AND i.indisunique AND i.indnatts = :columns \
+       AND CAST(to_jsonb(i) ->> 'indnullsnotdistinct' AS boolean) \
+       AND (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \
+        AND CAST(a.attname AS text) IN (:keys)) = i.indnatts";
+
+/// `nulls_are_equal` by [`NULLS_ARE_EQUAL`]: a NULL in a key is then a value like any other.
+pub(super) fn texts(engine: Engine, target: &LoadTarget, keys: &[&str], nulls_are_equal: bool) -> Texts {
     let dialect = engine.dialect();
     let quoted = |names: &mut dyn Iterator<Item = &str>| -> Vec<String> {
         names.map(|name| dialect.quote(name)).collect()
@@ -42,8 +52,11 @@ pub(super) fn texts(engine: Engine, target: &LoadTarget, keys: &[&str]) -> Texts
     let all = quoted(&mut target.columns.iter().map(|name| &**name)).join(", ");
     let others = quoted(&mut target.columns.iter().map(|name| &**name).filter(|name| !keys.contains(name)));
     let keys = quoted(&mut keys.iter().copied());
-    let null = Parts::each(&keys, " OR ", |name| format!("{name} IS NULL"));
-    let parts = Parts { table: &target.table, all, null, keys, others };
+    let null = match nulls_are_equal {
+        true => "false".to_owned(),
+        false => Parts::each(&keys, " OR ", |name| format!("{name} IS NULL")),
+    };
+    let parts = Parts { table: &target.table, all, null, nulls_are_equal, keys, others };
     match engine {
         Engine::Postgres => parts.postgres(),
         Engine::Sqlite => parts.sqlite(),
@@ -55,9 +68,10 @@ pub(super) fn texts(engine: Engine, target: &LoadTarget, keys: &[&str]) -> Texts
 struct Parts<'t> {
     table: &'t str,
     all: String,
-    /// That the key of a row has a NULL. What is to hold of the others is `NOT` this: of a value of several fields,
-    /// `IS NOT NULL` would say more.
+    /// That the key of a row has a NULL that makes it unlike any other. What is to hold of the others is `NOT` this: of a
+    /// value of several fields, `IS NOT NULL` would say more.
     null: String,
+    nulls_are_equal: bool,
     keys: Vec<String>,
     others: Vec<String>,
 }
@@ -89,8 +103,13 @@ impl Parts<'_> {
         let all = format!(
             "SELECT count(*) AS n FROM (SELECT DISTINCT {keys} FROM {stage} WHERE NOT ({null})) AS s"
         );
-        let same = self.same();
-        let missing = format!("{all} WHERE NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {same})");
+        let missing = match self.nulls_are_equal {
+            // Which compares as `DISTINCT` does, and looks at the whole table for that.
+            true => format!(
+                "SELECT count(*) AS n FROM (SELECT {keys} FROM {stage} EXCEPT SELECT {keys} FROM {table}) AS s"
+            ),
+            false => format!("{all} WHERE NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {})", self.same()),
+        };
         (all, self.others.is_empty().then_some(missing))
     }
 
@@ -215,7 +234,7 @@ mod tests {
             name: "t".to_owned(),
             columns: ["id", "x"].map(Box::from).into(),
         };
-        texts(engine, &target, keys)
+        texts(engine, &target, keys, false)
     }
 
     #[test]

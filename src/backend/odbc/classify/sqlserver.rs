@@ -119,8 +119,9 @@ fn server(native: i32) -> Option<Meaning> {
         // a statement; in-memory tables; a trigger of merge replication that asks for the same again.
         1205 | 1222 | 601 | 669 | 2816 | 3941 | 3947 | 3948 | 3950 | 3953 | 3957 | 3960 | 3966 | 4117
         | 4184 | 9515 | 20041 | 41301 | 41302 | 41305 | 41325 | 41339 | 41839 => CONFLICT,
-        // Keys, references and checks, NULL; a value for a column that the server computes or numbers.
-        2627 | 2601 | 547 | 515 | 271 | 544 | 8102 => last(ErrorKind::Constraint),
+        // Keys, references and checks, NULL; a value for a column that the server computes or numbers, such as a row version
+        // or the period of a temporal table.
+        2627 | 2601 | 547 | 515 | 271 | 273 | 544 | 8102 | 13536 => last(ErrorKind::Constraint),
         102 | 105 | 109 | 110 | 120 | 121 | 137 | 156 | 170 | 201 | 203 | 207 | 208 | 213 | 319 | 1038
         | 2715 | 2812 | 4121 | 8144 | 8145 => last(ErrorKind::Syntax),
         229 | 230 | 262 | 297 | 300 | 916 | 15247 => last(ErrorKind::Permission),

@@ -1,0 +1,142 @@
+//! Columns whose values the database makes by itself, so that it takes none for them.
+
+use crate::backend::{LoadTarget, takes_no_values};
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::params;
+use crate::session::Session;
+use crate::value::Value;
+
+/// A column that the database fills.
+struct Generated {
+    name: String,
+    /// It is numbered, and takes values on some ways. All others are computed, and take none.
+    is_identity: bool,
+}
+
+/// The places of those columns that the table's database computes, in their order: none where it cannot be asked.
+/// `table` is quoted.
+///
+/// # Errors
+///
+/// What asking gives, unless the database does not understand the question or does not answer it to this user.
+pub(crate) fn computed(session: &mut Session<'_>, table: &str, columns: &[String]) -> Result<Vec<usize>> {
+    let (engine, generated) = match of(session, table) {
+        Ok(Some(told)) => told,
+        Ok(None) => return Ok(Vec::new()),
+        Err(error) => match error.kind() {
+            ErrorKind::Syntax | ErrorKind::Database | ErrorKind::Permission => return Ok(Vec::new()),
+            _ => return Err(error),
+        },
+    };
+    let is_computed =
+        |name: &str| generated.iter().any(|one| !one.is_identity && is_same(engine, &one.name, name));
+    Ok((0..columns.len()).filter(|place| is_computed(&columns[*place])).collect())
+}
+
+/// Instead of the error of a load, one that names the column that takes no values, where there is one among its columns.
+/// The names of database and call are left to the caller.
+pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Error) -> Error {
+    let Ok(Some((engine, generated))) = of(session, &target.table) else { return error };
+    let refused = generated.into_iter().filter(|one| {
+        (!one.is_identity || is_refusal(&error))
+            && target.columns.iter().any(|column| is_same(engine, &one.name, column))
+    });
+    // An identity may be given on some ways, and what is computed on none.
+    let Some(refused) = refused.min_by_key(|one| one.is_identity) else { return error };
+    takes_no_values(&target.name, Some(&refused.name), &error)
+}
+
+/// Whether a database has said so: PostgreSQL by its code, SQL Server by one of its numbers.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    error.sqlstate() == Some("428C9") || matches!(error.native_code(), Some(271 | 273 | 544 | 13536))
+}
+
+fn is_same(engine: Engine, one: &str, other: &str) -> bool {
+    match engine {
+        Engine::Postgres => one == other,
+        Engine::SqlServer | Engine::Sqlite => one.to_lowercase() == other.to_lowercase(),
+    }
+}
+
+fn of(session: &mut Session<'_>, table: &str) -> Result<Option<(Engine, Vec<Generated>)>> {
+    let Some(engine) = Engine::of(session)? else { return Ok(None) };
+    let rows = match engine {
+        Engine::Postgres => session.execute_query(POSTGRES, params! { table: table })?,
+        Engine::SqlServer => {
+            let (columns, table) = sql_server(table);
+            session.execute_query(&columns, params! { table: table })?
+        }
+        Engine::Sqlite => {
+            let (schema, name) = sqlite(table);
+            session.execute_query(SQLITE, params! { name: name, schema: schema })?
+        }
+    };
+    let generated = rows.iter().map(|row| {
+        Ok(Generated { name: row.get("name")?, is_identity: row.get::<i64>("is_identity")? == 1 })
+    });
+    Ok(Some((engine, generated.collect::<Result<_>>()?)))
+}
+
+/// `attgenerated` is there from PostgreSQL 12 on; a column that is not there is no key of the object, and NULL.
+const POSTGRES: &str = "\
+    SELECT CAST(a.attname AS text) AS name, CASE WHEN a.attidentity = 'a' THEN 1 ELSE 0 END AS is_identity \
+    FROM pg_attribute a \
+    WHERE a.attrelid = to_regclass(CAST(:table AS text)) AND a.attnum > 0 AND NOT a.attisdropped \
+     AND (a.attidentity = 'a' OR to_jsonb(a) ->> 'attgenerated' <> '')";
+
+/// Those that are hidden, and no columns of a virtual table.
+const SQLITE: &str = "\
+    SELECT name, 0 AS is_identity FROM pragma_table_xinfo(:name, :schema) WHERE hidden IN (2, 3)";
+
+/// Computed columns, row versions and the periods of temporal tables. The question for the columns of a table, and the
+/// table's name in it: the number of a table is one of its own database, and that of a session's is `tempdb`.
+fn sql_server(table: &str) -> (String, String) {
+    let (database, table) = match table.split("].[").collect::<Vec<_>>().as_slice() {
+        [name] if name.starts_with("[#") => ("tempdb.".to_owned(), format!("tempdb..{table}")),
+        [database, _, _] => (format!("{database}]."), table.to_owned()),
+        _ => {
+            let database = table.split_once("]..[").map(|(database, _)| format!("{database}]."));
+            (database.unwrap_or_default(), table.to_owned())
+        }
+    };
+    let text = format!(
+        "SELECT name, CASE WHEN is_identity = 1 THEN 1 ELSE 0 END AS is_identity FROM {database}sys.columns \
+         WHERE object_id = OBJECT_ID(:table) AND (is_identity = 1 OR is_computed = 1 OR system_type_id = 189 \
+          OR COLUMNPROPERTY(object_id, name, 'GeneratedAlwaysType') > 0)"
+    );
+    (text, table)
+}
+
+/// The schema, or NULL for wherever the name is found first; and the name, both without their quotes.
+fn sqlite(table: &str) -> (Value, String) {
+    let bare = |name: &str| name.replace("\"\"", "\"");
+    let inner = table.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(table);
+    match inner.split_once("\".\"") {
+        Some((schema, name)) => (Value::from(bare(schema)), bare(name)),
+        None => (Value::Null, bare(inner)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Dialect;
+
+    #[test]
+    fn the_columns_of_a_table_are_asked_of_its_own_database() {
+        for (path, from, name) in [
+            ("t", " sys.columns ", "[t]"),
+            ("dbo.t", " sys.columns ", "[dbo].[t]"),
+            ("archive.dbo.t", " [archive].sys.columns ", "[archive].[dbo].[t]"),
+            ("archive..t", " [archive].sys.columns ", "[archive]..[t]"),
+            ("#t", " tempdb.sys.columns ", "tempdb..[#t]"),
+        ] {
+            let (text, table) = sql_server(&Dialect::SqlServer.quote_path(path));
+            assert!(text.contains(from) && table == name, "{path}: {text}, {table}");
+        }
+        let asked = |path: &str| sqlite(&Dialect::Sqlite.quote_path(path));
+        assert!(asked("odd\"t") == (Value::Null, "odd\"t".to_owned()));
+        assert!(asked("aux.t") == (Value::from("aux"), "t".to_owned()));
+    }
+}
