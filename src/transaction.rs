@@ -170,6 +170,7 @@ impl<'s> Session<'s> {
         work: impl FnOnce(&mut Transaction<'_, 's>) -> Result<R, E>,
     ) -> Result<R, Failed<R, E>> {
         self.take_doom();
+        self.forget_failed();
         self.begin(options.begin)
             .map_err(|error| error.during("transaction").in_database(&self.settings().database))?;
         let outcome = self.guarded(work);
@@ -178,10 +179,13 @@ impl<'s> Session<'s> {
             Ok(value) => value,
             Err(error) => {
                 self.rollback();
+                self.forget_failed();
                 return Err(Failed::Theirs(error, doom));
             }
         };
-        let Err(error) = self.commit() else { return Ok(value) };
+        let committed = self.commit();
+        self.forget_failed();
+        let Err(error) = committed else { return Ok(value) };
         Err(match (error.kind(), doom, self.commit_mark()) {
             (ErrorKind::OutcomeUnknown, _, Some(mark)) => Failed::Unsettled { error, mark, value },
             // The commit was refused for the sake of an error that the closure had swallowed.
@@ -206,7 +210,10 @@ impl<'s> Session<'s> {
         if outcome.is_err() {
             match self.run_own(&dialect.rollback_to(&name), SAVEPOINT_LIMIT) {
                 // What was undone ends nothing any more.
-                Ok(()) => drop(self.take_doom()),
+                Ok(()) => {
+                    self.take_doom();
+                    self.forget_failed();
+                }
                 Err(error) => {
                     // What the savepoint was to undo can no longer be undone alone: the whole goes.
                     self.warn(&format!("a savepoint could not be undone, the connection is closed: {error}"));

@@ -28,8 +28,9 @@
 //! migrations/rpa_db/V001__Create_job.sql    what rpa_db is made of
 //! ```
 //!
-//! Of the folders `envs` and `migrations` each may be missing; they are looked for under `BATCHDB_HOME`, else in the
-//! working directory. A program says the *name* of a database and nothing more, so that one binary runs everywhere:
+//! Of the folders `envs` and `migrations` each may be missing (one that `MIGRATIONS_DIR` names may not); they are looked for
+//! under `BATCHDB_HOME`, else in the working directory. A program says the *name* of a database and nothing more, so that
+//! one binary runs everywhere:
 //!
 //! ```text
 //! # envs/.env.development
