@@ -256,3 +256,19 @@ fn a_point_in_time_is_never_read_in_a_zone_that_psqlodbc_hides() {
     })
     .unwrap();
 }
+
+#[test]
+fn a_value_that_cannot_be_read_is_named_by_its_row() {
+    let db = psql_odbc("types");
+    let sql = "SELECT i, CASE i WHEN 4321 THEN 'infinity' ELSE '2026-01-05' END::date AS d FROM generate_series(1, 5000) i";
+    let mut seen = 0;
+    let count = |_| {
+        seen += 1;
+        Ok::<_, batchdb::Error>(true)
+    };
+    for error in [db.execute_query(sql, ()).unwrap_err(), db.query_each(sql, (), count).unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Decode);
+        assert!(error.to_string().contains("row 4321: column \"d\": "), "{error}");
+    }
+    assert_eq!(seen, 4320);
+}
