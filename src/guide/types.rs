@@ -135,7 +135,7 @@
 //! * a number out of range, a fraction for an integer, an integer or a decimal with more digits than a `real` or `double
 //!   precision` holds. A float and a decimal are the same number when the shortest digits of the float are those of the
 //!   decimal: `0.1` is `0.1`. That a column rounds to its own scale, or to a `real`, is the column's.
-//! * nanoseconds, and leap seconds;
+//! * nanoseconds, which `Utc::now()` has (chrono's `trunc_subsecs(6)` leaves microseconds), and leap seconds;
 //! * a point in time for a column without a zone, a timestamp for a `time`, or for a `date` unless it is midnight. A timestamp
 //!   for a `timestamptz` is one in the session's zone, as it is in SQL;
 //! * a text of more than 63 bytes for a `name`, which would be cut;
