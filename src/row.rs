@@ -346,6 +346,21 @@ mod tests {
     }
 
     #[test]
+    fn a_null_and_a_row_are_told_as_what_they_are() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Customer {
+            #[allow(dead_code, reason = "only read")]
+            name: String,
+        }
+
+        let row = Row::from_pairs([("name", Value::Null)]);
+        let error = row.read::<Customer>().unwrap_err().to_string();
+        assert!(error.contains("NULL found where a string was expected (read it as an Option)"), "{error}");
+        let error = row.read::<i64>().unwrap_err().to_string();
+        assert!(error.contains("fields with names found where i64 was expected"), "{error}");
+    }
+
+    #[test]
     fn twin_columns_are_read_by_index_and_refused_by_name() {
         let row = twins();
         assert_eq!(row.get::<i64>(1).unwrap(), 2);

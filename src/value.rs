@@ -210,6 +210,7 @@ value_from! {
     NaiveDateTime => Value::Timestamp,
     DateTime<FixedOffset> => Value::TimestampTz,
     DateTime<chrono::Utc> => |at: DateTime<chrono::Utc>| Value::TimestampTz(at.fixed_offset()),
+    DateTime<chrono::Local> => |at: DateTime<chrono::Local>| Value::TimestampTz(at.fixed_offset()),
     Interval => Value::Interval,
     Uuid => Value::Uuid,
     serde_json::Value => |json| Value::Json(Box::new(json)),

@@ -152,10 +152,20 @@ impl de::Error for Error {
         let text = message.to_string();
         let shape = text.split_once(" `").or_else(|| text.split_once(" \"")).map(|(head, _)| head.to_owned());
         match text.split_once(", expected ") {
-            Some((_, expected)) => Error::decode(format!(
-                "{} found where {expected} was expected",
-                shape.unwrap_or_else(|| "another value".to_owned())
-            )),
+            Some(("invalid type: unit value", expected)) => {
+                Error::decode(format!("NULL found where {expected} was expected"))
+                    .with_hint("read it as an Option")
+            }
+            Some((head, expected)) => {
+                // What is told of these quotes nothing.
+                let kind = match head {
+                    "invalid type: map" => "fields with names",
+                    "invalid type: sequence" => "a list",
+                    _ => "another value",
+                };
+                let found = shape.unwrap_or_else(|| kind.to_owned());
+                Error::decode(format!("{found} found where {expected} was expected"))
+            }
             None if ["missing field `", "duplicate field `"].iter().any(|head| text.starts_with(head)) => {
                 Error::decode(text)
             }
