@@ -72,7 +72,8 @@ fn one(
     let abandoned = || from.pool_status().abandoned + to.pool_status().abandoned;
     let (free, _) = eventually(Duration::from_secs(5), || abandoned() == 0);
     check.expect(free, || format!("{what}: threads still held after the reset"));
-    let kept: i64 = world.bare(target).query_one("SELECT count(*) FROM t", &[]).unwrap().get(0);
+    let kept =
+        world.bare(target).query_one("SELECT count(*) FROM t", &[]).unwrap().try_get::<_, i64>(0).unwrap();
     check.equal(&format!("{what}: rows that stay"), kept, 0);
     took
 }
