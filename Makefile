@@ -52,7 +52,7 @@ lint: ## Check the formatting, and clippy's opinion
 doc: ## Build the documentation; a broken link is an error
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --all-features
 
-features: ## Check each feature alone, none, and that PostgreSQL alone needs no ODBC
+features: ## Check each feature alone, none, one that may come from elsewhere, and that PostgreSQL alone needs no ODBC
 	@CARGO="$(CARGO)" tools/features
 	@CARGO="$(CARGO)" tools/postgres-only
 

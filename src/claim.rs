@@ -28,6 +28,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// let queue = Claim::new("mail_queue", "mail_id");
 /// // Each row stays and is marked: what is put into the queue again is known to be done.
 /// let queue = Claim::new("survey_queue", "survey_id").pending("done_at IS NULL").done("done_at = now()").batch(50);
+/// // Some rows of a table, deleted as they are done.
+/// let expired = Claim::new("session", "id").pending("ends_at < now()").deleting();
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
@@ -36,6 +38,7 @@ pub struct Claim {
     key: String,
     pending: Option<String>,
     done: Option<String>,
+    deleting: bool,
     batch: u32,
 }
 
@@ -43,20 +46,33 @@ impl Claim {
     /// All rows of `table`, which may carry its schema, told apart by the column `key`: a row is deleted when it is
     /// done. Both names are quoted, so their case counts where the database's does.
     pub fn new(table: &str, key: &str) -> Claim {
-        Claim { table: table.to_owned(), key: key.to_owned(), pending: None, done: None, batch: BATCH }
+        Claim {
+            table: table.to_owned(),
+            key: key.to_owned(),
+            pending: None,
+            done: None,
+            deleting: false,
+            batch: BATCH,
+        }
     }
 
     /// Only the rows for which this condition holds. It is SQL: let it be a text of the program, never one of a
-    /// user's.
+    /// user's. What becomes of them is to be said as well, by [`done`](Claim::done) or [`deleting`](Claim::deleting).
     pub fn pending(mut self, condition: &str) -> Claim {
         self.pending = Some(condition.to_owned());
         self
     }
 
     /// A row that is done is not deleted but updated by these assignments, after which the condition of
-    /// [`pending`](Claim::pending) must not hold for it. It is SQL, as that is.
+    /// [`pending`](Claim::pending) must not hold for it: the work would be done again and again. It is SQL, as that is.
     pub fn done(mut self, assignments: &str) -> Claim {
         self.done = Some(assignments.to_owned());
+        self
+    }
+
+    /// A row of those that [`pending`](Claim::pending) names is deleted when it is done.
+    pub fn deleting(mut self) -> Claim {
+        self.deleting = true;
         self
     }
 
@@ -109,11 +125,38 @@ impl Claim {
         }
     }
 
+    /// Counts the rows of a batch that are still to be done.
+    fn still_pending(&self, engine: Engine) -> String {
+        let dialect = engine.dialect();
+        let (table, key) = (dialect.quote_path(&self.table), dialect.quote(&self.key));
+        format!("SELECT count(*) AS n FROM {table}{} AND {key} IN (:keys)", self.condition())
+    }
+
+    /// # Errors
+    ///
+    /// `Usage`, where it is not said what becomes of the rows, or is said twice.
+    fn check(&self) -> Result<()> {
+        let (message, hint) = match (&self.pending, &self.done, self.deleting) {
+            (Some(_), None, false) => (
+                "the claim does not say what becomes of its rows when they are done",
+                "name it by `done`, or say `deleting`",
+            ),
+            (_, Some(_), true) => ("the claim updates its rows and deletes them", "say `done` or `deleting`"),
+            (None, Some(_), false) => (
+                "the claim does not say which rows are still to be done",
+                "say it by `pending`, or all would be done again and again",
+            ),
+            _ => return Ok(()),
+        };
+        Err(Error::usage(message).with_hint(hint))
+    }
+
     fn run<E: From<Error>>(
         &self,
         session: &mut Session<'_>,
         work: impl FnOnce(&mut Transaction<'_, '_>, &[Row]) -> Result<(), E>,
     ) -> Result<u64, E> {
+        self.check()?;
         let engine = engine(session)?;
         session.transaction(|tx| {
             let rows = tx.execute_query(&self.take(engine), ())?;
@@ -123,7 +166,7 @@ impl Claim {
             let keys = rows.iter().map(|row| row.value(self.key.as_str()).cloned());
             let keys = keys.collect::<Result<Vec<Value>>>()?;
             work(tx, &rows)?;
-            let done = tx.execute(&self.finish(engine), params! { keys: keys })?;
+            let done = tx.execute(&self.finish(engine), params! { keys: keys.clone() })?;
             if done != rows.len() as u64 {
                 let message = format!("{} rows were claimed, and {done} have their keys", rows.len());
                 return Err(Error::new(ErrorKind::RowCount, message)
@@ -131,6 +174,16 @@ impl Claim {
                         "let the key be unique, and leave the rows to the claim until the work has returned",
                     )
                     .into());
+            }
+            if self.done.is_some() {
+                let still = tx.query_one(&self.still_pending(engine), params! { keys: keys })?;
+                if still.get::<u64>("n")? > 0 {
+                    return Err(Error::usage(
+                        "rows that were done are still pending, and would be done again",
+                    )
+                    .with_hint("let `done` set what `pending` asks for; nothing of this batch was kept")
+                    .into());
+                }
             }
             Ok(done)
         })
@@ -151,8 +204,9 @@ impl DatabaseManager {
     /// # Errors
     ///
     /// What `work` returns; what [`transaction`](DatabaseManager::transaction) gives;
-    /// [`RowCount`](ErrorKind::RowCount) when the key is not unique; [`Usage`](ErrorKind::Usage) for a database of
-    /// another kind.
+    /// [`RowCount`](ErrorKind::RowCount) when fewer or more rows have the keys than were claimed;
+    /// [`Usage`](ErrorKind::Usage) for a database of another kind, a claim that does not say what becomes of its rows,
+    /// and one whose rows are still pending when they are done.
     ///
     /// ```no_run
     /// use batchdb::{Claim, DatabaseManager, Error, params};
@@ -283,8 +337,26 @@ mod tests {
             "SELECT 1 AS found FROM \"app\".\"queue\" WHERE (done IS NULL OR redo) LIMIT 1"
         );
         assert_eq!(claim.finish(Engine::SqlServer), "DELETE FROM [app].[queue] WHERE [id] IN (:keys)");
-        let kept = claim.done("done = 1").finish(Engine::Postgres);
+        let claim = claim.done("done = 1");
+        let kept = claim.finish(Engine::Postgres);
         assert_eq!(kept, "UPDATE \"app\".\"queue\" SET done = 1 WHERE \"id\" IN (:keys)");
+        assert_eq!(
+            claim.still_pending(Engine::SqlServer),
+            "SELECT count(*) AS n FROM [app].[queue] WHERE (done IS NULL OR redo) AND [id] IN (:keys)"
+        );
+    }
+
+    #[test]
+    fn what_becomes_of_rows_is_said_once() {
+        let queue = Claim::new("q", "id");
+        let some = queue.clone().pending("a");
+        for good in [queue.clone(), queue.clone().deleting(), some.clone().done("b"), some.clone().deleting()]
+        {
+            good.check().unwrap();
+        }
+        for bad in [some.clone(), queue.done("b"), some.done("b").deleting()] {
+            assert_eq!(bad.check().unwrap_err().kind(), ErrorKind::Usage, "{bad:?}");
+        }
     }
 
     #[test]

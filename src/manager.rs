@@ -338,7 +338,7 @@ impl DatabaseManager {
         self.single(params, |session, params| session.query_opt(sql, params))
     }
 
-    /// Runs a query and reads each row as a `T`, by serde.
+    /// Runs a query and reads each row as a `T`, a struct or a map, by serde. For one value: `query_one(…)?.get(0)?`.
     ///
     /// # Errors
     ///

@@ -244,12 +244,14 @@ impl<V: Into<Value>, const N: usize> IntoParams for [(&str, V); N] {
 
 /// The fields of a serializable record as parameters; more than the statement uses is allowed.
 ///
-/// A field that is itself a map or a struct becomes JSON. Types that serde knows only as text (dates,
-/// UUIDs, decimals) travel as text, and the server reads them as the type of the column.
+/// A field that is itself a map or a struct becomes JSON. JSON, dates, decimals and UUIDs, which serde does not know, are
+/// known by the names of their types, and are what [`params!`](crate::params!) makes of them; the guide says
+/// [what is and what is not known](crate::guide::types#json). In a record that is itself JSON (`json!({…})`) each value is of
+/// its kind: a text is a text.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Params`](crate::ErrorKind::Params) when the record is not a map or a struct.
+/// [`ErrorKind::Params`](crate::ErrorKind::Params) when the record is not a map or a struct, or has a name twice.
 ///
 /// ```
 /// use batchdb::record;

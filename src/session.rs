@@ -57,12 +57,14 @@ pub struct Session<'a> {
     pub(crate) depth: u32,
     /// What the database said first that ends the open transaction, and may not be said to the next one.
     doom: Option<Error>,
+    /// The first error of the open transaction, which later ones follow from.
+    failed: Option<Error>,
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn new(lease: Lease<'a>, settings: &'a Arc<Settings>, whole: Deadline) -> Session<'a> {
         let budget = Budget::new(settings.timeout, whole);
-        Session { lease, settings, budget, depth: 0, doom: None }
+        Session { lease, settings, budget, depth: 0, doom: None, failed: None }
     }
 
     /// No session could be had for a call that began then: that is counted and audited, too.
@@ -210,8 +212,10 @@ impl<'a> Session<'a> {
 
     /// Names the database and the operation in an error, and tells of the call: of its rows, which come first.
     fn end<T>(&mut self, call: Call<'_>, outcome: Result<(u64, T)>) -> Result<T> {
-        let outcome =
-            outcome.map_err(|error| error.during(call.operation).in_database(&self.settings.database));
+        let outcome = outcome.map_err(|error| {
+            let error = error.during(call.operation).in_database(&self.settings.database);
+            self.with_cause(error)
+        });
         if let Err(error) = &outcome {
             self.note(error);
         }
@@ -228,6 +232,25 @@ impl<'a> Session<'a> {
         if self.depth > 0 && self.doom.is_none() && error.is_transient() {
             self.doom = Some(error.clone());
         }
+        if self.depth > 0 && self.failed.is_none() {
+            self.failed = Some(error.clone());
+        }
+    }
+
+    /// Where the transaction had failed before, or its connection was given up, the program may have swallowed why.
+    #[cold]
+    fn with_cause(&self, error: Error) -> Error {
+        match &self.failed {
+            Some(first) if error.sqlstate() == Some("25P02") || error.kind() == ErrorKind::Closed => {
+                error.with_hint(format!("the first error of the transaction was: {first}"))
+            }
+            _ => error,
+        }
+    }
+
+    /// From here on no error follows from those before.
+    pub(crate) fn forget_failed(&mut self) {
+        self.failed = None;
     }
 
     /// Takes what [`note`](Session::note) has remembered: it was told, or a savepoint has undone it.

@@ -151,6 +151,8 @@ pub struct Settings {
     pub(crate) read_only: bool,
     pub(crate) text_parameters: TextParameters,
     pub(crate) migrations_dir: PathBuf,
+    /// Whether it is there because somebody said so, and not by default.
+    pub(crate) names_migrations_dir: bool,
     /// They take the place of the folder.
     pub(crate) migrations: Option<EmbeddedMigrations>,
     /// The values of `${name}` in migrations. They may hold passwords.

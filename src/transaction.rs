@@ -130,7 +130,8 @@ impl<R, E: From<Error>> Failed<R, E> {
 
 impl<'s> Session<'s> {
     /// Runs `work` in a transaction: commits when it returns `Ok`, rolls back when it returns `Err` or
-    /// panics. Inside a transaction it is a savepoint, and only what `work` did is rolled back.
+    /// panics. Inside a transaction it is a savepoint, and only what `work` did is rolled back; but a timeout, a cancel
+    /// or a lost connection costs the connection, and ends the whole transaction.
     ///
     /// It is attempted once: what else the session had done would be gone with a connection that broke.
     ///
@@ -169,6 +170,7 @@ impl<'s> Session<'s> {
         work: impl FnOnce(&mut Transaction<'_, 's>) -> Result<R, E>,
     ) -> Result<R, Failed<R, E>> {
         self.take_doom();
+        self.forget_failed();
         self.begin(options.begin)
             .map_err(|error| error.during("transaction").in_database(&self.settings().database))?;
         let outcome = self.guarded(work);
@@ -177,10 +179,13 @@ impl<'s> Session<'s> {
             Ok(value) => value,
             Err(error) => {
                 self.rollback();
+                self.forget_failed();
                 return Err(Failed::Theirs(error, doom));
             }
         };
-        let Err(error) = self.commit() else { return Ok(value) };
+        let committed = self.commit();
+        self.forget_failed();
+        let Err(error) = committed else { return Ok(value) };
         Err(match (error.kind(), doom, self.commit_mark()) {
             (ErrorKind::OutcomeUnknown, _, Some(mark)) => Failed::Unsettled { error, mark, value },
             // The commit was refused for the sake of an error that the closure had swallowed.
@@ -205,7 +210,10 @@ impl<'s> Session<'s> {
         if outcome.is_err() {
             match self.run_own(&dialect.rollback_to(&name), SAVEPOINT_LIMIT) {
                 // What was undone ends nothing any more.
-                Ok(()) => drop(self.take_doom()),
+                Ok(()) => {
+                    self.take_doom();
+                    self.forget_failed();
+                }
                 Err(error) => {
                     // What the savepoint was to undo can no longer be undone alone: the whole goes.
                     self.warn(&format!("a savepoint could not be undone, the connection is closed: {error}"));

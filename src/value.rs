@@ -5,6 +5,7 @@ mod convert;
 mod exact;
 mod interval;
 mod json;
+mod known;
 mod lists;
 mod serialize;
 mod text;

@@ -7,7 +7,7 @@ use std::fmt;
 
 use batchdb::{Row, Value};
 use bigdecimal::{BigDecimal, RoundingMode, Zero};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -67,7 +67,8 @@ pub(crate) fn process(response: &Response, now: DateTime<Utc>) -> ProcessedSurve
         customer_id: response.customer_id,
         status: if error.is_none() { "completed" } else { "failed" },
         satisfaction_score,
-        processed_at: now,
+        // A clock has nanoseconds, which PostgreSQL would round: a parameter that has them is refused.
+        processed_at: now.trunc_subsecs(6),
         error,
     }
 }

@@ -43,7 +43,8 @@
 //!
 //! What a timeout means for the data:
 //!
-//! * in a transaction: undone, as the rest of it;
+//! * in a transaction: undone, as the rest of it, also in a [savepoint](super::transactions_and_retry#savepoints). Return
+//!   the error: every later call of the transaction fails;
 //! * a query that only reads: nothing;
 //! * a write outside of a transaction: PostgreSQL mostly confirms the cancel; then it is undone, and
 //!   [`is_transient`](crate::Error::is_transient) is true. Without an answer it may have happened, and it is false;

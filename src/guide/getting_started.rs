@@ -28,8 +28,9 @@
 //! migrations/rpa_db/V001__Create_job.sql    what rpa_db is made of
 //! ```
 //!
-//! Of the folders `envs` and `migrations` each may be missing; they are looked for under `BATCHDB_HOME`, else in the
-//! working directory. A program says the *name* of a database and nothing more, so that one binary runs everywhere:
+//! Of the folders `envs` and `migrations` each may be missing (one that `MIGRATIONS_DIR` names may not); they are looked for
+//! under `BATCHDB_HOME`, else in the working directory. A program says the *name* of a database and nothing more, so that
+//! one binary runs everywhere:
 //!
 //! ```text
 //! # envs/.env.development
@@ -82,8 +83,9 @@
 //! CREATE TABLE survey_score (survey_id BIGINT PRIMARY KEY, score BIGINT NOT NULL);
 //! ```
 //!
-//! `make demo ARGS="--keep /path/of/the/folder"` leaves such a `survey_hub.sqlite` there. Whatever happens to the job,
-//! the next run writes what is missing:
+//! `make demo ARGS="--keep /path/of/the/folder"` leaves such a `survey_hub.sqlite` there. (SQLite makes an empty database of
+//! a mistyped path; `NoCreat=1;` at the end of the string makes that an error.) Whatever happens to the job, the next run
+//! writes what is missing:
 //!
 //! ```no_run
 //! use batchdb::{DatabaseManager, MapOptions, Result, Row, map_tasks, params};

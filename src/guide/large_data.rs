@@ -6,6 +6,7 @@
 //! 4. [From one database into another](#from-one-database-into-another)
 //! 5. [To a file](#to-a-file)
 //! 6. [From a file](#from-a-file)
+//! 7. [The same file again](#the-same-file-again)
 //!
 //! Everything here holds a few rows at a time, whatever the size of the whole. The slower side sets the pace: a reader that
 //! takes its time holds the server back. Each fetch and each chunk has `TIMEOUT`, the whole has no limit unless the handle
@@ -121,3 +122,46 @@
 //! The headers name the columns. What is damaged is refused with its line and column and nothing stays: a line with too few
 //! fields, an open quote at the end of the file, text that is not UTF-8. What was exported comes back as it was; bytes on
 //! another database than PostgreSQL need [`ImportOptions::bytes`](crate::ImportOptions::bytes).
+//!
+//! Dates and points in time should be ISO 8601 in the file. PostgreSQL reads all others by its `DateStyle`: with the default
+//! `ISO, MDY`, `05.04.2026` is the 4th of May, and only a day after the 12th is an error. For a file with the day first, say so
+//! in the session that loads it, or in the connection string (`?options=-c%20datestyle%3DISO,DMY`):
+//!
+//! ```no_run
+//! use batchdb::{DatabaseManager, Error, ImportOptions};
+//!
+//! # let db = DatabaseManager::new("rpa_db")?;
+//! let file = std::fs::File::open("customers.csv").expect("the file of today");
+//! let report = db.session(|session| {
+//!     session.execute("SET datestyle = 'ISO, DMY'", ())?;
+//!     Ok::<_, Error>(session.import_csv("customer", file, ImportOptions::new())?)
+//! })?;
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! # The same file again
+//!
+//! `import_csv` adds rows. A file that may come twice goes into a temporary table first, and from there what is new:
+//!
+//! ```no_run
+//! use batchdb::{DatabaseManager, ImportOptions};
+//!
+//! # let db = DatabaseManager::new("rpa_db")?;
+//! let file = std::fs::File::open("customers.csv").expect("the file of today");
+//! let new = db.session(|session| {
+//!     session.execute("CREATE TEMPORARY TABLE arrived AS SELECT id, name FROM customer WITH NO DATA", ())?;
+//!     session.import_csv("arrived", file, ImportOptions::new())?;
+//!     let sql = "INSERT INTO customer (id, name) SELECT id, name FROM arrived ON CONFLICT (id) DO NOTHING";
+//!     session.execute(sql, ())
+//! })?;
+//! println!("{new} customers are new");
+//! # Ok::<(), batchdb::Error>(())
+//! ```
+//!
+//! For rows that replace others say `DO UPDATE SET name = excluded.name`, and `SELECT DISTINCT ON (id)` where a key may stand
+//! in the file twice. The `INSERT` is one statement, all or nothing, within `TIMEOUT`. Rows that your program reads itself go by
+//! [`bulk_upsert`](crate::DatabaseManager::bulk_upsert).
+//!
+//! [`commit_chunks`](crate::BulkOptions::commit_chunks) is not for a file that is loaded again after a failure:
+//! `report.rows` of the [`BulkFailure`](crate::BulkFailure) says how many *records* stay, a record may have several lines, and
+//! `import_csv` cannot begin behind them. Load all or nothing, or into the temporary table.

@@ -33,7 +33,8 @@
 //!
 //! On PostgreSQL a value goes in the type that the server expects. Where that would change it without a word (a
 //! fraction for an `integer`, a time of day for a `date`), the call is an error before the statement is run, and says
-//! which cast would mean it.
+//! which cast would mean it. A parameter that nothing gives a type, as in `SELECT :x AS x`, is a text to PostgreSQL: say
+//! `:x::int`.
 //!
 //! # Which call
 //!
@@ -94,6 +95,9 @@
 //! assert_eq!((job.id, job.note), (7, None));
 //! # Ok::<(), batchdb::Error>(())
 //! ```
+//!
+//! By serde a row is a struct or a map with named fields, here and in [`query_as`](crate::DatabaseManager::query_as). Tuples
+//! and single values are not supported: use `db.query_one(…)?.get(0)?`.
 //!
 //! Every database gives the same [`Value`](crate::Value) for the same kind of thing, exactly or not at all; a value
 //! that does not fit the type that you ask for is an error that names the column. [What becomes of each

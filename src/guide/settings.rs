@@ -115,10 +115,16 @@
 //! Driver=SQLite3;Database=survey_hub.sqlite;
 //! ```
 //!
+//! In the file a string with spaces stands in double quotes, as libpq's:
+//! `…_CONNECTION_STRING="host=db.example dbname=rpa_db password=${PW}"`. (Between single quotes `${PW}` would stay as it is.)
+//!
 //! `TYPE` (`postgresql`, `sqlserver`, `odbc`) is found from the string. To say it guards against a string of the wrong
 //! kind, and `odbc` with any driver's string is how every other database is reached. (A data source, `DSN=`, does not tell:
 //! it needs one of the two, and a SQL Server found behind `odbc` is refused, because its SQL is another.) The [page on SQL
 //! Server](super::sqlserver) has its strings, the one on [TLS](super::tls) what `sslmode` asks for.
+//!
+//! SQLite's driver makes an empty database where there is none, also of a mistyped path. `NoCreat=1` in the string makes that
+//! an error: `Driver=SQLite3;Database=survey_hub.sqlite;NoCreat=1;`. `READ_ONLY=true` sets it by itself.
 //!
 //! # When something is wrong
 //!
@@ -138,5 +144,7 @@
 //! assert!(!wrong.report().contains("secret"));
 //! ```
 //!
-//! A key of a known database that is misspelled is an error that names the nearest one, and so is a database that
-//! nobody has configured. `batchdb check` shows what is in force.
+//! Of a mistyped key the last part is found: `DEVELOPMENT_GLOBAL_RPA_DB_POOLSIZE` is an error that names the nearest one, and
+//! so is a database that nobody has configured. The parts before it (environment, scope, database) cannot be found, because
+//! they may be those of another environment, flow or database: such a key sets nothing, without an error. `batchdb check` shows
+//! where each setting comes from: use it, and look whether the keys that you have set are named there.

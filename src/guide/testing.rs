@@ -183,4 +183,5 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! It stands in for another *database*, and not for SQL Server: types, locks and messages are its own.
+//! The file is made where there is none, unless the string has `NoCreat=1`. It stands in for another *database*, and not
+//! for SQL Server: types, locks and messages are its own.

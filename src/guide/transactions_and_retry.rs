@@ -50,6 +50,11 @@
 //! On SQL Server any failed statement undoes the whole transaction; there a savepoint undoes what your program gives
 //! up.
 //!
+//! A savepoint undoes what the server has refused. A limit that passes, a stop, and a connection that is lost end the whole
+//! transaction, because they cost the connection. Return errors of the kinds [`Timeout`](crate::ErrorKind::Timeout),
+//! [`Cancelled`](crate::ErrorKind::Cancelled) and [`Connect`](crate::ErrorKind::Connect): where one is swallowed, every later
+//! call in the transaction fails, and so does the commit.
+//!
 //! # What may be done again
 //!
 //! To do again what has happened is how customers are charged twice. So every error says what is known of its effect,

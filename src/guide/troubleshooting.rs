@@ -16,6 +16,7 @@
 //! * `Display` and `Debug` hold no value of yours and may be logged. [`report()`](crate::Error::report) adds the
 //!   server's own words, which often say more and may quote values.
 //! * A hint in parentheses at the end says what to do.
+//! * The example programs print `Display`. To see the server's words, print `error.report()`, to a place that may hold data.
 //!
 //! ```no_run
 //! use batchdb::{DatabaseManager, ErrorKind, params};
@@ -167,7 +168,7 @@
 //! | `not given: …` | a `:name` without a value; or a colon that was not meant as one | give it; write `\:` for a mere colon |
 //! | `given and not used by the statement: …` | a misspelled name; `params!` is strict | correct it; [`record`](crate::record) may have more |
 //! | `the list … is not alone behind IN` | a list somewhere else | `IN (:ids)` and nothing besides |
-//! | `the type of a parameter cannot be told` | PostgreSQL cannot infer it, as in `SELECT :x` | a cast: `:x::int` |
+//! | `the type of a parameter cannot be told` | PostgreSQL cannot infer it, as in `:x IS NULL`, or infers two for one name | a cast: `:x::int` |
 //! | `was given for a parameter of type …` | a value that the column would change without a word | say in the SQL what is meant, by a cast |
 //! | `the text has both named parameters and …`, `the text has the placeholder …` | `$1` or `?` | named parameters only |
 //!
@@ -299,5 +300,9 @@
 //! | it is slow, and all connections are in use | [`pool_status()`](crate::DatabaseManager::pool_status), `SLOW_QUERY=1s` |
 //! | it is slower with more workers | [how many workers](super::map_tasks#how-many-workers) |
 //! | memory grows | `execute_query` keeps all rows: [`query_each`](crate::DatabaseManager::query_each), [`map_stream`](super::large_data#through-threads) |
+//! | a number comes back as a text | a parameter that nothing in the SQL gives a type, as in `SELECT :x AS x`, is a text to PostgreSQL: `:x::int` |
+//! | SQLite has no such table, and yesterday it had | a mistyped path made an empty database: [`NoCreat=1`](super::settings#connection-strings) |
+//! | a setting has no effect | `batchdb check`: a key whose [environment, scope or database](super::settings#when-something-is-wrong) is mistyped is no error |
+//! | day and month of a date are swapped | the text was read by the server's [`DateStyle`](super::large_data#from-a-file) |
 //! | `DatabaseManager::new` works, and the first call fails | nothing is connected before the first call: [health checks](super::monitoring#health) ask early |
 //! | it works here and not there | `batchdb check` and `batchdb doctor DB` there |

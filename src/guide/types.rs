@@ -85,7 +85,8 @@
 //! digits, ends a text at its first NUL, and loses the rows of `RETURNING`, which is therefore refused.
 //!
 //! SQLite itself keeps a decimal in such a column as a float of 15 digits, without its scale: a column that must be exact is
-//! declared as `text`, and read as `BigDecimal` all the same.
+//! declared as `text`, and read as `BigDecimal` all the same. It keeps any text in any column, too (but in an `integer primary
+//! key`), an `integer` or a `date` included, unless a `CHECK` refuses it.
 //!
 //! # Values to types of Rust
 //!
@@ -134,13 +135,21 @@
 //! * a number out of range, a fraction for an integer, an integer or a decimal with more digits than a `real` or `double
 //!   precision` holds. A float and a decimal are the same number when the shortest digits of the float are those of the
 //!   decimal: `0.1` is `0.1`. That a column rounds to its own scale, or to a `real`, is the column's.
-//! * nanoseconds, and leap seconds;
+//! * nanoseconds, which `Utc::now()` has (chrono's `trunc_subsecs(6)` leaves microseconds), and leap seconds;
 //! * a point in time for a column without a zone, a timestamp for a `time`, or for a `date` unless it is midnight. A timestamp
 //!   for a `timestamptz` is one in the session's zone, as it is in SQL;
+//! * a text of more than 63 bytes for a `name`, which would be cut;
 //! * bytes for a text, a list for a single value, lists of different lengths for an array;
 //! * a decimal or a float for `money`, whose input function reads `1.50` by `lc_monetary`, as 150 where a point stands between
 //!   thousands: say `:amount::numeric`. An integer is that many units in any locale; a text (of a CSV file, too) is read as
 //!   the server's locale has it.
+//!
+//! A text for a date or a point in time (of a CSV file, too) is read by the server's `DateStyle`: with the default `ISO, MDY`
+//! `05.04.2026` is the 4th of May, without an error. Give a `NaiveDate`, or ISO 8601; [from a
+//! file](super::large_data#from-a-file) has the way for files with the day first.
+//!
+//! A load (`COPY`) is in binary until a row has no binary form, such as the text `infinity` for a `date`, and in text from
+//! there on: what is taken, and what it becomes, is the same in both.
 //!
 //! With `STATEMENT_CACHE=0` nobody asks the server first which types it wants. Points in time and bytes are told as what
 //! they are, all other values go as texts, and what becomes of them is the server's decision.
@@ -164,6 +173,7 @@
 //! | decimal with a fraction | integers | rounded | cut | refused |
 //! | float with a fraction | integers | refused by the server | cut | refused |
 //! | decimal with more digits | floats | rounded | rounded | refused |
+//! | text of more than 63 bytes | `name` | cut | | refused |
 //! | float | `money` | read by `lc_monetary` | | refused on PostgreSQL (a decimal is exact) |
 //! | `2026-01-05` as a text | `datetime`, `smalldatetime` | | read by the language of the login (`DATEFORMAT`) | read as ISO 8601 |
 //! | `true`, `false` as a text | SQLite's `boolean` | | | 1 and 0 (a statement keeps the text, which is not true) |
@@ -175,5 +185,19 @@
 //! hexadecimal digits, dates, times and intervals ISO 8601.
 //!
 //! The fields of a serde struct as parameters ([`record`](crate::record)) do not go by way of JSON: `NaN` and bytes stay what
-//! they are, a list is a `List`, which a `json` column takes as JSON, and a map or a struct is `Json`. What serde knows only as
-//! text (dates, decimals, UUIDs) is text, and the server reads it as the type of its column.
+//! they are, a list is a `List`, which a `json` column takes as JSON, and a map or a struct is `Json`. A name that comes twice
+//! (`#[serde(flatten)]`) is an error.
+//!
+//! serde itself knows neither JSON nor dates, decimals and UUIDs. A field is known by the name of its type, and is what
+//! `params!` makes of it, where that is `serde_json::Value`, `serde_json::Map`, [`Value`](crate::Value),
+//! [`Interval`](crate::Interval), `BigDecimal`, `NaiveDate`, `NaiveTime`, `NaiveDateTime`, `DateTime<…>` or `Uuid`, also in
+//! an `Option`, a `Vec`, a newtype, or behind a reference, a `Box` or a `Cow`:
+//!
+//! * a field of type `serde_json::Value` is JSON, whatever is in it: the text `"42"` stays a text, and `null` is JSON's. `NULL`
+//!   is the `None` of an `Option<serde_json::Value>`.
+//! * where the record is itself a map of JSON (`record(&json!({"id": 7}))`, or a map that is flattened into it), nothing tells
+//!   a text from a document: its texts are texts, its numbers numbers, its `null`s `NULL`, its arrays lists, and its objects
+//!   JSON. A `json` column reads such a text as JSON.
+//! * what hides its content from serde (`with = "…"`, `transparent`, `untagged`, a type of another crate) is what it says
+//!   to serde. That is mostly text, and the server reads it as the type of its column: a `timestamp` drops its offset, and
+//!   nanoseconds are rounded. `params!` takes such a value as one of the types above.

@@ -20,7 +20,7 @@ use crate::migrate::name::Id;
 use crate::migrate::plan::{self, Applied};
 use crate::migrate::problem::{self, Problem, refusal};
 use crate::migrate::repair::{self, Repair, RepairReport};
-use crate::migrate::run::{self, Request, read_files};
+use crate::migrate::run::{self, Request, read_files, read_files_so_far};
 use crate::migrate::status::{
     MigrationEvent, MigrationPlan, MigrationProgress, MigrationReport, MigrationStatus, MigrationValidation,
     PlannedMigration,
@@ -286,7 +286,7 @@ impl<'m> Migrations<'m> {
                 "the migrations are compiled into the program, and have no folder",
             )));
         }
-        let files = read_files(settings).map_err(named)?;
+        let files = read_files_so_far(settings).map_err(named)?;
         create::create(&settings.migrations_dir, &files, description, undo).map_err(named)
     }
 

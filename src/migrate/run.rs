@@ -35,7 +35,29 @@ impl Request<'_> {
 }
 
 /// The files of the settings: those of the program, or those of the folder.
+///
+/// # Errors
+///
+/// As [`files::read`]; `Config` where the settings name a folder that is not there: a slip of the pen would pass for a
+/// database that has no migrations.
 pub(crate) fn read_files(settings: &Settings) -> Result<Files> {
+    let files = read_files_so_far(settings)?;
+    if !files.found && settings.names_migrations_dir {
+        let folder = settings.migrations_dir.display();
+        return Err(Error::config(format!("the folder of the migrations, \"{folder}\", is not there"))
+            .with_hint(
+                "MIGRATIONS_DIR or the builder names it: correct it, or leave it out where there are none",
+            ));
+    }
+    Ok(files)
+}
+
+/// The same where the folder may be missing.
+///
+/// # Errors
+///
+/// As [`files::read`].
+pub(crate) fn read_files_so_far(settings: &Settings) -> Result<Files> {
     match settings.migrations {
         Some(migrations) => Ok(files::embedded(migrations)),
         None => files::read(&settings.migrations_dir),

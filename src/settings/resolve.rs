@@ -181,6 +181,8 @@ impl<'a> Reader<'a> {
             read_only: read_only?,
             text_parameters: text_parameters?,
             migrations_dir,
+            names_migrations_dir: overrides.migrations_dir.is_some()
+                || self.find(&keys::MIGRATIONS_DIR).is_some(),
             migrations: overrides.migrations,
             placeholders,
             migration_timeout: migration_timeout?,

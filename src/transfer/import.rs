@@ -143,6 +143,10 @@ impl DatabaseManager {
     /// of the columns; [`CsvFormat`] says which fields are NULL. What was [exported](DatabaseManager::export) comes back
     /// as it was.
     ///
+    /// Let dates be ISO 8601: PostgreSQL reads all others by its `DateStyle`, by default with the month first, so that
+    /// `05.04.2026` is the 4th of May, without an error. For a file with the day first, `SET datestyle = 'ISO, DMY'` in
+    /// a [`session`](DatabaseManager::session), and load in it.
+    ///
     /// The reading is strict, because a file that was damaged on its way must not become data: each line has as many
     /// fields as the first, quotes are closed, the text is UTF-8. An empty line is passed over, but in a file of one
     /// column, where it is a record.
@@ -151,7 +155,8 @@ impl DatabaseManager {
     ///
     /// [`Data`](ErrorKind::Data) for what is no CSV, with line and column; [`Io`](ErrorKind::Io) when `source` cannot be
     /// read; else as [`bulk_insert`](DatabaseManager::bulk_insert), with the line of the record. With
-    /// [`commit_chunks`](BulkOptions::commit_chunks) the failure says how many rows stay.
+    /// [`commit_chunks`](BulkOptions::commit_chunks) the failure says how many records stay. A second call cannot begin
+    /// behind them; [the same file again](crate::guide::large_data#the-same-file-again) has what to do instead.
     ///
     /// ```no_run
     /// use batchdb::{DatabaseManager, ImportOptions};

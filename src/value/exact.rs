@@ -104,7 +104,7 @@ pub(crate) fn exact_json(text: &str) -> Result<Value> {
 }
 
 /// Whether an integer of 64 bits or a double is this number.
-fn is_held(number: &str) -> bool {
+pub(super) fn is_held(number: &str) -> bool {
     /// So many digits fit every double whose exponent is not at its ends.
     const SAFE: usize = 15;
     if number.len() <= SAFE && !number.contains(['e', 'E']) {
@@ -188,6 +188,27 @@ mod tests {
         for text in
             ["[0.1234567890123456789]", "123456789012345678901234567890", "[1e400]", r#"{"a": 1e-400}"#]
         {
+            assert!(exact_json(text).unwrap() == Value::from(text), "{text}");
+        }
+    }
+
+    /// As `make features` shows, in a build in which `serde_json` has `arbitrary_precision` too.
+    #[test]
+    fn json_is_the_same_whatever_another_crate_asks_of_its_reader() {
+        let text = r#"{"a": 1.50, "b": [-0, 1e3, {"c": -2.5e-7}], "d": 18446744073709551615, "e": 1e20}"#;
+        let json = serde_json::json!({
+            "a": 1.5, "b": [-0.0, 1000.0, {"c": -2.5e-7}], "d": 18_446_744_073_709_551_615_u64, "e": 1e20
+        });
+        assert!(exact_json(text).unwrap() == Value::from(json));
+        assert!(exact_json(" 0.5").unwrap() == Value::from(serde_json::json!(0.5)));
+        // These are objects, and one of them would be taken for a number.
+        let raw = r#"{"$serde_json::private::RawValue": "1.5"}"#;
+        assert_eq!(exact_json(raw).unwrap().to_json().to_string(), raw.replace(' ', ""));
+        for text in [
+            r#"{"$serde_json::private::Number": "1.5"}"#,
+            r#"[{"\u0024serde_json::private::Number": "1.\u0035"}]"#,
+            r#"{"a": 1, "$serde_json::private::Number": 1.5}"#,
+        ] {
             assert!(exact_json(text).unwrap() == Value::from(text), "{text}");
         }
     }

@@ -8,6 +8,7 @@ use serde::de::{
 };
 use serde::ser::{Serialize, Serializer};
 
+use super::serialize::is_own;
 use super::{FromValue, Value};
 use crate::error::{Error, Result};
 
@@ -74,15 +75,73 @@ fn decimal(number: &BigDecimal) -> String {
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if is_own::<S>() {
+            return self.to_own(serializer);
+        }
         match self {
             Value::Null => serializer.serialize_none(),
             Value::Bool(flag) => serializer.serialize_bool(*flag),
             Value::Int(number) => serializer.serialize_i64(*number),
             Value::Float(number) if number.is_finite() => serializer.serialize_f64(*number),
             Value::Text(text) => serializer.serialize_str(text),
-            Value::Json(json) => json.serialize(serializer),
+            Value::Json(json) => Plain(json).serialize(serializer),
             Value::List(items) => items.serialize(serializer),
             other => other.to_json().serialize(serializer),
+        }
+    }
+}
+
+impl Value {
+    /// To our own serializer, which knows the types that serde does not: a value in a record stays what it is.
+    fn to_own<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const NAME: &str = "Value";
+        match self {
+            Value::Null => serializer.serialize_none(),
+            Value::Bool(flag) => serializer.serialize_bool(*flag),
+            Value::Int(number) => serializer.serialize_i64(*number),
+            Value::Float(number) => serializer.serialize_f64(*number),
+            Value::Decimal(number) => serializer.serialize_newtype_struct(NAME, &**number),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            Value::Date(date) => serializer.serialize_newtype_struct(NAME, date),
+            Value::Time(time) => serializer.serialize_newtype_struct(NAME, time),
+            Value::Timestamp(at) => serializer.serialize_newtype_struct(NAME, at),
+            Value::TimestampTz(at) => serializer.serialize_newtype_struct(NAME, at),
+            Value::Interval(interval) => serializer.serialize_newtype_struct(NAME, interval),
+            Value::Uuid(id) => serializer.serialize_newtype_struct(NAME, id),
+            Value::Json(json) => serializer.serialize_newtype_struct(NAME, &**json),
+            Value::List(items) => items.serialize(serializer),
+        }
+    }
+}
+
+/// JSON for any serializer. Where a crate of the build has turned on the feature `arbitrary_precision` of `serde_json`, that
+/// gives its numbers as structs, whose name no other serializer knows.
+struct Plain<'a>(&'a serde_json::Value);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            serde_json::Value::Number(number) => {
+                if let Some(whole) = number.as_i64() {
+                    return serializer.serialize_i64(whole);
+                }
+                if let Some(whole) = number.as_u64() {
+                    return serializer.serialize_u64(whole);
+                }
+                match number.as_f64() {
+                    Some(float) if serde_json::Number::from_f64(float).as_ref() == Some(number) => {
+                        serializer.serialize_f64(float)
+                    }
+                    // It has more digits than a float, or spells them in a way of its own.
+                    _ => number.serialize(serializer),
+                }
+            }
+            serde_json::Value::Array(items) => serializer.collect_seq(items.iter().map(Plain)),
+            serde_json::Value::Object(fields) => {
+                serializer.collect_map(fields.iter().map(|(name, value)| (name, Plain(value))))
+            }
+            other => other.serialize(serializer),
         }
     }
 }
@@ -309,6 +368,26 @@ mod tests {
         assert!(!error.report().contains("hunter2"), "{}", error.report());
         let error = Vec::<i64>::deserialize(ValueDeserializer(&Value::from("hunter2"))).unwrap_err();
         assert!(!error.report().contains("hunter2"), "{}", error.report());
+    }
+
+    /// As `make features` shows, in a build in which `serde_json` has `arbitrary_precision` too.
+    #[test]
+    fn json_in_a_row_has_numbers_for_any_serializer() {
+        /// serde's own serializer to a text knows numbers, and no structs.
+        struct Shown(serde_json::Value);
+
+        impl std::fmt::Display for Shown {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                Value::from(self.0.clone()).serialize(f)
+            }
+        }
+
+        assert_eq!(Shown(serde_json::json!(1.5)).to_string(), "1.5");
+        assert_eq!(Shown(serde_json::json!(-7)).to_string(), "-7");
+        let json = serde_json::json!({"a": [1.5, -0.0, -7, u64::MAX], "b": null});
+        let text = serde_json::to_string(&Value::from(json.clone())).unwrap();
+        assert_eq!(text, r#"{"a":[1.5,-0.0,-7,18446744073709551615],"b":null}"#);
+        assert_eq!(serde_json::to_value(Value::from(json.clone())).unwrap(), json);
     }
 
     #[test]

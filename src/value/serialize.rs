@@ -1,20 +1,25 @@
 //! Anything that serde can serialize, as values: what a record's fields are as parameters.
 //!
-//! Not by way of JSON, which has neither `NaN` nor bytes: a field that is `NaN` would become NULL without a word.
+//! Not by way of JSON, which has neither `NaN` nor bytes: a field that is `NaN` would become NULL without a word. A field
+//! whose type is known by its name is the value that it would be without serde.
+
+use std::any::type_name;
+use std::collections::HashSet;
 
 use bigdecimal::BigDecimal;
 use serde::ser::{self, Serialize, Serializer};
 
-use super::{Value, exact_json};
+use super::exact::is_held;
+use super::{Value, exact_json, known};
 use crate::error::{Error, Result};
 
 /// The fields of a struct or a map, or `None` where the thing is neither.
 ///
 /// # Errors
 ///
-/// `Params`, when it will not be serialized, or has keys that are no names.
+/// `Params`, when it will not be serialized, has keys that are no names, or one twice.
 pub(crate) fn to_fields(thing: &impl Serialize) -> Result<Option<Vec<(String, Value)>>> {
-    match thing.serialize(ToValue)? {
+    match thing.serialize(ToValue { is_record: true })? {
         Node::Map(fields) => Ok(Some(fields)),
         Node::Value(_) => Ok(None),
     }
@@ -47,7 +52,61 @@ impl ser::Error for Error {
 }
 
 /// The serializer.
-struct ToValue;
+struct ToValue {
+    /// It is given the record itself, and not a part of it.
+    is_record: bool,
+}
+
+/// Whether this is the serializer here.
+pub(super) fn is_own<S>() -> bool {
+    type_name::<S>() == type_name::<ToValue>()
+}
+
+/// A part of a record.
+fn part<T: Serialize + ?Sized>(part: &T) -> Result<Node> {
+    let name = known::bare::<T>();
+    if known::is_json(name) {
+        return json(part).map(Value::from).and_then(node);
+    }
+    Ok(match part.serialize(ToValue { is_record: false })? {
+        Node::Value(Value::Text(text)) => Node::Value(known::read(name, &text).unwrap_or(Value::Text(text))),
+        other => other,
+    })
+}
+
+/// What is JSON already, as it is.
+fn json<T: Serialize + ?Sized>(json: &T) -> Result<serde_json::Value> {
+    serde_json::to_value(json).map_err(ser::Error::custom)
+}
+
+/// A value of a JSON object that is a record itself: the SQL value of its kind. It is as it came from serde, whose numbers
+/// are the same whatever form `serde_json` keeps them in.
+fn of_json(json: serde_json::Value) -> Result<Value> {
+    Ok(match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(flag) => flag.into(),
+        serde_json::Value::Number(digits) => number(&digits.to_string())?,
+        serde_json::Value::String(text) => text.into(),
+        serde_json::Value::Array(items) => {
+            Value::List(items.into_iter().map(of_json).collect::<Result<_>>()?)
+        }
+        object @ serde_json::Value::Object(_) => object.into(),
+    })
+}
+
+/// The number of a JSON text: a float where that holds it, and else a decimal.
+fn number(digits: &str) -> Result<Value> {
+    if let (Ok(whole), false) = (digits.parse::<i64>(), digits == "-0") {
+        return Ok(whole.into());
+    }
+    if let Ok(whole) = digits.parse::<u64>() {
+        return Ok(whole.into());
+    }
+    match digits.parse::<f64>() {
+        Ok(float) if is_held(digits) => Ok(float.into()),
+        _ => digits.parse::<BigDecimal>().map(Value::from).map_err(ser::Error::custom),
+    }
+}
 
 fn node(value: impl Into<Value>) -> Result<Node> {
     Ok(Node::Value(value.into()))
@@ -113,7 +172,7 @@ impl Serializer for ToValue {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Node> {
-        value.serialize(self)
+        if self.is_record { value.serialize(self) } else { part(value) }
     }
 
     fn serialize_unit(self) -> Result<Node> {
@@ -129,7 +188,7 @@ impl Serializer for ToValue {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<Node> {
-        value.serialize(self)
+        self.serialize_some(value)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -139,7 +198,7 @@ impl Serializer for ToValue {
         name: &'static str,
         value: &T,
     ) -> Result<Node> {
-        Ok(variant(name, value.serialize(self)?.into()))
+        Ok(variant(name, part(value)?.into()))
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Items> {
@@ -160,12 +219,18 @@ impl Serializer for ToValue {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Fields> {
-        Ok(Fields::default())
+        Ok(Fields { is_map_record: self.is_record, ..Fields::default() })
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields> {
-        // By such a name serde_json tells its own serializer that a text is JSON: `RawValue`, and long numbers.
-        Ok(Fields { is_json: name.starts_with("$serde_json::private::"), ..Fields::default() })
+        // By such names serde_json tells its own serializer that a text is JSON: `RawValue`, and numbers where a crate
+        // of the build has turned on `arbitrary_precision`.
+        let text_of = match name {
+            "$serde_json::private::Number" => Some(TextOf::Number),
+            name if name.starts_with("$serde_json::private::") => Some(TextOf::Json),
+            _ => None,
+        };
+        Ok(Fields { text_of, ..Fields::default() })
     }
 
     fn serialize_struct_variant(
@@ -187,7 +252,7 @@ struct Items {
 
 impl Items {
     fn add<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<()> {
-        self.items.push(item.serialize(ToValue)?.into());
+        self.items.push(part(item)?.into());
         Ok(())
     }
 
@@ -204,26 +269,49 @@ impl Items {
 #[derive(Default)]
 struct Fields {
     variant: Option<&'static str>,
-    /// The one field is the text of a JSON value.
-    is_json: bool,
+    /// What the text is that is the one field, where it stands for something else.
+    text_of: Option<TextOf>,
+    /// They are the entries of a map, which is the record.
+    is_map_record: bool,
     fields: Vec<(String, Value)>,
     /// The key that was read and whose value was not.
     key: Option<String>,
 }
 
+#[derive(Clone, Copy)]
+enum TextOf {
+    Json,
+    Number,
+}
+
 impl Fields {
-    fn add<T: Serialize + ?Sized>(&mut self, name: String, value: &T) -> Result<()> {
-        let value = value.serialize(ToValue).map_err(|error| error.at(format_args!("field `{name}`")))?;
-        self.fields.push((name, value.into()));
+    fn add(&mut self, name: String, value: Result<Value>) -> Result<()> {
+        let value = value.map_err(|error| error.at(format_args!("field `{name}`")))?;
+        self.fields.push((name, value));
         Ok(())
     }
 
+    /// An entry of a map. JSON in a record that is a map is what its kind is in SQL: such a record is often an object
+    /// that was read from a file, in which nothing else tells a text from a document.
+    fn entry<T: Serialize + ?Sized>(&self, value: &T) -> Result<Value> {
+        if self.is_map_record && known::is_json(known::optional(known::bare::<T>())) {
+            return json(value).and_then(of_json);
+        }
+        part(value).map(Value::from)
+    }
+
     fn node(mut self) -> Result<Node> {
-        if self.is_json {
-            return match self.fields.pop() {
-                Some((_, Value::Text(text))) => exact_json(&text).map(Node::Value),
+        if let Some(text_of) = self.text_of {
+            return match (self.fields.pop(), text_of) {
+                (Some((_, Value::Text(text))), TextOf::Json) => exact_json(&text).map(Node::Value),
+                (Some((_, Value::Text(text))), TextOf::Number) => number(&text).map(Node::Value),
                 _ => Err(ser::Error::custom("JSON that is no text")),
             };
+        }
+        if let Some(name) = repeated(&self.fields) {
+            return Err(Error::params(format!("a record has the field `{name}` twice")).with_hint(
+                "a flattened map or struct has a name that the record has too; leave one of them out",
+            ));
         }
         let fields = Node::Map(self.fields);
         Ok(match self.variant {
@@ -231,6 +319,21 @@ impl Fields {
             None => fields,
         })
     }
+}
+
+/// The first name that was there before.
+fn repeated(fields: &[(String, Value)]) -> Option<&str> {
+    /// So few are compared sooner than hashed.
+    const FEW: usize = 16;
+    let names = || fields.iter().map(|(name, _)| name.as_str());
+    if fields.len() <= FEW {
+        return names()
+            .enumerate()
+            .find(|(place, name)| names().take(*place).any(|other| other == *name))
+            .map(|(_, name)| name);
+    }
+    let mut seen = HashSet::with_capacity(fields.len());
+    names().find(|name| !seen.insert(*name))
 }
 
 /// A key as a name, where JSON would take it as one.
@@ -275,7 +378,7 @@ macro_rules! fields {
             type Error = Error;
 
             fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
-                self.add(name.to_owned(), value)
+                self.add(name.to_owned(), part(value).map(Value::from))
             }
 
             fn end(self) -> Result<Node> {
@@ -292,13 +395,26 @@ impl ser::SerializeMap for Fields {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
-        self.key = Some(name(key.serialize(ToValue)?.into())?);
+        self.key = Some(name(key.serialize(ToValue { is_record: false })?.into())?);
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         let key = self.key.take().ok_or_else(|| Error::params("a record has a value before its key"))?;
+        let value = self.entry(value);
         self.add(key, value)
+    }
+
+    fn serialize_entry<K: Serialize + ?Sized, V: Serialize + ?Sized>(
+        &mut self,
+        key: &K,
+        value: &V,
+    ) -> Result<()> {
+        // A struct in which something is flattened comes as a map. But its own names are `str`s, which the keys of no map
+        // are: those have a size.
+        let is_field = type_name::<K>() == type_name::<str>();
+        let value = if is_field { part(value).map(Value::from) } else { self.entry(value) };
+        self.add(name(key.serialize(ToValue { is_record: false })?.into())?, value)
     }
 
     fn end(self) -> Result<Node> {
@@ -307,77 +423,4 @@ impl ser::SerializeMap for Fields {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use serde::Serialize;
-
-    use super::*;
-
-    #[derive(Serialize)]
-    enum Choice {
-        Plain,
-        One(i32),
-        Two(i32, i32),
-        Named { a: Option<i32> },
-    }
-
-    #[derive(Serialize)]
-    struct Inner {
-        a: u8,
-        b: f64,
-    }
-
-    #[derive(Serialize)]
-    struct Record<'a> {
-        nan: f64,
-        single: f32,
-        large: u128,
-        missing: Option<i32>,
-        letter: char,
-        list: Vec<Option<i64>>,
-        inner: Inner,
-        map: BTreeMap<i32, &'a str>,
-        choices: [Choice; 4],
-        raw: &'a serde_json::value::RawValue,
-    }
-
-    #[test]
-    fn every_field_is_the_value_that_it_was() {
-        let raw = serde_json::from_str("{\"a\": [1]}").unwrap();
-        let record = Record {
-            nan: f64::NAN,
-            single: 0.1,
-            large: u128::MAX,
-            missing: None,
-            letter: 'é',
-            list: vec![Some(1), None],
-            inner: Inner { a: 1, b: f64::INFINITY },
-            map: BTreeMap::from([(1, "one")]),
-            choices: [Choice::Plain, Choice::One(1), Choice::Two(1, 2), Choice::Named { a: None }],
-            raw,
-        };
-        let fields = to_fields(&record).unwrap().unwrap();
-        let field = |name: &str| &fields.iter().find(|(known, _)| known == name).unwrap().1;
-        assert!(matches!(field("nan"), Value::Float(number) if number.is_nan()));
-        assert!(*field("single") == Value::Float(f64::from(0.1_f32)));
-        assert!(*field("large") == Value::from(BigDecimal::from(u128::MAX)));
-        assert!(field("missing").is_null());
-        assert!(*field("letter") == Value::from("é"));
-        assert!(*field("list") == Value::from(vec![Some(1_i64), None]));
-        assert!(*field("inner") == Value::from(serde_json::json!({"a": 1, "b": "inf"})));
-        assert!(*field("map") == Value::from(serde_json::json!({"1": "one"})));
-        assert!(*field("raw") == Value::from(serde_json::json!({"a": [1]})));
-        let choices = serde_json::json!(["Plain", {"One": 1}, {"Two": [1, 2]}, {"Named": {"a": null}}]);
-        assert_eq!(field("choices").to_json(), choices);
-    }
-
-    #[test]
-    fn what_has_no_names_is_no_record_and_errors_show_no_value() {
-        assert!(to_fields(&7).unwrap().is_none());
-        assert!(to_fields(&[1, 2]).unwrap().is_none());
-        assert!(to_fields(&BTreeMap::from([(vec![1], 2)])).is_err());
-        let error: Error = ser::Error::custom("hunter2");
-        assert!(!error.to_string().contains("hunter2"));
-    }
-}
+mod tests;

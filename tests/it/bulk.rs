@@ -11,6 +11,7 @@ use crate::common::{fresh, postgres, timed};
 use crate::odbc::{psql_odbc, sqlite_at};
 
 mod chunks;
+mod forms;
 mod upsert;
 
 const JOB: &str = "CREATE TABLE job (id integer PRIMARY KEY, name varchar(20) NOT NULL)";

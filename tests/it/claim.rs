@@ -179,3 +179,22 @@ fn the_same_claims_work_through_odbc_and_on_sqlite() {
         assert_each_once(&db);
     }
 }
+
+#[test]
+fn a_claim_that_would_do_its_rows_again_or_deletes_by_surprise_is_refused() {
+    let db = postgres("claim");
+    fill(&db);
+    let some = Claim::new("queue", "id").batch(10).pending("id <= 5");
+    for wrong in [some.clone(), Claim::new("queue", "id").done("done = 1")] {
+        let refused = db.claim_all(&wrong, |_, _| -> Result<()> { panic!("nothing is claimed") });
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Usage, "{wrong:?}");
+    }
+    // What is said to be done is still to be done.
+    let error = db.claim_all(&some.clone().done("done = 1"), write).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+    assert!(error.to_string().contains("still pending"), "{error}");
+    assert_eq!(number(&db, "SELECT count(*) FROM result"), 0);
+    assert_eq!(number(&db, "SELECT count(*) FROM queue WHERE done IS NULL"), ROWS);
+    assert_eq!(db.claim_all(&some.deleting(), write).unwrap(), 5);
+    assert_eq!(number(&db, "SELECT count(*) FROM queue"), ROWS - 5);
+}

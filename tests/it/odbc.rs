@@ -133,6 +133,10 @@ fn transactions_end_on_every_way_out_on_sqlite() {
 fn a_read_only_sqlite_refuses_writes_on_both_sides() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.db");
+    // What is not there is not made.
+    let db = sqlite_at(&file).read_only(true).build().unwrap();
+    assert_eq!(db.execute_query("SELECT 1", ()).unwrap_err().kind(), ErrorKind::Connect);
+    assert!(!file.exists());
     sqlite_at(&file).build().unwrap().execute("CREATE TABLE t (id INTEGER)", ()).unwrap();
     let db = sqlite_at(&file).read_only(true).build().unwrap();
     assert_eq!(db.execute("INSERT INTO t VALUES (1)", ()).unwrap_err().kind(), ErrorKind::ReadOnly);

@@ -59,8 +59,40 @@ fn a_swallowed_error_does_not_become_a_commit() {
         .unwrap_err();
     // The same work would fail in the same way, so this is nothing to try again.
     assert_eq!((error.sqlstate(), error.is_transient()), (Some("25P02"), false), "{error}");
+    // The program does not know of what it has swallowed.
+    let told = error.to_string();
+    assert!(told.contains("the first error of the transaction was: ") && told.contains("23505"), "{told}");
     assert_eq!(count(), 0);
     assert_eq!(db.pool_status().opened, 1);
+}
+
+#[test]
+fn a_savepoint_that_ends_by_a_limit_takes_the_transaction_along_and_says_so() {
+    let db = fresh("tx").timeout(Duration::from_millis(300)).retry_attempts(1).build().unwrap();
+    let count = with_table(&db);
+    let error = db
+        .transaction(|tx| {
+            tx.execute("INSERT INTO t VALUES (1)", ())?;
+            let slow = tx.transaction(|savepoint| savepoint.execute_query("SELECT pg_sleep(30)", ()));
+            assert_eq!(slow.unwrap_err().kind(), ErrorKind::Timeout(Phase::Query));
+            tx.execute("INSERT INTO t VALUES (2)", ())
+        })
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+    assert!(error.to_string().contains("the first error of the transaction was: "), "{error}");
+    assert!(error.to_string().contains("the limit of 300ms passed"), "{error}");
+    assert_eq!(count(), 0);
+    // Of an error that was undone nothing follows.
+    let error = db
+        .transaction(|tx| {
+            let inner = tx.transaction(|savepoint| savepoint.execute("INSERT INTO nowhere VALUES (1)", ()));
+            assert_eq!(inner.unwrap_err().kind(), ErrorKind::Syntax);
+            tx.execute("INSERT INTO t VALUES (1)", ())?;
+            let _ = tx.execute("INSERT INTO t VALUES (1)", ());
+            tx.execute("SELECT 1", ())
+        })
+        .unwrap_err();
+    assert!(error.to_string().contains("23505") && !error.to_string().contains("42P01"), "{error}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod generator;
 mod odbc;
 mod postgres;
 mod random;
+mod record;
 mod sqlserver;
 mod tokens;
 

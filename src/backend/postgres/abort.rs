@@ -111,9 +111,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for AbortableStream<S> {
         self.get_mut().guard(Side::Write, context, |stream, context| stream.poll_write(context, bytes))
     }
 
-    /// A socket holds nothing back, so there is nothing to wait for, and nothing to cut.
+    /// A socket holds nothing back, but this may be all that the driver does: one that waits for itself neither reads nor
+    /// writes, and would never hear of the cut.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        self.get_mut().guard(Side::Write, context, |stream, context| stream.poll_flush(context))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
     use std::time::{Duration, Instant};
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[test]
     fn an_abort_ends_a_read_that_would_never_end() {
@@ -152,5 +153,6 @@ mod tests {
         assert!(start.elapsed() < Duration::from_secs(5));
         cutter.join().unwrap();
         assert_eq!(runtime.block_on(stream.read_u8()).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(runtime.block_on(stream.flush()).unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

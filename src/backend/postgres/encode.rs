@@ -186,6 +186,10 @@ fn holds_text(ty: &Type) -> bool {
     is_text(ty) || *ty == Type::XML
 }
 
+fn is_integer(ty: &Type) -> bool {
+    matches!(*ty, Type::INT2 | Type::INT4 | Type::INT8 | Type::OID)
+}
+
 fn is_json(ty: &Type) -> bool {
     matches!(*ty, Type::JSON | Type::JSONB)
 }

@@ -233,6 +233,10 @@ pub(super) fn finish(
             default(&mut pairs, "ApplicationIntent", "ReadOnly");
         }
     }
+    if dialect == Dialect::Sqlite && wishes.read_only {
+        // A file that is not there is not made, to be found empty.
+        default(&mut pairs, "NoCreat", "1");
+    }
     let secrets: Vec<Secret> =
         pairs.iter().filter(|pair| pair.is_secret).map(|pair| Secret::new(&*pair.value)).collect();
     let description = describe(&pairs, dialect);

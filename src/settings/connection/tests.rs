@@ -293,7 +293,7 @@ fn a_read_only_database_says_so_to_the_server() {
             "Driver=SQL Server;Server=h;ApplicationIntent=ReadWrite",
             "Driver=SQL Server;Server=h;ApplicationIntent=ReadWrite;APP=batchdb/nightly;",
         ),
-        ("sqlite:///x", "Driver=SQLite3;Database=x;"),
+        ("sqlite:///x", "Driver=SQLite3;Database=x;NoCreat=1;"),
     ] {
         let parsed = read(&template::mark(text), None, wishes, &mut Expander::new(&none)).unwrap();
         let Target::Odbc(target) = &parsed.target else { panic!("not ODBC") };

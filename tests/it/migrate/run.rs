@@ -199,15 +199,6 @@ fn a_file_that_changes_the_session_changes_neither_history_nor_the_next_file() {
 }
 
 #[test]
-fn a_folder_that_does_not_exist_has_no_migrations() {
-    let given = Given::postgres(&[]);
-    let db = given.builder_for(Path::new("/nowhere/at/all")).build().unwrap();
-    let report = db.run_migrations().unwrap();
-    assert!(report.applied.is_empty() && report.current_version.is_none());
-    assert_eq!(given.tables(), "");
-}
-
-#[test]
 fn a_read_only_database_has_no_migrations() {
     let given = Given::postgres(TWO);
     let db = given.builder().read_only(true).build().unwrap();

@@ -24,6 +24,24 @@ fn run_fails_the_first_statement_when_a_migration_fails() {
 }
 
 #[test]
+fn a_folder_that_is_named_and_not_there_is_an_error() {
+    let given = Given::postgres(ONE);
+    let db = given.builder_for(&given.folder.path().join("typo")).build().unwrap();
+    let error = db.run_migrations().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert!(
+        error.to_string().contains("typo\", is not there") && error.to_string().contains("MIGRATIONS_DIR")
+    );
+    assert_eq!(db.migration_status().unwrap_err().kind(), ErrorKind::Config);
+    // The one by default may be missing: not every database has any.
+    let plain = batchdb::DatabaseManager::builder(&given.database).home(given.folder.path());
+    let plain = plain.connection_string(&given.connection_string).build().unwrap();
+    let report = plain.run_migrations().unwrap();
+    assert!(report.applied.is_empty() && report.current_version.is_none());
+    assert_eq!(given.tables(), "");
+}
+
+#[test]
 fn check_and_off_apply_nothing() {
     for mode in [MigrateOnStart::Check, MigrateOnStart::Off] {
         let given = Given::postgres(ONE);

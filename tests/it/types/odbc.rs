@@ -132,6 +132,7 @@ fn a_load_through_psqlodbc_refuses_what_its_column_would_lose() {
     let db = psql_odbc("types");
     db.execute("CREATE DOMAIN whole AS int", ()).unwrap();
     let at = chrono::DateTime::parse_from_rfc3339("2026-01-05T08:00:37+02:00").unwrap();
+    let name = "x".repeat(63);
     for (number, (ty, value, kept)) in [
         ("timestamp", Value::from(at), Some("2026-01-05 08:00:37")),
         ("date", Value::from(at), Some("2026-01-05")),
@@ -143,6 +144,7 @@ fn a_load_through_psqlodbc_refuses_what_its_column_would_lose() {
         // The server refuses this one itself: a float comes as a text.
         ("int", Value::Float(1.5), None),
         ("float8", decimal("0.12345678901234567890"), Some("0.12345678901234568")),
+        ("name", Value::from(format!("{name}y")), Some(&name)),
     ]
     .into_iter()
     .enumerate()

@@ -11,6 +11,9 @@ use crate::value::{Value, to_double, to_integer};
 
 use crate::backend::odbc::flavor::Flavor;
 
+/// The most bytes of PostgreSQL's `name`.
+const NAME_BYTES: usize = 63;
+
 /// What a column holds, where a value could lose something in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Held {
@@ -24,6 +27,8 @@ enum Held {
     OldTimestamp,
     /// PostgreSQL's, which reads a float by `lc_monetary`: psqlODBC sends one as a text, and a decimal as a `numeric`.
     Money,
+    /// PostgreSQL's, of whose text it keeps the first 63 bytes.
+    Name,
     /// SQLite's, in which `true` would stay a text, which is not true.
     Boolean,
 }
@@ -39,6 +44,7 @@ impl Held {
             }
             (_, "float4" | "float8" | "float" | "real") => Some(Held::Float),
             (Flavor::Postgres, "money") => Some(Held::Money),
+            (Flavor::Postgres, "name") => Some(Held::Name),
             (_, "date") => Some(Held::Date),
             (_, "time" | "timetz") => Some(Held::Time),
             // SQL Server's `timestamp` is a number of the row, and takes no value.
@@ -106,6 +112,9 @@ fn check(value: &Value, held: Held) -> Result<()> {
             "a float was given for a column of type money, which reads its text by the server's locale",
         )
         .with_hint("give a BigDecimal")),
+        Value::Text(text) if held == Held::Name && text.len() > NAME_BYTES => Err(Error::params(format!(
+            "a column of type name holds {NAME_BYTES} bytes, and the text has more"
+        ))),
         Value::TimestampTz(_) if held.is_point_without_zone() => Err(Error::params(
             "a point in time was given for a column without a time zone, which would drop its offset",
         )
@@ -203,6 +212,8 @@ mod tests {
         refused("money", Flavor::Postgres, 1.5);
         becomes("money", Flavor::Postgres, decimal("1.5"), decimal("1.5"));
         becomes("money", Flavor::SqlServer, 1.5, 1.5);
+        refused("name", Flavor::Postgres, "é".repeat(32));
+        becomes("name", Flavor::Postgres, "x".repeat(63), "x".repeat(63));
         // Nothing is lost in SQLite, whatever the column is called, and of others nothing is known.
         becomes("integer", Flavor::Sqlite, 1.5, 1.5);
         becomes("int", Flavor::Other, 1.5, 1.5);

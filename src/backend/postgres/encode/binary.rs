@@ -6,7 +6,7 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use postgres::types::private::BytesMut;
 use postgres::types::{Kind, Type};
 
-use super::{base, is_text, refuse, text};
+use super::{base, is_integer, is_text, refuse, text};
 use crate::backend::postgres::spelling::EPOCH;
 use crate::error::{Error, Result};
 use crate::value::{Value, to_double, to_integer, to_single};
@@ -43,10 +43,7 @@ pub(super) fn is_known(value: &Value, ty: &Type) -> bool {
 }
 
 fn is_number(ty: &Type) -> bool {
-    matches!(
-        *ty,
-        Type::INT2 | Type::INT4 | Type::INT8 | Type::OID | Type::FLOAT4 | Type::FLOAT8 | Type::NUMERIC
-    )
+    is_integer(ty) || matches!(*ty, Type::FLOAT4 | Type::FLOAT8 | Type::NUMERIC)
 }
 
 /// Writes a value that was checked for the type, which is no domain.

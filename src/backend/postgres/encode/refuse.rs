@@ -3,9 +3,12 @@
 use chrono::{NaiveTime, Timelike};
 use postgres::types::{Kind, Type};
 
-use super::{base, holds_text, is_json, text};
+use super::{base, holds_text, is_integer, is_json, text};
 use crate::error::{Error, Result};
 use crate::value::{Value, to_double, to_integer, to_single};
+
+/// The most bytes of a `name`, in a server that was built as all are (`NAMEDATALEN`).
+const NAME_BYTES: usize = 63;
 
 /// Checks a value, which is not NULL, for a parameter of this type, which is no domain.
 ///
@@ -19,6 +22,10 @@ pub(super) fn check(value: &Value, ty: &Type) -> Result<()> {
         _ if *ty == Type::CHAR && text::of(value, ty)?.len() > 1 => {
             Err(Error::params("a parameter of type \"char\" holds one byte, and the value's text has more"))
         }
+        // The binary form of a longer name is refused, but of its text the server would keep so many bytes.
+        _ if *ty == Type::NAME && text::of(value, ty)?.len() > NAME_BYTES => Err(Error::params(format!(
+            "a parameter of type name holds {NAME_BYTES} bytes, and the value's text has more"
+        ))),
         Value::Int(number) if matches!(*ty, Type::FLOAT4 | Type::FLOAT8) => decimal(&(*number).into(), ty),
         Value::Int(number) => integer(*number, ty),
         Value::Decimal(number) => decimal(number, ty),
@@ -92,7 +99,7 @@ fn decimal(number: &bigdecimal::BigDecimal, ty: &Type) -> Result<()> {
         Type::MONEY => Err(no_money()),
         Type::FLOAT8 => digits(to_double(number).is_some()),
         Type::FLOAT4 => digits(to_single(number).is_some()),
-        Type::INT2 | Type::INT4 | Type::INT8 | Type::OID => {
+        _ if is_integer(ty) => {
             let whole = to_integer(number).ok_or_else(|| {
                 Error::params(format!(
                     "a decimal with a fraction, or out of range, was given for a parameter of type {}",
@@ -117,7 +124,7 @@ fn float(number: f64, ty: &Type) -> Result<()> {
             if lost { Err(out_of_range(ty)) } else { Ok(()) }
         }
         Type::MONEY => Err(no_money()),
-        Type::INT2 | Type::INT4 | Type::INT8 | Type::OID => match whole(number) {
+        _ if is_integer(ty) => match whole(number) {
             Some(whole) => integer(whole, ty),
             None => Err(Error::params(format!(
                 "a float with a fraction, or out of range, was given for a parameter of type {}",

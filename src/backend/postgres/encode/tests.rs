@@ -67,6 +67,28 @@ fn what_must_be_understood_goes_as_text() {
 }
 
 #[test]
+fn a_text_is_what_the_binary_form_would_be() {
+    // A load goes on in text behind a row that has no binary form, and the integers' input functions read digits only.
+    for (value, ty, expected) in [
+        (decimal("5.00"), Type::INT2, "5"),
+        (decimal("-5e3"), Type::INT4, "-5000"),
+        (Value::Float(1e15), Type::INT8, "1000000000000000"),
+        (Value::Float(-0.0), Type::OID, "0"),
+        (Value::from(vec![decimal("5.00"), Value::Null]), Type::INT4_ARRAY, "{\"5\",NULL}"),
+        (Value::from(vec![Value::from(vec![1e18])]), Type::INT8_ARRAY, "{{\"1000000000000000000\"}}"),
+        // Half-way between two floats of 4 bytes, and its shortest digits are beyond the half.
+        (Value::Float(1.0 + f64::powi(2.0, -24)), Type::FLOAT4, "1"),
+        (decimal("5.00"), Type::NUMERIC, "5.00"),
+        (decimal("5.00"), Type::TEXT, "5.00"),
+    ] {
+        assert_eq!(text(&value, &ty).unwrap(), expected, "{ty}");
+    }
+    for value in [decimal("5.5"), Value::Float(0.5), decimal("1e19"), Value::Float(f64::NAN)] {
+        assert_eq!(text(&value, &Type::INT8).unwrap_err().kind(), ErrorKind::Params);
+    }
+}
+
+#[test]
 fn what_the_column_holds_goes_in_binary() {
     for (value, ty, expected) in [
         (Value::Int(5), Type::NUMERIC, decimal("5")),
@@ -122,6 +144,9 @@ fn what_would_change_on_its_way_is_refused() {
     refused(Value::Bytes(vec![0].into()), &Type::TEXT);
     refused(Value::from("ab"), &Type::CHAR);
     refused(Value::Int(42), &Type::CHAR);
+    refused(Value::from("é".repeat(32)), &Type::NAME);
+    refused(Value::from(vec!["x", &"x".repeat(64)]), &Type::NAME_ARRAY);
+    assert!(text(&Value::from("x".repeat(63)), &Type::NAME).is_ok());
     refused(Value::from(vec![1_i64]), &Type::TEXT);
     refused(Value::from(vec![Value::from(vec![1_i64]), Value::from(vec![1_i64, 2])]), &Type::INT4_ARRAY);
     refused(Value::from(vec![Value::from(vec![1_i64]), Value::Null]), &Type::INT4_ARRAY);

@@ -2,10 +2,11 @@
 
 use postgres::types::{Kind, Type};
 
-use super::{base, is_json};
+use super::refuse::whole;
+use super::{base, is_integer, is_json};
 use crate::backend::postgres::spelling;
 use crate::error::Result;
-use crate::value::Value;
+use crate::value::{Value, to_integer};
 
 /// The text of a value for a parameter of this type, which is no domain.
 pub(super) fn of(value: &Value, ty: &Type) -> Result<String> {
@@ -20,6 +21,16 @@ pub(super) fn of(value: &Value, ty: &Type) -> Result<String> {
                 array(items, element)?
             }
         }
+        // These input functions read digits, and neither the `.00` nor the exponent of a number that is whole.
+        Value::Decimal(number) if is_integer(ty) => {
+            to_integer(number).map_or_else(|| spelling::of(value), |whole| whole.to_string())
+        }
+        Value::Float(number) if is_integer(ty) => {
+            whole(*number).map_or_else(|| spelling::of(value), |whole| whole.to_string())
+        }
+        // The float of 4 bytes that the binary form would be: the digits of the longer one may be nearer to another.
+        #[allow(clippy::cast_possible_truncation, reason = "a column of type real keeps fewer digits")]
+        Value::Float(number) if *ty == Type::FLOAT4 => spelling::single(*number as f32),
         // What is read as a word should be one.
         Value::Bool(flag) => flag.to_string(),
         other => spelling::of(other),
