@@ -12,6 +12,8 @@ pub use row::IntoRow;
 
 pub(crate) use generated::computed;
 
+use std::collections::HashMap;
+
 use load::{Load, Source};
 
 use crate::backend::LoadTarget;
@@ -23,6 +25,9 @@ use crate::session::Session;
 impl Session<'_> {
     /// Loads rows into a table, all or nothing: in a transaction of its own, or in a savepoint of the one that is
     /// open. Returns how many they are.
+    ///
+    /// On PostgreSQL a load that is refused before its first row (no right to write, a column that is generated) costs the
+    /// connection, and with it a transaction that is open.
     ///
     /// # Errors
     ///
@@ -107,13 +112,15 @@ fn target(
         );
     }
     // SQLite takes the last of two values for one column and says nothing.
-    let is_same = |one: &str, other: &str| match dialect {
-        Dialect::Postgres => one == other,
-        _ => one.to_lowercase() == other.to_lowercase(),
-    };
-    let twin =
-        |place: usize| columns[..place].iter().position(|one| is_same(one.as_ref(), columns[place].as_ref()));
-    if let Some((twin, place)) = (0..columns.len()).find_map(|place| Some((twin(place)?, place))) {
+    let mut places = HashMap::with_capacity(columns.len());
+    let twins = columns.iter().enumerate().find_map(|(place, name)| {
+        let name = match dialect {
+            Dialect::Postgres => name.as_ref().to_owned(),
+            _ => name.as_ref().to_lowercase(),
+        };
+        Some((places.insert(name, place)?, place))
+    });
+    if let Some((twin, place)) = twins {
         if let Some(fields) = fields {
             let message = format!("the fields {} and {} are for one column", fields[twin], fields[place]);
             return Err(Error::new(ErrorKind::Data, message)
@@ -184,5 +191,25 @@ impl DatabaseManager {
         options: BulkOptions<'_>,
     ) -> Result<BulkReport, BulkFailure> {
         self.session(|session| session.bulk_insert_with(table, columns, rows, options))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_that_is_named_twice_is_found_among_many() {
+        let began = std::time::Instant::now();
+        let mut columns: Vec<String> = (0..30_000).map(|number| format!("Column{number}")).collect();
+        assert!(target(Dialect::Sqlite, "t", &columns, None).is_ok());
+        columns.push("column7".to_owned());
+        assert!(target(Dialect::Postgres, "t", &columns, None).is_ok());
+        let error = target(Dialect::Sqlite, "t", &columns, None).unwrap_err();
+        assert!(error.to_string().contains("\"column7\" is named twice"), "{error}");
+        let fields: Vec<usize> = (1..=columns.len()).collect();
+        let error = target(Dialect::Sqlite, "t", &columns, Some(&fields)).unwrap_err();
+        assert!(error.to_string().contains("the fields 8 and 30001"), "{error}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
     }
 }

@@ -34,7 +34,9 @@
 //!
 //! ODBC drivers may read a whole result ahead. SQLite's is told not to by `StepAPI=1` in the connection string, psqlODBC by
 //! `UseDeclareFetch=1`. It still has some rows in memory as a whole: as many as `Fetch` says (100), and up to 512 where
-//! values have been short before. Values of megabytes are read by fewer at a time.
+//! values have been short before. Values of megabytes are read by fewer at a time. **psqlODBC 13.02 may crash, and the
+//! program with it, where its connection breaks in the midst of a result that is read by `UseDeclareFetch=1`.** PostgreSQL's
+//! own protocol (`TYPE=postgresql`) needs no such setting, and has no such fault.
 //!
 //! # Into a table
 //!

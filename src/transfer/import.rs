@@ -1,6 +1,6 @@
 //! CSV into a table, through `bulk_insert`.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io::Read;
 
@@ -297,6 +297,7 @@ fn fields(headers: &[String], options: &ImportOptions<'_>) -> Result<Vec<Field>>
         return Err(unknown(name));
     }
     let mut fields: Vec<Field> = Vec::with_capacity(headers.len());
+    let mut places = HashMap::with_capacity(headers.len());
     for header in headers {
         let column =
             options.renamed.iter().find(|(name, _)| name == header).map_or(header, |(_, column)| column);
@@ -310,7 +311,7 @@ fn fields(headers: &[String], options: &ImportOptions<'_>) -> Result<Vec<Field>>
                 "name the columns by `ImportOptions::columns`, or leave the field out by `ignore(\"\")`",
             ));
         }
-        let twin = fields.iter().position(|field| column.is_some() && field.column == column);
+        let twin = column.as_ref().and_then(|column| places.insert(column.clone(), fields.len()));
         if let Some(twin) = twin {
             let message = format!("the fields {} and {} are for one column", twin + 1, fields.len() + 1);
             return Err(Error::new(ErrorKind::Data, message).with_hint(

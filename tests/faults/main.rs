@@ -9,6 +9,7 @@
 mod bulk;
 mod check;
 mod commit;
+mod copies;
 mod crowd;
 mod killed;
 mod migrations;

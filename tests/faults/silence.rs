@@ -168,6 +168,7 @@ pub(crate) fn run(world: &World, check: &mut Check) {
         check.equal(&format!("{}: calls in time", peer.name()), in_time, calls);
         check.tell(format!("{} {in_time}/{calls} in time, slowest {slowest:.0?}", peer.name()));
     }
+    crate::copies::run(world, check);
     process_exits(world, check);
 }
 

@@ -348,3 +348,15 @@ fn nothing_is_prepared_by_name_where_that_is_not_wanted() {
     assert_eq!(db.query_one(prepared, ()).unwrap().get::<i64>("n").unwrap(), 0);
     assert_eq!(count(&db, "job"), 1_000);
 }
+
+#[test]
+fn a_load_that_is_refused_as_a_whole_leaves_no_answer_to_the_next_call() {
+    let db = fresh("bulk_refused").pool_size(1).max_overflow(0).build().unwrap();
+    db.execute("CREATE TABLE t (id int, twice int GENERATED ALWAYS AS (id * 2) STORED)", ()).unwrap();
+    for n in 0..30_i64 {
+        let error = db.bulk_insert("t", &["id", "twice"], [(1, 2)]).unwrap_err();
+        assert_eq!((error.kind(), error.column()), (ErrorKind::Constraint, Some("twice")), "{error}");
+        let told = db.query_one("SELECT :n::int8 AS n", params! { n: n }).unwrap();
+        assert_eq!(told.get::<i64>("n").unwrap(), n);
+    }
+}
