@@ -74,6 +74,7 @@ fn sentence(kind: ErrorKind, sqlstate: &str) -> &'static str {
         (_, "40P01") => "the statement was in a deadlock and was chosen to be undone",
         (_, "40001") => "the transaction collided with another one and was undone",
         (_, "55P03") => "a lock is held by somebody else",
+        (_, "22012") => "a division by zero",
         (_, "25P02") => "the transaction had failed already; the server has rolled it back",
         (_, "3D000") => "the database does not exist",
         (_, "53300") => "the server takes no more connections",
@@ -101,7 +102,10 @@ fn hint(kind: ErrorKind, sqlstate: &str) -> Option<&'static str> {
     Some(match (kind, sqlstate) {
         (ErrorKind::Auth, _) => "check the user and the password of the connection string",
         (ErrorKind::Params, _) => "add a cast in the SQL, such as :name::integer",
-        (_, "42601") => "one call takes one statement; a script of several goes into a migration",
+        (_, "42601") => {
+            "`report()` has the server's own words; where it is several statements: one call takes one, a script is a \
+             migration"
+        }
         (_, "53300") => "lower POOL_SIZE or MAX_OVERFLOW, or raise max_connections on the server",
         (_, "428C9") => {
             "leave the column out, or write INSERT … OVERRIDING SYSTEM VALUE where it is an identity"
