@@ -212,6 +212,11 @@ pub(crate) trait Connection: Send {
     /// Whether the connection must be thrown away.
     fn is_broken(&self) -> bool;
 
+    /// Whether it has failed, so that nothing more can be sent by it.
+    fn has_failed(&self) -> bool {
+        self.is_broken()
+    }
+
     /// The driver's name and version, where there is a driver besides this library.
     fn driver(&self) -> Option<String> {
         None

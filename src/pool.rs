@@ -439,6 +439,11 @@ impl<'p> Lease<'p> {
         }
     }
 
+    /// The connection is of no more use, for this reason, which every later call is told.
+    pub(crate) fn give_up(&mut self, reason: &Error) {
+        self.given_up.get_or_insert_with(|| reason.clone());
+    }
+
     /// Whether [`parts`](Lease::parts) was told why the connection was given up.
     pub(crate) fn is_given_up(&self) -> bool {
         self.given_up.is_some()

@@ -7,6 +7,7 @@ use log::Level;
 use serde::de::DeserializeOwned;
 
 use self::told::Call;
+use self::trouble::Trouble;
 use crate::backend::{Begin, CommitMark, Listener, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
@@ -27,6 +28,7 @@ mod procedure;
 mod rows;
 mod sets;
 mod told;
+mod trouble;
 
 pub use procedure::{Procedure, ProcedureResult};
 pub use rows::RowIter;
@@ -55,16 +57,13 @@ pub struct Session<'a> {
     budget: Budget,
     /// 0 outside transactions, 1 in one, more in savepoints.
     pub(crate) depth: u32,
-    /// What the database said first that ends the open transaction, and may not be said to the next one.
-    doom: Option<Error>,
-    /// The first error of the open transaction, which later ones follow from.
-    failed: Option<Error>,
+    trouble: Trouble,
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn new(lease: Lease<'a>, settings: &'a Arc<Settings>, whole: Deadline) -> Session<'a> {
         let budget = Budget::new(settings.timeout, whole);
-        Session { lease, settings, budget, depth: 0, doom: None, failed: None }
+        Session { lease, settings, budget, depth: 0, trouble: Trouble::default() }
     }
 
     /// No session could be had for a call that began then: that is counted and audited, too.
@@ -212,50 +211,34 @@ impl<'a> Session<'a> {
 
     /// Names the database and the operation in an error, and tells of the call: of its rows, which come first.
     fn end<T>(&mut self, call: Call<'_>, outcome: Result<(u64, T)>) -> Result<T> {
-        let outcome = outcome.map_err(|error| {
-            let error = error.during(call.operation).in_database(&self.settings.database);
-            self.with_cause(error)
-        });
-        if let Err(error) = &outcome {
-            self.note(error);
-        }
+        let outcome = outcome.map_err(|error| self.failed_by(error.during(call.operation)));
         let ended = call.end(self.settings, self.lease.recorder(), outcome.as_ref().map(|(rows, _)| *rows));
         self.lease.used(ended);
         outcome.map(|(_, result)| result)
     }
 
-    /// Remembers an error that ends the open transaction and may pass.
-    ///
-    /// The closure of a transaction makes of an error what it likes; whether the whole is worth a second attempt,
-    /// the database has said.
-    fn note(&mut self, error: &Error) {
-        if self.depth > 0 && self.doom.is_none() && error.is_transient() {
-            self.doom = Some(error.clone());
-        }
-        if self.depth > 0 && self.failed.is_none() {
-            self.failed = Some(error.clone());
-        }
-    }
-
-    /// Where the transaction had failed before, or its connection was given up, the program may have swallowed why.
+    /// Names the database in an error and what it follows from, and remembers it for what follows from it.
     #[cold]
-    fn with_cause(&self, error: Error) -> Error {
-        match &self.failed {
-            Some(first) if error.sqlstate() == Some("25P02") || error.kind() == ErrorKind::Closed => {
-                error.with_hint(format!("the first error of the transaction was: {first}"))
+    fn failed_by(&mut self, error: Error) -> Error {
+        let error = self.trouble.explain(error.in_database(&self.settings.database));
+        if self.depth > 0 {
+            self.trouble.note(&error);
+            // What is not worth another attempt, is not so because of what the loss of the connection is called.
+            if !error.is_transient() && self.has_failed() {
+                self.lease.give_up(&error);
             }
-            _ => error,
         }
+        error
     }
 
     /// From here on no error follows from those before.
-    pub(crate) fn forget_failed(&mut self) {
-        self.failed = None;
+    pub(crate) fn forget_trouble(&mut self) {
+        self.trouble.forget();
     }
 
-    /// Takes what [`note`](Session::note) has remembered: it was told, or a savepoint has undone it.
+    /// Takes what says whether the open transaction is worth another attempt: it was told, or a savepoint has undone it.
     pub(crate) fn take_doom(&mut self) -> Option<Error> {
-        self.doom.take()
+        self.trouble.take_doom()
     }
 
     /// Runs a statement and returns its rows; none where it returns none.
@@ -333,7 +316,7 @@ impl<'a> Session<'a> {
         let statement = sql::compile(sql, dialect, Params::new())?;
         let budget = self.budget().with_each(limit);
         let outcome = self.lease.connection()?.run(&statement, Rows::Ignore, budget);
-        outcome.map(|_| ()).inspect_err(|error| self.note(error))
+        outcome.map(|_| ()).map_err(|error| self.failed_by(error))
     }
 
     pub(crate) fn begin(&mut self, begin: Begin) -> Result<()> {
@@ -370,7 +353,7 @@ impl<'a> Session<'a> {
 
     /// Rolls back; a connection that cannot is closed, which has the same effect on the server.
     pub(crate) fn rollback(&mut self) {
-        if self.lease.is_given_up() || self.is_broken() {
+        if self.lease.is_given_up() || self.has_failed() {
             return self.lease.discard();
         }
         // Undoing must not fail for want of time: the caller's limit has often just passed.
@@ -383,8 +366,8 @@ impl<'a> Session<'a> {
     }
 
     /// Whether the connection has failed, which undoes by itself what it was about.
-    pub(crate) fn is_broken(&mut self) -> bool {
-        self.lease.connection().is_ok_and(|connection| connection.is_broken())
+    pub(crate) fn has_failed(&mut self) -> bool {
+        self.lease.connection().is_ok_and(|connection| connection.has_failed())
     }
 
     pub(crate) fn count_migration(&self) {

@@ -170,7 +170,7 @@ impl<'s> Session<'s> {
         work: impl FnOnce(&mut Transaction<'_, 's>) -> Result<R, E>,
     ) -> Result<R, Failed<R, E>> {
         self.take_doom();
-        self.forget_failed();
+        self.forget_trouble();
         self.begin(options.begin)
             .map_err(|error| error.during("transaction").in_database(&self.settings().database))?;
         let outcome = self.guarded(work);
@@ -179,12 +179,12 @@ impl<'s> Session<'s> {
             Ok(value) => value,
             Err(error) => {
                 self.rollback();
-                self.forget_failed();
+                self.forget_trouble();
                 return Err(Failed::Theirs(error, doom));
             }
         };
         let committed = self.commit();
-        self.forget_failed();
+        self.forget_trouble();
         let Err(error) = committed else { return Ok(value) };
         Err(match (error.kind(), doom, self.commit_mark()) {
             (ErrorKind::OutcomeUnknown, _, Some(mark)) => Failed::Unsettled { error, mark, value },
@@ -208,20 +208,20 @@ impl<'s> Session<'s> {
             Ok(value)
         });
         if outcome.is_err() {
-            let was_broken = self.is_broken();
+            if self.has_failed() {
+                // The server has undone the whole, and there is nothing to send.
+                self.discard();
+                return outcome;
+            }
             match self.run_own(&dialect.rollback_to(&name), SAVEPOINT_LIMIT) {
                 // What was undone ends nothing any more.
                 Ok(()) => {
                     self.take_doom();
-                    self.forget_failed();
+                    self.forget_trouble();
                 }
                 Err(error) => {
                     // What the savepoint was to undo can no longer be undone alone: the whole goes.
-                    if !was_broken {
-                        self.warn(&format!(
-                            "a savepoint could not be undone, the connection is closed: {error}"
-                        ));
-                    }
+                    self.warn(&format!("a savepoint could not be undone, the connection is closed: {error}"));
                     self.discard();
                 }
             }

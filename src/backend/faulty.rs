@@ -224,6 +224,10 @@ impl Connection for Faulty {
         self.inner.driver()
     }
 
+    fn has_failed(&self) -> bool {
+        self.state == State::Lost || self.inner.has_failed()
+    }
+
     fn opening(&self) -> String {
         self.inner.opening()
     }

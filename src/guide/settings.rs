@@ -124,7 +124,8 @@
 //! Server](super::sqlserver) has its strings, the one on [TLS](super::tls) what `sslmode` asks for.
 //!
 //! SQLite's driver makes an empty database where there is none, also of a mistyped path. `NoCreat=1` in the string makes that
-//! an error: `Driver=SQLite3;Database=survey_hub.sqlite;NoCreat=1;`. `READ_ONLY=true` sets it by itself.
+//! an error: `Driver=SQLite3;Database=survey_hub.sqlite;NoCreat=1;`. `READ_ONLY=true`
+//! sets it by itself where the string names the driver; of a data source put it into `odbc.ini`.
 //!
 //! # When something is wrong
 //!

@@ -78,11 +78,7 @@ impl Session<'_> {
 
     fn step_ended<T>(&mut self, operation: &'static str, outcome: Result<T>) -> Result<T> {
         self.lease.used(Instant::now());
-        outcome.map_err(|error| {
-            let error = error.during(operation).in_database(&self.settings.database);
-            self.note(&error);
-            error
-        })
+        outcome.map_err(|error| self.failed_by(error.during(operation)))
     }
 
     /// Whether records may go as the rows of one statement.

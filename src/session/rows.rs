@@ -7,6 +7,7 @@ use std::sync::Arc;
 use log::Level;
 
 use super::told::Call;
+use super::trouble::Trouble;
 use super::{Session, in_part};
 use crate::backend::Cursor;
 use crate::error::{Error, ErrorKind, Result};
@@ -34,8 +35,8 @@ pub struct RowIter<'r> {
     /// What stopped half way would leave nobody able to say what of it was kept.
     acts: bool,
     divisible: bool,
-    /// Inside a transaction: where an error that ends it is remembered.
-    doom: Option<&'r mut Option<Error>>,
+    /// Inside a transaction: where its errors are remembered.
+    trouble: Option<&'r mut Trouble>,
     /// Why the connection was given up.
     given_up: &'r mut Option<Error>,
 }
@@ -147,7 +148,7 @@ impl Session<'_> {
             self.depth == 0 && admitted.as_ref().is_ok_and(|statement| statement.traits.divisible);
         let budget = self.budget();
         let settings: &Settings = self.settings;
-        let doom = (self.depth > 0).then_some(&mut self.doom);
+        let trouble = (self.depth > 0).then_some(&mut self.trouble);
         let opened = admitted.and_then(|statement| {
             let (connection, given_up) = self.lease.parts()?;
             let columns = if described { connection.describe(&statement, budget)? } else { None };
@@ -166,10 +167,12 @@ impl Session<'_> {
                 handed: 0,
                 acts,
                 divisible,
-                doom,
+                trouble,
                 given_up,
             }),
-            Err(error) => Err(told(settings, recorder, begun.of_text(sql), in_part(error, divisible), doom)),
+            Err(error) => {
+                Err(told(settings, recorder, begun.of_text(sql), in_part(error, divisible), trouble))
+            }
         }
     }
 }
@@ -180,14 +183,12 @@ fn told(
     recorder: &Recorder,
     call: Call<'_>,
     error: Error,
-    doom: Option<&mut Option<Error>>,
+    trouble: Option<&mut Trouble>,
 ) -> Error {
-    let error = error.during(call.operation).in_database(&settings.database);
-    if let Some(doom) = doom
-        && doom.is_none()
-        && error.is_transient()
-    {
-        *doom = Some(error.clone());
+    let mut error = error.during(call.operation).in_database(&settings.database);
+    if let Some(trouble) = trouble {
+        error = trouble.explain(error);
+        trouble.note(&error);
     }
     call.end(settings, recorder, Err(&error));
     error
@@ -238,7 +239,7 @@ impl RowIter<'_> {
     fn told(&mut self, error: Error) -> Error {
         let error = in_part(error, self.divisible);
         let call = about(self.call, self.template.as_deref());
-        told(self.settings, self.recorder, call, error, self.doom.as_deref_mut())
+        told(self.settings, self.recorder, call, error, self.trouble.as_deref_mut())
     }
 
     fn log(&self) {

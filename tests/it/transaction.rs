@@ -67,6 +67,46 @@ fn a_swallowed_error_does_not_become_a_commit() {
 }
 
 #[test]
+fn a_refusal_that_costs_the_connection_is_not_attempted_again() {
+    let db = postgres("tx");
+    db.execute("CREATE TABLE g (a int, b int GENERATED ALWAYS AS (a * 2) STORED)", ()).unwrap();
+    for swallowed in [false, true] {
+        let mut attempts = 0;
+        let began = std::time::Instant::now();
+        let error = db
+            .transaction(|tx| {
+                attempts += 1;
+                // COPY is refused before its first row, and the driver cannot go on behind that.
+                let refused = tx.bulk_insert("g", &["a", "b"], [(1, 2)]);
+                assert_eq!(refused.as_ref().unwrap_err().kind(), ErrorKind::Constraint);
+                if swallowed { tx.execute("INSERT INTO g VALUES (1)", ()) } else { refused }
+            })
+            .unwrap_err();
+        assert_eq!((attempts, error.is_transient()), (1, false), "{}", error.report());
+        assert_eq!(error.kind(), ErrorKind::Constraint, "{}", error.report());
+        assert!(began.elapsed() < Duration::from_secs(3));
+    }
+    assert_eq!(db.query_one("SELECT count(*) AS n FROM g", ()).unwrap().get::<i64>("n").unwrap(), 0);
+}
+
+#[test]
+fn a_session_that_is_only_to_be_thrown_away_goes_on_until_then() {
+    let db = postgres("tx");
+    let count = with_table(&db);
+    db.session(|session| {
+        let undone = session.transaction(|tx| {
+            tx.execute("DEALLOCATE ALL", ())?;
+            tx.execute("INSERT INTO t VALUES (1)", ())?;
+            Err::<(), _>(tx.query_one("SELECT :missing", ()).unwrap_err())
+        });
+        assert_eq!(undone.unwrap_err().kind(), ErrorKind::Params);
+        session.execute("INSERT INTO t VALUES (2)", ())
+    })
+    .unwrap();
+    assert_eq!(count(), 1);
+}
+
+#[test]
 fn a_savepoint_that_ends_by_a_limit_takes_the_transaction_along_and_says_so() {
     let db = fresh("tx").timeout(Duration::from_millis(300)).retry_attempts(1).build().unwrap();
     let count = with_table(&db);

@@ -2,12 +2,15 @@
 
 use batchdb::{BulkOptions, DatabaseManager, ErrorKind, ImportOptions, copy_table};
 
-use crate::target::{Kind, Target, Told};
+use crate::target::{Kind, Left, Target, Told};
 
-/// A table with a column that the database computes, and on SQL Server one of row versions.
+/// A table with a column that the database computes, and on SQL Server one of row versions. (Babelfish has none.)
 fn computing(target: &Target, db: &DatabaseManager) -> String {
     let twice = "twice int GENERATED ALWAYS AS (id * 2) STORED";
-    let columns = target.say(twice, twice, "twice AS id * 2 PERSISTED, seen rowversion");
+    let columns = match target.kind {
+        Kind::Babelfish => "twice AS id * 2 PERSISTED",
+        _ => target.say(twice, twice, "twice AS id * 2 PERSISTED, seen rowversion"),
+    };
     target.table(db, &format!("id int, {columns}, name varchar(20)"))
 }
 
@@ -26,7 +29,8 @@ pub(crate) fn a_copy_leaves_out_what_the_target_computes(target: &Target) -> Tol
     let wanted = vec![(1, 2, "a".to_owned()), (2, 4, "b".to_owned())];
     assert_eq!(three(&db, &twin), wanted);
     // What the target does not compute is copied as what it is.
-    let version = target.say("", "", ", seen varbinary(8)");
+    let has_versions = target.is_t_sql() && target.kind != Kind::Babelfish;
+    let version = if has_versions { ", seen varbinary(8)" } else { "" };
     let plain = target.table(&db, &format!("name varchar(20), twice int, id int{version}"));
     assert_eq!(copy_table(&db, &from, &other, &plain, BulkOptions::new()).unwrap().rows, 2);
     assert_eq!(three(&db, &plain), wanted);
@@ -59,6 +63,9 @@ pub(crate) fn values_for_what_the_database_computes_are_refused_by_name(target: 
     for (error, operation) in
         [(inserted, "bulk_insert"), (upserted, "bulk_upsert"), (imported, "bulk_insert")]
     {
+        if target.kind == Kind::Babelfish {
+            continue;
+        }
         assert_eq!((error.kind(), error.operation()), (ErrorKind::Constraint, Some(operation)), "{error}");
         assert_eq!((error.database(), error.column()), (Some(db.name()), Some("twice")), "{error}");
         let text = error.to_string();
@@ -67,6 +74,9 @@ pub(crate) fn values_for_what_the_database_computes_are_refused_by_name(target: 
     let options = ImportOptions::new().ignore("twice");
     assert_eq!(db.import_csv(&table, file.as_bytes(), options).unwrap().rows, 2);
     assert_eq!(three(&db, &table), [(1, 2, "a".to_owned()), (2, 4, "b".to_owned())]);
+    if target.kind == Kind::Babelfish {
+        return Err(Left::NotSupported("one number for most errors, so no column is named; all else passed"));
+    }
     // An identity is no less told by its name, where it takes no values.
     if target.is_t_sql() || target.is_postgres() {
         let identity = target.say("id bigint GENERATED ALWAYS AS IDENTITY", "", "id bigint IDENTITY(1, 1)");

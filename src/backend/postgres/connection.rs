@@ -419,8 +419,7 @@ impl backend::Connection for PgConnection {
             self.in_transaction = false;
             return Ok(());
         };
-        // A refused commit says so, and the session goes on. One that ends with the session, or with the server, may
-        // have been made durable before.
+        // A refused commit says so, and the session goes on. One that ends with the session may be durable already.
         if self.broken && !error.sqlstate().is_some_and(refuses_commit) {
             self.in_transaction = false;
             return Err(error.with_kind(ErrorKind::OutcomeUnknown).with_effect(Effect::Unknown).with_hint(
@@ -431,8 +430,7 @@ impl backend::Connection for PgConnection {
             log::debug!("the rollback after a refused commit failed: {rollback}");
             self.broken = true;
         }
-        // Undone, but to do it again helps only where the server says so: a check that was put off to the commit
-        // refuses the same data again.
+        // Undone, and again so if tried again, unless the server says that it passes: a check put off to the commit.
         Err(error)
     }
 
@@ -465,7 +463,11 @@ impl backend::Connection for PgConnection {
     }
 
     fn is_broken(&self) -> bool {
-        self.broken || self.stripped || self.client.as_ref().is_none_or(Client::is_closed)
+        self.stripped || self.has_failed()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.broken || self.client.as_ref().is_none_or(Client::is_closed)
     }
 }
 

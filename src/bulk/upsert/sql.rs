@@ -34,14 +34,17 @@ pub(super) struct Texts {
     pub(super) drop: String,
 }
 
-/// Counts PostgreSQL's unique indexes on just these columns that take NULLs for equal (`NULLS NOT DISTINCT`). Its versions
-/// before 15 have no column that says so.
+/// Counts PostgreSQL's unique indexes by which `ON CONFLICT` tells just these columns apart, and which take NULLs for equal
+/// (`NULLS NOT DISTINCT`). Its versions before 15 have no column that says so, those before 11 none for what is included.
 pub(super) const NULLS_ARE_EQUAL: &str = "\
     SELECT count(*) AS n FROM pg_index i \
-      WHERE i.indrelid = to_regclass(CAST(:table AS text)) AND i.indisunique AND i.indnatts = :columns \
+      WHERE i.indrelid = to_regclass(CAST(:table AS text)) AND i.indisunique AND i.indisvalid AND i.indimmediate \
+       AND i.indpred IS NULL AND i.indexprs IS NULL \
        AND CAST(to_jsonb(i) ->> 'indnullsnotdistinct' AS boolean) \
-       AND (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \
-        AND CAST(a.attname AS text) IN (:keys)) = i.indnatts";
+       AND CAST(to_jsonb(i) ->> 'indnkeyatts' AS int) = :columns \
+       AND (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = i.indrelid \
+        AND a.attnum = ANY ((CAST(i.indkey AS int2[]))[0:(CAST(:columns AS int) - 1)]) \
+        AND CAST(a.attname AS text) IN (:keys)) = :columns";
 
 /// `nulls_are_equal` by [`NULLS_ARE_EQUAL`]: a NULL in a key is then a value like any other.
 pub(super) fn texts(engine: Engine, target: &LoadTarget, keys: &[&str], nulls_are_equal: bool) -> Texts {

@@ -148,12 +148,11 @@ fn switches_on(following: &[Token<'_>], options: &[&str]) -> bool {
     false
 }
 
-/// What a name stands behind that is the column of an expression, and no statement.
+/// What a name stands behind that is the column of an expression, and no statement. Not `ON`, which also ends a `SET`, nor
+/// what a statement may end with.
 const OPERATORS: &[&str] = &[",", ".", "=", "<", ">", "+", "-", "*", "/", "%", "&", "|", "^", "~"];
-const BEFORE_COLUMNS: &[&str] = &[
-    "SELECT", "DISTINCT", "ALL", "WHERE", "AND", "OR", "NOT", "BY", "ON", "SET", "HAVING", "WHEN", "BETWEEN",
-    "LIKE", "RETURN", "PRINT", "AS",
-];
+const BEFORE_COLUMNS: &[&str] =
+    &["SELECT", "DISTINCT", "WHERE", "AND", "OR", "NOT", "BY", "HAVING", "WHEN", "BETWEEN", "LIKE"];
 
 /// Statements about conversations and their queues. None of their words is reserved, and some are made of words that
 /// also open and close a block, or a `CASE`.

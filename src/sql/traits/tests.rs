@@ -312,6 +312,8 @@ fn messages_of_service_broker_are_no_reading() {
         "WAITFOR (RECEIVE TOP (1) * FROM q), TIMEOUT 1000",
         "WAITFOR (GET CONVERSATION GROUP @g FROM q)",
         "RECEIVE * FROM q",
+        "SET NOCOUNT ON RECEIVE TOP (1) * FROM q",
+        "IF @a = 1 RETURN RECEIVE TOP (1) * FROM q",
         "IF @a = 1 RECEIVE TOP (:n) message_body FROM q",
         "IF @a = 1 RECEIVE @h = conversation_handle FROM q",
         "DECLARE @h uniqueidentifier BEGIN DIALOG CONVERSATION @h FROM SERVICE a TO SERVICE 'b'",

@@ -240,7 +240,8 @@ fn a_key_that_takes_nulls_for_equal_has_one_row_for_them() {
         for new in [1, 0] {
             assert_eq!(db.bulk_upsert("loose", &["b", "a"], &["a", "b"], keys).unwrap(), new, "{kind}");
         }
-        // To the other keys of the table this says nothing.
+        // To the other keys of the table this says nothing, nor does an index that is no key of it.
+        db.execute("CREATE UNIQUE INDEX ON loose (x) NULLS NOT DISTINCT WHERE a > 100", ()).unwrap();
         db.execute("ALTER TABLE loose ADD UNIQUE (x)", ()).unwrap();
         let rows = [(None::<&str>, 7), (None, 8)];
         assert_eq!(db.bulk_upsert("loose", &["x", "a"], &["x"], rows).unwrap(), 2, "{kind}");

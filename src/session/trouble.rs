@@ -1,0 +1,79 @@
+//! What is remembered of the errors of an open transaction: a program may swallow them, and what comes behind them is their
+//! doing. Pure.
+
+use crate::error::{Error, ErrorKind};
+
+/// The errors of the open transaction that matter to what follows.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    /// What the database said first that ends the transaction, and may not be said to the next one.
+    doom: Option<Error>,
+    /// The first error by which the transaction may have failed.
+    first: Option<Error>,
+}
+
+impl Trouble {
+    /// Remembers an error of the open transaction.
+    ///
+    /// The closure of a transaction makes of an error what it likes; whether the whole is worth a second attempt,
+    /// the database has said.
+    pub(super) fn note(&mut self, error: &Error) {
+        if self.doom.is_none() && error.is_transient() {
+            self.doom = Some(error.clone());
+        }
+        if self.first.is_none() && may_fail_the_rest(error) {
+            self.first = Some(error.clone());
+        }
+    }
+
+    /// Takes what says whether a second attempt is worth it: it was told, or a savepoint has undone it.
+    pub(super) fn take_doom(&mut self) -> Option<Error> {
+        self.doom.take()
+    }
+
+    /// From here on no error follows from those before.
+    pub(super) fn forget(&mut self) {
+        self.first = None;
+    }
+
+    /// The error with what it follows from, where the transaction had failed before or its connection was given up.
+    #[cold]
+    pub(super) fn explain(&self, error: Error) -> Error {
+        match &self.first {
+            Some(first) if error.sqlstate() == Some("25P02") || error.kind() == ErrorKind::Closed => {
+                error.with_hint(format!("the first error of the transaction was: {first}"))
+            }
+            _ => error,
+        }
+    }
+}
+
+/// Whether the database has said it, or the connection has failed by it: what was refused here has failed nothing.
+fn may_fail_the_rest(error: &Error) -> bool {
+    error.sqlstate().is_some_and(|state| state != "25P02")
+        || error.native_code().is_some()
+        || matches!(
+            error.kind(),
+            ErrorKind::Timeout(_) | ErrorKind::Cancelled | ErrorKind::Connect | ErrorKind::OutcomeUnknown
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_explained_by_the_first_that_can_be_its_cause() {
+        let of = |state| Error::new(ErrorKind::Database, "x").with_codes(Some(state), None);
+        let mut trouble = Trouble::default();
+        trouble.note(&Error::new(ErrorKind::RowCount, "no row"));
+        trouble.note(&of("25P02"));
+        assert!(!trouble.explain(of("25P02")).to_string().contains("first error"));
+        trouble.note(&of("23505"));
+        trouble.note(&of("42P01"));
+        assert!(trouble.explain(of("25P02")).to_string().contains("23505"));
+        assert!(!trouble.explain(of("22012")).to_string().contains("23505"));
+        trouble.forget();
+        assert!(!trouble.explain(of("25P02")).to_string().contains("23505"));
+    }
+}
