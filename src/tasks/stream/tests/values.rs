@@ -79,7 +79,9 @@ fn values_wait_for_nobody_s_grace_to_say_that_the_caller_stopped() {
         let began = Instant::now();
         let values = map_stream(0.., options, work, |stream| ok(stream.values().collect::<Vec<_>>()));
         let error = values.unwrap().pop().unwrap().unwrap_err();
-        assert!(error.to_string().contains("did not complete (cancelled)"), "{error}");
+        // The second one may not have begun by then.
+        let ends = ["did not complete (cancelled)", "did not complete (not started)"];
+        assert!(ends.iter().any(|end| error.to_string().contains(end)), "{error}");
         assert!(began.elapsed() < LONG / 2);
     }
 }
