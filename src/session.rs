@@ -223,7 +223,8 @@ impl<'a> Session<'a> {
         let error = self.trouble.explain(error.in_database(&self.settings.database));
         if self.depth > 0 {
             self.trouble.note(&error);
-            // What is not worth another attempt, is not so because of what the loss of the connection is called.
+            // The connection is lost to an error that another attempt would meet again: what follows must not be told as a
+            // lost connection, which is worth one.
             if !error.is_transient() && self.has_failed() {
                 self.lease.give_up(&error);
             }
@@ -231,12 +232,12 @@ impl<'a> Session<'a> {
         error
     }
 
-    /// From here on no error follows from those before.
+    /// From here on nothing follows from the errors before.
     pub(crate) fn forget_trouble(&mut self) {
         self.trouble.forget();
     }
 
-    /// Takes what says whether the open transaction is worth another attempt: it was told, or a savepoint has undone it.
+    /// Takes what says whether the open transaction is worth another attempt.
     pub(crate) fn take_doom(&mut self) -> Option<Error> {
         self.trouble.take_doom()
     }

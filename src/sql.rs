@@ -24,6 +24,7 @@ mod cache;
 mod functions;
 mod insert;
 mod lexer;
+mod object;
 mod obstacle;
 mod script;
 mod statements;
@@ -42,6 +43,7 @@ use crate::value::Value;
 #[cfg(feature = "odbc")]
 pub(crate) use batch::{COUNT, with_count};
 pub(crate) use insert::{BoundRow, Places, PlainInsert, counted};
+pub(crate) use object::{ObjectName, parts as object_parts};
 pub(crate) use obstacle::{ObstacleKind, obstacles};
 #[cfg(fuzzing)]
 pub(crate) use script::law;

@@ -169,7 +169,6 @@ impl<'s> Session<'s> {
         options: TransactionOptions,
         work: impl FnOnce(&mut Transaction<'_, 's>) -> Result<R, E>,
     ) -> Result<R, Failed<R, E>> {
-        self.take_doom();
         self.forget_trouble();
         self.begin(options.begin)
             .map_err(|error| error.during("transaction").in_database(&self.settings().database))?;
@@ -215,10 +214,7 @@ impl<'s> Session<'s> {
             }
             match self.run_own(&dialect.rollback_to(&name), SAVEPOINT_LIMIT) {
                 // What was undone ends nothing any more.
-                Ok(()) => {
-                    self.take_doom();
-                    self.forget_trouble();
-                }
+                Ok(()) => self.forget_trouble(),
                 Err(error) => {
                     // What the savepoint was to undo can no longer be undone alone: the whole goes.
                     self.warn(&format!("a savepoint could not be undone, the connection is closed: {error}"));

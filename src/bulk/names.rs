@@ -5,7 +5,9 @@ use crate::backend::LoadTarget;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::params;
+use crate::params::IntoParams;
 use crate::session::Session;
+use crate::sql::ObjectName;
 
 /// How alike two names must be for one to be taken for a slip of the other.
 const ALIKE: f64 = 0.6;
@@ -70,17 +72,26 @@ pub(super) fn without_headers(
 
 fn columns(session: &mut Session<'_>, target: &LoadTarget) -> Result<Option<(Engine, Vec<String>)>> {
     let Some(engine) = Engine::of(session)? else { return Ok(None) };
-    Ok(Some((engine, names(session, columns_of(engine), table_for(engine, target))?)))
+    let columns = match engine {
+        Engine::Postgres => names(session, POSTGRES, params! { table: target.table.as_str() }),
+        Engine::Sqlite => names(session, SQLITE, params! { table: target.name.as_str() }),
+        Engine::SqlServer => {
+            let table = ObjectName::of(&target.table);
+            let (catalog, id) = (&table.catalog, table.id());
+            names(session, &format!("SELECT name FROM {catalog}sys.columns WHERE object_id = {id}"), ())
+        }
+    };
+    Ok(Some((engine, columns?)))
 }
 
 fn hint(session: &mut Session<'_>, target: &LoadTarget) -> Result<Option<String>> {
     let Some((engine, columns)) = columns(session, target)? else { return Ok(None) };
     if columns.is_empty() {
-        // Behind a synonym, or of the session: it has columns, which the catalog has elsewhere.
+        // Behind a synonym: it has columns, which the catalog has elsewhere.
         if engine == Engine::SqlServer && is_there(session, target)? {
             return Ok(None);
         }
-        let tables = names(session, tables(engine), target.name.clone())?;
+        let tables = names(session, tables(engine), params! { table: target.name.as_str() })?;
         let near =
             nearest(&target.name, &tables).map_or_else(String::new, |near| format!("; there is {near}"));
         return Ok(Some(format!("no table {} can be seen here, and case counts{near}", target.table)));
@@ -92,36 +103,25 @@ fn hint(session: &mut Session<'_>, target: &LoadTarget) -> Result<Option<String>
     }))
 }
 
-/// Whether SQL Server knows anything by the table's name. What belongs to a session is in another database.
+/// Whether SQL Server knows anything by the table's name.
 fn is_there(session: &mut Session<'_>, target: &LoadTarget) -> Result<bool> {
-    let own = "SELECT COALESCE(OBJECT_ID(:table), OBJECT_ID(N'tempdb..' + :table)) AS id";
-    let row = session.query_one(own, params! { table: target.table.as_str() })?;
+    let id = ObjectName::of(&target.table).id();
+    let row = session.query_one(&format!("SELECT {id} AS id"), ())?;
     Ok(row.get::<Option<i64>>("id")?.is_some())
 }
 
-fn names(session: &mut Session<'_>, sql: &str, table: String) -> Result<Vec<String>> {
-    let rows = session.execute_query(sql, params! { table: table })?;
+fn names(session: &mut Session<'_>, sql: &str, params: impl IntoParams) -> Result<Vec<String>> {
+    let rows = session.execute_query(sql, params)?;
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// The table as the query for its columns takes it.
-fn table_for(engine: Engine, target: &LoadTarget) -> String {
-    match engine {
-        Engine::Sqlite => target.name.clone(),
-        Engine::Postgres | Engine::SqlServer => target.table.clone(),
-    }
-}
+/// The columns of a table, by its name in quotes.
+const POSTGRES: &str = "\
+    SELECT CAST(attname AS text) AS name FROM pg_attribute \
+    WHERE attrelid = to_regclass(CAST(:table AS text)) AND attnum > 0 AND NOT attisdropped";
 
-fn columns_of(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Postgres => {
-            "SELECT CAST(attname AS text) AS name FROM pg_attribute \
-             WHERE attrelid = to_regclass(CAST(:table AS text)) AND attnum > 0 AND NOT attisdropped"
-        }
-        Engine::SqlServer => "SELECT name FROM sys.columns WHERE object_id = OBJECT_ID(:table)",
-        Engine::Sqlite => "SELECT name FROM pragma_table_xinfo(:table) WHERE hidden <> 1",
-    }
-}
+/// The columns of a table, by its name.
+const SQLITE: &str = "SELECT name FROM pragma_table_xinfo(:table) WHERE hidden <> 1";
 
 /// The tables that are found without a schema. The name of the table decides nothing, but the statement has a parameter.
 fn tables(engine: Engine) -> &'static str {

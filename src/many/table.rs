@@ -12,12 +12,12 @@ use crate::session::Session;
 use crate::value::Value;
 
 /// A plain table, its partitions included: no triggers but those of foreign keys, no rules, no row-level security, no
-/// foreign key to itself, no function or operator of the database's own in a default, a check or the check of a domain, which a type
-/// may be made of by any number of steps: as a domain, an array, a range or a field. (Of those functions that
+/// foreign key to itself, no function or operator of the database's own in a default, a check or the check of a domain,
+/// which a type may be made of by any number of steps: as a domain, an array, a range or a field. (Of those functions that
 /// the server or an extension brings none reads a table; the server's own are not in `pg_depend` at all.) And whether
 /// `COPY` would take values for an identity that an `INSERT` has to leave alone. The partitions of partitions are looked
-/// up in the catalog, because PostgreSQL has a function for them only from 12 on. `OFFSET 0` keeps the planner from asking all
-/// of this of every table of the database, which took a hundred times as long.
+/// up in the catalog, because PostgreSQL has a function for them only from 12 on. `OFFSET 0` keeps the planner from asking
+/// all of this of every table of the database, which took a hundred times as long.
 const POSTGRES: &str = "\
     SELECT c.relkind IN ('r', 'p') AND NOT c.relhasrules AND NOT c.relrowsecurity \
      AND NOT EXISTS (SELECT 1 FROM pg_constraint f WHERE f.conrelid = c.oid AND f.confrelid = c.oid AND f.contype = 'f') \

@@ -72,7 +72,7 @@ pub(crate) fn statements(
         sender.run(session, &limit)?;
     }
     let pieces = sql::split(text.sent(), engine.dialect())?;
-    let restored = format!("{RESET}{}", session.opening()?);
+    let restored = reset_text(session)?;
     let mut is_recorded = false;
     for range in chunks(&pieces, native && in_transaction) {
         let is_last = native && in_transaction && range.end == pieces.len();
@@ -93,13 +93,18 @@ pub(crate) fn statements(
     Ok(is_recorded)
 }
 
+/// What puts a session of PostgreSQL back to what it began with.
+fn reset_text(session: &mut Session<'_>) -> Result<String> {
+    Ok(format!("{RESET}{}", session.opening()?))
+}
+
 /// Puts the session back to what it began with.
 fn reset(session: &mut Session<'_>, engine: Engine) -> Result<()> {
     session.set_limit(RESET_LIMIT);
     match engine {
         Engine::Postgres => {
-            let opening = session.opening()?;
-            session.run_script(&format!("{RESET}{opening}"))
+            let text = reset_text(session)?;
+            session.run_script(&text)
         }
         Engine::SqlServer => RESET_SQL_SERVER.iter().try_for_each(|reset| session.run_script(reset)),
         Engine::Sqlite => Ok(()),

@@ -13,9 +13,9 @@ use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::params::{IntoParams, Params};
 use crate::row::Row;
+use crate::sql::ObjectName;
 
 use super::Session;
-use place::Place;
 
 /// The variable of the batch for what the procedure returns, and its column.
 const RETURN: &str = "batchdb_return";
@@ -142,8 +142,8 @@ impl Session<'_> {
 
     /// Asks SQL Server for the output parameters of a procedure. A synonym has those of what it stands for.
     fn outputs(&mut self, operation: &'static str, procedure: &str) -> Result<Vec<Output>> {
-        let mut place = Place::of(procedure)?;
-        let mut found = match (self.look_up(operation, &place, procedure), Place::in_master(procedure)) {
+        let mut place = place::of(procedure)?;
+        let mut found = match (self.look_up(operation, &place, procedure), place::in_master(procedure)) {
             (Err(error), Some(master)) if error.kind() == ErrorKind::Syntax => {
                 place = master;
                 self.look_up(operation, &place, procedure)?
@@ -153,7 +153,7 @@ impl Session<'_> {
         // A synonym stands for no other.
         if let Some(base) = found.first().map(|row| row.get::<Option<String>>("base")).transpose()?.flatten()
         {
-            found = self.look_up(operation, &place.of_synonym(&base)?, procedure)?;
+            found = self.look_up(operation, &place::of_synonym(&place, &base)?, procedure)?;
         }
         let output = |row: &Row| {
             // A procedure without any has one row, which says that it is there.
@@ -170,10 +170,9 @@ impl Session<'_> {
     }
 
     /// The rows about a procedure, of which there is one at least.
-    fn look_up(&mut self, operation: &'static str, place: &Place, procedure: &str) -> Result<Vec<Row>> {
+    fn look_up(&mut self, operation: &'static str, place: &ObjectName, procedure: &str) -> Result<Vec<Row>> {
         let mut found = Vec::new();
-        let params = Params::new().set("procedure", place.path.as_str());
-        self.run(operation, &place.question(), params, Rows::Collect(&mut found))?;
+        self.run(operation, &place::question(place), (), Rows::Collect(&mut found))?;
         match found.first().map(|row| row.get::<Option<i64>>("id")).transpose()?.flatten() {
             Some(_) => Ok(found),
             None => Err(Error::new(

@@ -26,14 +26,14 @@ impl Trouble {
         }
     }
 
-    /// Takes what says whether a second attempt is worth it: it was told, or a savepoint has undone it.
+    /// Takes what says whether a second attempt is worth it.
     pub(super) fn take_doom(&mut self) -> Option<Error> {
         self.doom.take()
     }
 
-    /// From here on no error follows from those before.
+    /// From here on nothing follows from the errors before: their transaction has ended, or a savepoint has undone them.
     pub(super) fn forget(&mut self) {
-        self.first = None;
+        *self = Trouble::default();
     }
 
     /// The error with what it follows from, where the transaction had failed before or its connection was given up.
@@ -73,7 +73,9 @@ mod tests {
         trouble.note(&of("42P01"));
         assert!(trouble.explain(of("25P02")).to_string().contains("23505"));
         assert!(!trouble.explain(of("22012")).to_string().contains("23505"));
+        trouble.note(&Error::new(ErrorKind::Conflict, "x").with_codes(Some("40P01"), None));
         trouble.forget();
+        assert!(trouble.take_doom().is_none());
         assert!(!trouble.explain(of("25P02")).to_string().contains("23505"));
     }
 }

@@ -95,7 +95,8 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     ///
-    /// `Data` with the line and the field, for what is no CSV, and for a record of more fields than a table has columns; `Io` when the input cannot be read.
+    /// `Data` with the line and the field, for what is no CSV, and for a record of more fields than a table has columns;
+    /// `Io` when the input cannot be read.
     pub(super) fn read(&mut self, record: &mut Record) -> Result<bool> {
         self.bytes.clear();
         record.fields.clear();

@@ -126,15 +126,19 @@ fn serve(client: &mut TcpStream, refused: &AtomicUsize) {
     let _ = up.shutdown(std::net::Shutdown::Both);
 }
 
+fn string_for(port: u16, database: &str) -> String {
+    format!(
+        "postgresql://{}:{}@127.0.0.1:{port}/{database}?sslmode=disable",
+        server().user(),
+        server().password()
+    )
+}
+
 #[test]
 fn who_takes_no_options_with_a_login_is_told_behind_it() {
     let (builder, name) = odd("quoting");
     let (port, refused) = without_options();
-    let string = format!(
-        "postgresql://{}:{}@127.0.0.1:{port}/{name}?sslmode=disable",
-        server().user(),
-        server().password()
-    );
+    let string = string_for(port, &name);
     for (read_only, handle) in [(false, "writes"), (true, "reads")] {
         let builder = builder.clone().connection_string(string.clone()).read_only(read_only);
         let db = builder.pool_size(1).max_overflow(1).build().unwrap();
@@ -157,11 +161,7 @@ fn who_takes_no_options_with_a_login_is_told_behind_it() {
 fn one_migration_hands_it_on_to_the_next() {
     let (builder, name) = odd("quoting");
     let (port, _refused) = without_options();
-    let string = format!(
-        "postgresql://{}:{}@127.0.0.1:{port}/{name}?sslmode=disable",
-        server().user(),
-        server().password()
-    );
+    let string = string_for(port, &name);
     let folder = tempfile::tempdir().unwrap();
     let write = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
     write("V001__Create.sql", "CREATE TABLE t (a text);");

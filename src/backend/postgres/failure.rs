@@ -7,6 +7,9 @@ use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase};
 
+/// There is no prepared statement of this name.
+pub(super) const MISSING: &str = "26000";
+
 /// What is known of a call that failed, but for the error itself.
 #[derive(Clone, Copy)]
 pub(super) struct Failed {
@@ -65,4 +68,36 @@ impl Failed {
             _ => explained,
         }
     }
+}
+
+/// The driver looks up a type that it does not know while the rows that it leaves unread hold its own question back.
+pub(super) fn perhaps_waits_for_itself(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Timeout(_) => error.with_hint(
+            "with STATEMENT_CACHE=0 a long result waits for itself where a column has a type of the database's own \
+             (an enum, a composite type): cast it to text in the SQL",
+        ),
+        _ => error,
+    }
+}
+
+/// A value that cannot be read says nothing against the statement, which must not be run again for it.
+pub(super) fn unread(error: Error, place: usize, writes: bool) -> Error {
+    let error = error.at(format_args!("row {}", place + 1));
+    if writes {
+        error.at("the statement was carried out, but not all that it returned can be read")
+    } else {
+        error
+    }
+}
+
+/// Whether a prepared statement has lost its meaning on the server: its result type changed, or it is gone.
+pub(super) fn is_stale(error: &Error) -> bool {
+    matches!(error.sqlstate(), Some("0A000" | MISSING))
+}
+
+/// Whether the server says by this code that it did not commit: data refused, a transaction that had ended or failed
+/// before, or was undone for the sake of another.
+pub(super) fn refuses_commit(sqlstate: &str) -> bool {
+    sqlstate != "40003" && matches!(sqlstate.get(..2), Some("23" | "25" | "40"))
 }
