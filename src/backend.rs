@@ -63,6 +63,9 @@ pub(crate) struct LoadTarget {
     pub(crate) name: String,
     /// The columns, not quoted.
     pub(crate) columns: Arc<[Box<str>]>,
+    /// The table that it stands for, where it is one of the session: what that one's columns are, its catalog says, and of
+    /// this one not every catalog does, or not all.
+    pub(crate) stands_for: Option<Box<LoadTarget>>,
 }
 
 /// The database's refusal of a load that had values for a column which the database fills by itself, in our words.

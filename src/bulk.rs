@@ -131,7 +131,7 @@ fn target(
     }
     let name = table.rsplit('.').next().unwrap_or(table).to_owned();
     let columns = columns.iter().map(|name| name.as_ref().into()).collect();
-    Ok(LoadTarget { table: dialect.quote_path(table), name, columns })
+    Ok(LoadTarget { table: dialect.quote_path(table), name, columns, stands_for: None })
 }
 
 impl DatabaseManager {

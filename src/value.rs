@@ -16,7 +16,7 @@ pub use convert::FromValue;
 pub(crate) use exact::to_double;
 #[cfg(feature = "postgres")]
 pub(crate) use exact::to_single;
-pub(crate) use exact::{exact_json, to_integer};
+pub(crate) use exact::{exact_json, float_text, to_integer};
 pub use interval::Interval;
 pub(crate) use json::from_pairs;
 pub(crate) use json::whole_minutes;

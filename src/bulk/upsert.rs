@@ -70,6 +70,7 @@ impl Session<'_> {
             table: texts.stage.clone(),
             name: STAGE.to_owned(),
             columns: target.columns.clone(),
+            stands_for: Some(Box::new(target.clone())),
         };
         let mut load = Load { operation: OPERATION, target: stage, options };
         let outcome = self.transaction(|tx| -> Result<BulkReport, BulkFailure> {

@@ -162,7 +162,9 @@
 //!
 //! Through ODBC nobody says which type a parameter is for, and the server converts what it gets. **A load** (`bulk_insert`,
 //! `bulk_upsert`, `import_csv`, `copy_query`) asks the catalog for the columns' types first, on SQL Server and through
-//! psqlODBC, and refuses what one of them would lose, with the record and the column. **A statement** is the server's:
+//! psqlODBC, and refuses what one of them would lose, with the record and the column. Which letters a column keeps that is
+//! neither `nvarchar` nor of a collation with UTF-8, only SQL Server itself knows: it is asked, once for each letter of a
+//! load that is not ASCII. **A statement** is the server's:
 //!
 //! | parameter | column | through psqlODBC | on SQL Server | in a load |
 //! | --- | --- | --- | --- | --- |
@@ -175,6 +177,17 @@
 //! | decimal with more digits | floats | rounded | rounded | refused |
 //! | text of more than 63 bytes | `name` | cut | | refused |
 //! | float | `money` | read by `lc_monetary` | | refused on PostgreSQL (a decimal is exact) |
+//! | bytes | texts | `\x…` | taken for letters | refused |
+//! | bytes | numbers, `uniqueidentifier` | refused by the server | taken for one | refused, but for 16 bytes in a `uniqueidentifier` |
+//! | a number | `datetime`, `smalldatetime` | | days after 1900-01-01 | refused |
+//! | a number | `binary`, `varbinary` | refused by the server | its own bytes | refused |
+//! | a number but 0 and 1 | `bit` | | true | refused |
+//! | a text without a digit: `''`, `-` | numbers | refused by the server | mostly 0 | refused |
+//! | a text without a date, a time of the day | dates, `datetime…` | refused by the server | 1900-01-01 | refused |
+//! | `1,5` as a text | `money` | read by `lc_monetary` | 15: commas are left out | refused on SQL Server |
+//! | a text behind a UUID | `uniqueidentifier` | | cut | refused |
+//! | a letter that its code page lacks | `char`, `varchar`, `text` | | `?`, or one that looks alike | refused |
+//! | float | texts | with 17 digits | with 6 digits | the digits that it has |
 //! | `2026-01-05` as a text | `datetime`, `smalldatetime` | | read by the language of the login (`DATEFORMAT`) | read as ISO 8601 |
 //! | `true`, `false` as a text | SQLite's `boolean` | | | 1 and 0 (a statement keeps the text, which is not true) |
 //!

@@ -52,6 +52,7 @@ impl Session<'_> {
             table: insert.table().to_owned(),
             name: places.table.clone(),
             columns: places.columns.clone(),
+            stands_for: None,
         };
         let mut window = Window { first: records.given + 1, rows: Vec::new() };
         let limit = self.whole_limit();

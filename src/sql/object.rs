@@ -34,6 +34,17 @@ impl ObjectName {
         }
     }
 
+    /// The parts of that which this synonym stands for, by the quoted name that its catalog has. A name without a database
+    /// is one of the synonym's.
+    pub(crate) fn behind(&self, base: &str) -> Vec<String> {
+        let mut parts = parts(base);
+        if !self.catalog.is_empty() && parts.len() < 3 {
+            parts.splice(0..0, vec![String::new(); 2 - parts.len().min(2)]);
+            parts.insert(0, self.catalog.trim_end_matches('.').to_owned());
+        }
+        parts
+    }
+
     /// Its number, in the words of the server, NULL where there is no such object. The name is a literal: an argument would
     /// be of the type that texts go as, which may lack its letters.
     pub(crate) fn id(&self) -> String {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::value::{Value, calendar};
+use crate::value::{Value, calendar, float_text};
 
 /// The text of a value for CSV; `None` for NULL. What is not text already is written to `scratch`, so that a file of
 /// numbers does not ask for memory for each.
@@ -17,7 +17,7 @@ pub(super) fn text<'v>(value: &'v Value, scratch: &'v mut String) -> Option<&'v 
         Value::Text(text) => return Some(text),
         Value::Bool(flag) => append(scratch, flag),
         Value::Int(number) => append(scratch, number),
-        Value::Float(number) => scratch.push_str(&float(*number)),
+        Value::Float(number) => scratch.push_str(&float_text(*number)),
         Value::Bytes(bytes) => hex(bytes, scratch),
         Value::Json(json) => append(scratch, json),
         Value::List(items) => array(items, scratch),
@@ -32,18 +32,6 @@ pub(super) fn text<'v>(value: &'v Value, scratch: &'v mut String) -> Option<&'v 
 fn append(out: &mut String, what: &impl std::fmt::Display) {
     // Writing to a text cannot fail.
     let _ = write!(out, "{what}");
-}
-
-/// The shortest text that reads back as the same number, in the words that databases have for what is none.
-fn float(number: f64) -> String {
-    match number {
-        f64::INFINITY => "Infinity".to_owned(),
-        f64::NEG_INFINITY => "-Infinity".to_owned(),
-        number if number == 0.0 || (1e-5..1e16).contains(&number.abs()) || number.is_nan() => {
-            number.to_string()
-        }
-        number => format!("{number:e}"),
-    }
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";

@@ -43,6 +43,18 @@ fn survives(text: &str, float: &str) -> bool {
     matches!((Digits::of(text), Digits::of(float)), (Some(text), Some(float)) if text == float)
 }
 
+/// The shortest text that reads back as the same number, in the words that databases have for what is none.
+pub(crate) fn float_text(number: f64) -> String {
+    match number {
+        f64::INFINITY => "Infinity".to_owned(),
+        f64::NEG_INFINITY => "-Infinity".to_owned(),
+        number if number == 0.0 || (1e-5..1e16).contains(&number.abs()) || number.is_nan() => {
+            number.to_string()
+        }
+        number => format!("{number:e}"),
+    }
+}
+
 /// A decimal as text, whose length depends on its digits and not on their place.
 #[cfg(any(feature = "postgres", feature = "odbc"))]
 fn scientific(number: &BigDecimal) -> String {

@@ -106,8 +106,9 @@ impl Answer {
             vec![0x81, 1, 0, 0, 0, 0, 0, 8, 0, 0xe7, 0x40, 0x1f, 9, 4, 0xd0, 0, 0x34, column.len() as u8];
         head.extend(words(column));
         head.push(0xd1);
-        head.extend((2 * value.len() as u16).to_le_bytes());
-        head.extend(words(value));
+        let value = words(value);
+        head.extend((value.len() as u16).to_le_bytes());
+        head.extend(value);
         Answer { head, count: Some(1), then: Then::Done }
     }
 

@@ -43,6 +43,7 @@ const BODIES: &[(&str, Body)] = bodies! {
         values_come_back_as_they_went,
         every_type_of_the_server_is_read,
         a_load_loses_nothing_in_its_columns,
+        a_load_keeps_every_letter_or_names_its_record,
         text_comes_back_as_it_went,
         long_values_come_back_whole_in_bounded_memory,
         a_nul_in_a_text_arrives_or_is_refused,

@@ -426,8 +426,8 @@ impl Connection for OdbcConnection {
     fn load(&mut self, source: &mut dyn RowSource, budget: Budget) -> Result<u64> {
         match self.load.take() {
             None => Err(Error::usage("rows were to be loaded before the table was looked at")),
-            Some(load) => {
-                let rows = self.insert_rows(&load, source, budget)?;
+            Some(mut load) => {
+                let rows = self.insert_rows(&mut load, source, budget)?;
                 self.load = Some(load);
                 Ok(rows)
             }

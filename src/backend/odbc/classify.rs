@@ -39,6 +39,8 @@ enum Meaning {
 
 use Meaning::{Cancelled, FailedOver, Is, Lost, NotOpen, Refused, TimedOut, Unreachable};
 
+/// SQL Server's number for a database that is not there: of a login's, or in a `USE`.
+const NO_DATABASE: i32 = 911;
 /// The number with which our text for a commit says that the transaction could not be committed, and was undone.
 pub(super) const COMMIT_REFUSED: i32 = 50_740;
 /// The same, that there was none any more: a statement, or a procedure, had ended it, nobody knows how.
@@ -120,6 +122,10 @@ fn meaning(record: &Record, flavor: Flavor, phase: Phase) -> Option<Meaning> {
     match flavor {
         // Elsewhere it is the number of somebody's own THROW.
         Flavor::SqlServer if phase == Phase::Commit && record.native == COMMIT_REFUSED => Some(UNDONE),
+        // Of a statement it is the name of a database that is not there, and the session goes on.
+        Flavor::SqlServer if phase != Phase::Connect && record.native == NO_DATABASE => {
+            Some(last(ErrorKind::Syntax))
+        }
         // 42000 is the class of whatever has no class of its own there, a procedure's THROW included.
         Flavor::SqlServer => {
             sqlserver::number(record).or_else(|| sqlstate(&record.state).filter(|_| record.state != "42000"))

@@ -40,13 +40,13 @@ impl Flavor {
 
     /// The statements that every session begins with.
     ///
-    /// SQL Server: an error must undo the whole transaction and not a part of it. `NOCOUNT` stays off,
-    /// because the number of changed rows is part of an answer; errors behind a count are found by
-    /// draining all results. psqlODBC: see the head of this room for the time zone; a backslash in a plain string is
+    /// SQL Server: an error must undo the whole transaction and not a part of it. `NOCOUNT` is off, whatever the server
+    /// has for its logins (`user options`), because the number of changed rows is part of an answer; errors behind a count
+    /// are found by draining all results. All else that matters, the server sets by itself for who calls himself ODBC. psqlODBC: see the head of this room for the time zone; a backslash in a plain string is
     /// a backslash, as the lexer of this crate takes it.
     pub(super) fn opening(self, read_only: bool) -> &'static [&'static str] {
         match (self, read_only) {
-            (Flavor::SqlServer, _) => &["SET XACT_ABORT ON"],
+            (Flavor::SqlServer, _) => &["SET XACT_ABORT ON; SET NOCOUNT OFF"],
             (Flavor::Postgres, false) => &[PSQLODBC, PSQLODBC_SPELLING],
             (Flavor::Postgres, true) => {
                 &[PSQLODBC, PSQLODBC_SPELLING, "SET default_transaction_read_only = on"]
@@ -109,6 +109,17 @@ mod tests {
         assert_eq!(Flavor::of(Dialect::Odbc, "Microsoft SQL Server"), Flavor::SqlServer);
         assert_eq!(Flavor::of(Dialect::Odbc, "Oracle"), Flavor::Other);
         assert_eq!(Flavor::of(Dialect::SqlServer, ""), Flavor::SqlServer);
+    }
+
+    #[test]
+    fn a_session_of_sql_server_undoes_all_and_counts() {
+        for read_only in [false, true] {
+            let opening = Flavor::SqlServer.opening(read_only).concat();
+            assert!(
+                opening.contains("SET XACT_ABORT ON") && opening.contains("SET NOCOUNT OFF"),
+                "{opening}"
+            );
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! the statement go in one by one, up to the one that fails. SQL Server undoes the whole transaction with the statement
 //! (`XACT_ABORT`), and the error names the records that the batch had.
 //!
-//! What the columns are is asked first, so that nothing gets lost in them: see `fit`.
+//! What the columns are is asked first, so that nothing gets lost in them: see `fit` and `letters`.
 //!
 //! Arrays of parameters are not used. psqlODBC sends a statement for each of their rows, SQLite's driver fills no status,
 //! FreeTDS reports a row that failed as a success with a warning, and pyodbc's arrays crash the process with the last two.
@@ -16,6 +16,7 @@ use crate::backend::{Connection, LoadTarget, RowSource, Rows};
 use crate::deadline::Budget;
 use crate::dialect::Dialect;
 use crate::error::{Error, ErrorKind, Result};
+use crate::row::Row;
 use crate::sql::{ObjectName, Statement, Traits, counted};
 use crate::value::Value;
 
@@ -23,8 +24,10 @@ use super::caller::OdbcConnection;
 use super::flavor::Flavor;
 
 mod fit;
+mod letters;
 
 use fit::Fit;
+use letters::Letters;
 
 /// Parameters of one statement. SQL Server takes 2,100 at most, and more make no database faster.
 const PARAMETERS: usize = 2_000;
@@ -43,7 +46,12 @@ const UNDO: &str = "ROLLBACK TO SAVEPOINT batchdb_load";
 pub(super) struct Load {
     target: LoadTarget,
     fit: Fit,
+    letters: Letters,
 }
+
+/// Which columns of SQL Server keep the letters of a code page, and of which collation it is.
+const LETTERS: &str = "CASE WHEN TYPE_NAME(system_type_id) IN ('char', 'varchar', 'text') \
+     AND CAST(COLLATIONPROPERTY(collation_name, 'CodePage') AS int) <> 65001 THEN collation_name END AS letters";
 
 /// The names and types of a table's columns, by its name: quoted, and of SQLite not. They are looked up in the catalog,
 /// which needs no right to read the table. A domain is what it is made of.
@@ -58,12 +66,7 @@ fn question(flavor: Flavor, target: &LoadTarget) -> Option<(String, Vec<Value>)>
                 .into(),
             vec![table.into()],
         )),
-        Flavor::SqlServer => {
-            let table = ObjectName::of(table);
-            let (catalog, id) = (&table.catalog, table.id());
-            let what = "SELECT name, TYPE_NAME(system_type_id) AS type";
-            Some((format!("{what} FROM {catalog}sys.columns WHERE object_id = {id}"), Vec::new()))
-        }
+        Flavor::SqlServer => Some((columns_of(&ObjectName::of(table)), Vec::new())),
         Flavor::Sqlite => Some(match table.split_once("\".\"") {
             Some((schema, _)) => (
                 "SELECT name, type FROM pragma_table_info(?, ?)".into(),
@@ -73,6 +76,19 @@ fn question(flavor: Flavor, target: &LoadTarget) -> Option<(String, Vec<Value>)>
         }),
         Flavor::Other => None,
     }
+}
+
+/// The question for the columns of a table of SQL Server.
+fn columns_of(table: &ObjectName) -> String {
+    let (catalog, id) = (&table.catalog, table.id());
+    let what = "SELECT name, TYPE_NAME(system_type_id) AS type";
+    format!("{what}, {LETTERS} FROM {catalog}sys.columns WHERE object_id = {id}")
+}
+
+/// The question for what a synonym stands for.
+fn base_of(synonym: &ObjectName) -> String {
+    let (catalog, id) = (&synonym.catalog, synonym.id());
+    format!("SELECT base_object_name AS base FROM {catalog}sys.synonyms WHERE object_id = {id}")
 }
 
 /// The rows of one statement.
@@ -98,23 +114,48 @@ impl OdbcConnection {
     /// Asks what the columns are.
     pub(super) fn look_at(&mut self, target: &LoadTarget, budget: Budget) -> Result<Load> {
         let flavor = self.flavor();
-        let mut told = Vec::new();
-        if let Some((question, args)) = question(flavor, target) {
-            let statement =
-                Statement { text: question.into(), args, traits: Traits::default(), template: None };
-            let mut rows = Vec::new();
-            self.run(&statement, Rows::Collect(&mut rows), budget)?;
+        let (mut told, mut collations) = (Vec::new(), Vec::new());
+        let asked = target.stands_for.as_deref().unwrap_or(target);
+        if let Some((question, args)) = question(flavor, asked) {
+            let mut rows = self.ask(question, args, budget)?;
+            if rows.is_empty() && flavor == Flavor::SqlServer {
+                rows = self.look_behind(&ObjectName::of(&asked.table), budget)?;
+            }
             for row in &rows {
-                told.push((row.get("name")?, row.get::<Option<String>>("type")?.unwrap_or_default()));
+                let name: String = row.get("name")?;
+                if flavor == Flavor::SqlServer {
+                    collations.push((name.to_lowercase(), row.get::<Option<String>>("letters")?));
+                }
+                told.push((name, row.get::<Option<String>>("type")?.unwrap_or_default()));
             }
         }
-        Ok(Load { target: target.clone(), fit: Fit::new(&target.columns, &told, flavor) })
+        let letters = target.columns.iter().map(|name| {
+            let known = collations.iter().find(|(known, _)| *known == name.to_lowercase());
+            known.and_then(|(_, collation)| collation.clone())
+        });
+        let letters = Letters::new(letters);
+        Ok(Load { target: target.clone(), fit: Fit::new(&target.columns, &told, flavor), letters })
+    }
+
+    /// The columns of the table that a synonym stands for; none where there is no such synonym.
+    fn look_behind(&mut self, synonym: &ObjectName, budget: Budget) -> Result<Vec<Row>> {
+        let found = self.ask(base_of(synonym), Vec::new(), budget)?;
+        let Some(row) = found.first() else { return Ok(found) };
+        let table = ObjectName::of_parts(&synonym.behind(&row.get::<String>("base")?));
+        self.ask(columns_of(&table), Vec::new(), budget)
+    }
+
+    fn ask(&mut self, question: String, args: Vec<Value>, budget: Budget) -> Result<Vec<Row>> {
+        let statement = Statement { text: question.into(), args, traits: Traits::default(), template: None };
+        let mut rows = Vec::new();
+        self.run(&statement, Rows::Collect(&mut rows), budget)?;
+        Ok(rows)
     }
 
     /// Puts all rows that the source gives into the table.
     pub(super) fn insert_rows(
         &mut self,
-        Load { target, fit }: &Load,
+        Load { target, fit, letters }: &mut Load,
         source: &mut dyn RowSource,
         budget: Budget,
     ) -> Result<u64> {
@@ -135,10 +176,15 @@ impl OdbcConnection {
             let mut batch = Batch::default();
             while batch.rows < most && batch.bytes < MOST_BYTES && source.next(&mut row)? {
                 fit.settle(&mut row).map_err(|error| error.at_records(source.given()..=source.given()))?;
+                letters.look(&row, source.given());
                 batch.push(row.drain(..));
             }
             if batch.rows == 0 {
                 return Ok(total);
+            }
+            while let Some(question) = letters.question() {
+                let kept = step.answer(&question).map_err(|error| batch.place(error, first))?;
+                letters.answered(&kept, &target.columns)?;
             }
             total += batch.rows as u64;
             let statement = batch.statement(&head, columns, flavor);
@@ -165,6 +211,13 @@ impl Step<'_> {
         let outcome = self.connection.run(statement, rows, rest);
         self.used += started.elapsed();
         outcome
+    }
+
+    /// The text that a question of ours returns.
+    fn answer(&mut self, question: &Statement) -> Result<String> {
+        let mut rows = Vec::new();
+        self.run(question, Rows::Collect(&mut rows))?;
+        rows.first().map_or_else(|| Ok(String::new()), |row| row.get(0))
     }
 
     fn insert(&mut self, statement: &Statement, rows: usize) -> Result<()> {
@@ -264,7 +317,8 @@ mod tests {
     #[test]
     fn columns_are_asked_of_the_catalog_that_has_the_table() {
         let asked = |table: &str, flavor| {
-            let target = LoadTarget { table: table.into(), name: "t".into(), columns: [].into() };
+            let target =
+                LoadTarget { table: table.into(), name: "t".into(), columns: [].into(), stands_for: None };
             question(flavor, &target).unwrap()
         };
         for (table, end) in [
@@ -284,6 +338,7 @@ mod tests {
             table: "\"dbo\".\"t\"".into(),
             name: "t".into(),
             columns: ["a", "b]"].map(Box::from).into(),
+            stands_for: None,
         };
         let mut batch = Batch::default();
         batch.push([Value::Int(1), Value::Null].into_iter());

@@ -236,6 +236,7 @@ mod tests {
             table: dialect.quote_path("s.t"),
             name: "t".to_owned(),
             columns: ["id", "x"].map(Box::from).into(),
+            stands_for: None,
         };
         texts(engine, &target, keys, false)
     }

@@ -29,13 +29,7 @@ pub(super) fn in_master(procedure: &str) -> Option<ObjectName> {
 
 /// Where that is which a synonym in this place stands for, by the quoted name that the catalog has.
 pub(super) fn of_synonym(synonym: &ObjectName, base: &str) -> Result<ObjectName> {
-    let mut parts = object_parts(base);
-    // A name without a database is one of the synonym's.
-    if !synonym.catalog.is_empty() && parts.len() < 3 {
-        parts.splice(0..0, vec![String::new(); 2 - parts.len().min(2)]);
-        parts.insert(0, synonym.catalog.trim_end_matches('.').to_owned());
-    }
-    on_this_server(&parts)
+    on_this_server(&synonym.behind(base))
 }
 
 /// One row for each output parameter; without any, one with the procedure's number or without; and in each what a

@@ -182,6 +182,26 @@ fn keys_of_sqlite_are_compared_as_their_table_compares_them() {
 }
 
 #[test]
+fn what_a_column_of_the_table_needs_is_known_on_the_way_through_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = sqlite_at(&folder.path().join("a.db")).build().unwrap();
+    db.execute("CREATE TABLE flag (id INTEGER PRIMARY KEY, is_set BOOLEAN)", ()).unwrap();
+    db.bulk_upsert("flag", &["id", "is_set"], &["id"], [(1, "true"), (2, "False")]).unwrap();
+    assert_eq!(count(&db, "flag WHERE is_set"), 1);
+    let psql = psql_odbc("upsert_fit");
+    psql.execute("CREATE TABLE t (id int PRIMARY KEY, name text)", ()).unwrap();
+    let (columns, row) = (["id", "name"], [(Value::Int(1), Value::from(b"abc".to_vec()))]);
+    let inserted = psql.bulk_insert("t", &columns, row.clone());
+    for refused in [inserted, psql.bulk_upsert("t", &columns, &["id"], row)] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Params, "{}", error.report());
+        assert!(error.to_string().contains("column \"name\": bytes were given"), "{error}");
+    }
+    psql.bulk_insert("t", &columns, [(1, 0.1)]).unwrap();
+    assert_eq!(psql.query_one("SELECT name FROM t", ()).unwrap()["name"], Value::from("0.1"));
+}
+
+#[test]
 fn a_key_with_null_in_it_is_like_no_other() {
     each_kind("upsert_null", |kind, db| {
         db.execute("CREATE TABLE loose (k integer UNIQUE, x varchar(9))", ()).unwrap();

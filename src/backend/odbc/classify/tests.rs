@@ -191,6 +191,9 @@ fn what_can_pass_on_sql_server_depends_on_the_moment() {
     for native in [911, 942, 4064, 40532, 40615] {
         check(Flavor::SqlServer, "08004", native, connect, Connect, Effect::Final);
     }
+    // A statement that names no database is wrong, and the session is as good as before.
+    let verdict = judge(&[record("08004", 911, "")], Flavor::SqlServer, write, &[]);
+    assert_eq!((verdict.error.kind(), verdict.broken), (ErrorKind::Syntax, false));
     check(Flavor::SqlServer, "HYT00", -2, write, ErrorKind::Timeout(Phase::Query), Effect::Unknown);
     check(Flavor::SqlServer, "HYT00", -2, read, ErrorKind::Timeout(Phase::Query), Effect::RolledBack);
 }

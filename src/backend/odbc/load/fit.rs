@@ -2,14 +2,16 @@
 //!
 //! A driver sends a value as what it is, and the database converts it to its column's type: the offset of a point in time
 //! is dropped, a fraction cut or rounded, without a word. PostgreSQL's own protocol tells the types first; here they are
-//! asked for, once for a load.
+//! asked for, once for a load. What SQL Server makes of a value where PostgreSQL would refuse it is in `t_sql`.
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 
 use crate::error::{Error, Result};
-use crate::value::{Value, to_double, to_integer};
+use crate::value::{Value, float_text, to_double, to_integer};
 
 use crate::backend::odbc::flavor::Flavor;
+
+mod t_sql;
 
 /// The most bytes of PostgreSQL's `name`.
 const NAME_BYTES: usize = 63;
@@ -17,16 +19,26 @@ const NAME_BYTES: usize = 63;
 /// What a column holds, where a value could lose something in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Held {
+    Bit,
     Integer,
     Float,
+    /// SQL Server's.
+    Decimal,
+    Text,
+    /// SQL Server's.
+    Binary,
     Date,
     Time,
     Timestamp,
+    /// SQL Server's `datetimeoffset`.
+    Instant,
     /// SQL Server's `datetime` and `smalldatetime`: of them `2026-01-05` is the 1st of May where the login's language puts
     /// days first.
     OldTimestamp,
-    /// PostgreSQL's, which reads a float by `lc_monetary`: psqlODBC sends one as a text, and a decimal as a `numeric`.
+    /// PostgreSQL's reads a float by `lc_monetary`: psqlODBC sends one as a text, and a decimal as a `numeric`.
     Money,
+    /// SQL Server's.
+    Uuid,
     /// PostgreSQL's, of whose text it keeps the first 63 bytes.
     Name,
     /// SQLite's, in which `true` would stay a text, which is not true.
@@ -43,13 +55,16 @@ impl Held {
                 Some(Held::Integer)
             }
             (_, "float4" | "float8" | "float" | "real") => Some(Held::Float),
-            (Flavor::Postgres, "money") => Some(Held::Money),
+            (_, "money" | "smallmoney") => Some(Held::Money),
             (Flavor::Postgres, "name") => Some(Held::Name),
+            (Flavor::Postgres, "bpchar" | "citext") => Some(Held::Text),
+            (_, "varchar" | "text" | "char" | "nchar" | "nvarchar" | "ntext") => Some(Held::Text),
             (_, "date") => Some(Held::Date),
             (_, "time" | "timetz") => Some(Held::Time),
             // SQL Server's `timestamp` is a number of the row, and takes no value.
             (Flavor::Postgres, "timestamp") | (_, "datetime2") => Some(Held::Timestamp),
             (_, "datetime" | "smalldatetime") => Some(Held::OldTimestamp),
+            (Flavor::SqlServer, name) => t_sql::held(name),
             _ => None,
         }
     }
@@ -60,8 +75,11 @@ impl Held {
 }
 
 /// The columns of a load, in its order.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Fit(Vec<(Box<str>, Option<Held>)>);
+#[derive(Debug)]
+pub(super) struct Fit {
+    columns: Vec<(Box<str>, Option<Held>)>,
+    flavor: Flavor,
+}
 
 impl Fit {
     /// By the names of the columns, and what the database says of all that the table has: names and types.
@@ -74,7 +92,7 @@ impl Fit {
             let (_, ty) = told.iter().find(|(known, _)| is_same(known, name))?;
             Held::of(&ty.to_lowercase(), flavor)
         };
-        Fit(columns.iter().map(|name| (name.clone(), held(name))).collect())
+        Fit { columns: columns.iter().map(|name| (name.clone(), held(name))).collect(), flavor }
     }
 
     /// Checks a row, and has its texts say what they mean.
@@ -83,12 +101,15 @@ impl Fit {
     ///
     /// `Params`, which names the column, where it cannot hold the value as it is.
     pub(super) fn settle(&self, row: &mut [Value]) -> Result<()> {
-        for (value, (name, held)) in row.iter_mut().zip(&self.0) {
+        for (value, (name, held)) in row.iter_mut().zip(&self.columns) {
             let Some(held) = *held else { continue };
-            check(value, held).map_err(|error| error.at(format_args!("column \"{name}\"")))?;
-            if let Value::Text(text) = value
-                && let Some(meant) = meant(text, held)
-            {
+            check(value, held, self.flavor).map_err(|error| error.at(format_args!("column \"{name}\"")))?;
+            let meant = match value {
+                Value::Text(text) => meant(text, held),
+                _ if held == Held::Text => spelled(value, self.flavor),
+                _ => None,
+            };
+            if let Some(meant) = meant {
                 *value = meant;
             }
         }
@@ -96,8 +117,12 @@ impl Fit {
     }
 }
 
-fn check(value: &Value, held: Held) -> Result<()> {
+fn check(value: &Value, held: Held, flavor: Flavor) -> Result<()> {
     match value {
+        Value::Bytes(_) if held == Held::Text => Err(Error::params(
+            "bytes were given for a column of text, and nothing says which letters they are",
+        )
+        .with_hint("give a String, or let the column be one of bytes")),
         Value::Decimal(number) if held == Held::Integer && to_integer(number).is_none() => {
             Err(cut("a fraction"))
         }
@@ -108,7 +133,7 @@ fn check(value: &Value, held: Held) -> Result<()> {
         Value::Int(number) if held == Held::Float && to_double(&(*number).into()).is_none() => {
             Err(cut("more digits than a float holds"))
         }
-        Value::Float(_) if held == Held::Money => Err(Error::params(
+        Value::Float(_) if held == Held::Money && flavor == Flavor::Postgres => Err(Error::params(
             "a float was given for a column of type money, which reads its text by the server's locale",
         )
         .with_hint("give a BigDecimal")),
@@ -123,6 +148,7 @@ fn check(value: &Value, held: Held) -> Result<()> {
             Err(cut("a time of the day"))
         }
         Value::Timestamp(_) if held == Held::Time => Err(cut("a date")),
+        _ if flavor == Flavor::SqlServer => t_sql::check(value, held),
         _ => Ok(()),
     }
 }
@@ -138,6 +164,19 @@ fn meant(text: &str, held: Held) -> Option<Value> {
         Held::Boolean if text.eq_ignore_ascii_case("true") => Some(Value::Bool(true)),
         Held::Boolean if text.eq_ignore_ascii_case("false") => Some(Value::Bool(false)),
         Held::OldTimestamp => stamp(text).filter(|at| at.nanosecond() % 100 == 0).map(Value::Timestamp),
+        _ => None,
+    }
+}
+
+/// What goes as a text into a column of texts. Of a float SQL Server keeps six digits, and psqlODBC writes more than it has;
+/// of a date for which the column is too short, SQL Server cuts the end.
+fn spelled(value: &Value, flavor: Flavor) -> Option<Value> {
+    match value {
+        Value::Float(number) => Some(float_text(*number).into()),
+        Value::Date(day) if flavor == Flavor::SqlServer => Some(day.to_string().into()),
+        Value::Timestamp(at) if flavor == Flavor::SqlServer => {
+            Some(at.format("%Y-%m-%d %H:%M:%S%.f").to_string().into())
+        }
         _ => None,
     }
 }
@@ -233,8 +272,7 @@ mod tests {
             becomes("datetime2", Flavor::SqlServer, text, text);
         }
         // What has another form is the server's to read.
-        for text in ["05.01.2026", "20260105", "2026-13-05", "2026-01-05T08:00:00Z", "12026-01-05", "x-1", ""]
-        {
+        for text in ["05.01.2026", "20260105", "2026-13-05", "2026-01-05T08:00:00Z", "12026-01-05", "x-1"] {
             becomes("datetime", Flavor::SqlServer, text, text);
         }
         becomes("BOOLEAN", Flavor::Sqlite, "true", true);

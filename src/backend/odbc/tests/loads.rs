@@ -1,6 +1,6 @@
 //! Loads through FreeTDS: a batch of INSERTs that counts itself, and what is made of its count and of its error.
 
-use super::tds::scripted::{Answer, Server, Then};
+use super::tds::scripted::{Answer, Cell, Server, Then};
 use super::*;
 use crate::backend::{LoadTarget, RowSource};
 
@@ -31,6 +31,89 @@ fn one(number: usize) -> Answer {
     whole.with_last(i32::try_from(number).unwrap())
 }
 
+/// Values of one column.
+struct Values(std::vec::IntoIter<Value>, u64);
+
+impl RowSource for Values {
+    fn next(&mut self, row: &mut Vec<Value>) -> Result<bool> {
+        let next = self.0.next();
+        self.1 += u64::from(next.is_some());
+        row.extend(next);
+        Ok(!row.is_empty())
+    }
+
+    fn given(&self) -> u64 {
+        self.1
+    }
+}
+
+/// Loads values into a column of `[dbo].[s]`, where the server answers what is asked of it.
+fn load_values(
+    script: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static,
+    values: Vec<Value>,
+) -> Result<u64> {
+    let rows = values.len();
+    let server = Server::start(move |text| match script(text) {
+        Some(answer) => answer,
+        None if text.contains("INSERT INTO") => one(rows),
+        None => Answer::nothing(Then::Done),
+    });
+    let text = format!("Driver=FreeTDS;Server=127.0.0.1;Port={};UID=sa;PWD=x;Encryption=off", server.port());
+    let mut connection = connector(Dialect::SqlServer, &text, &[]).connect(Deadline::NONE)?;
+    let target = LoadTarget {
+        table: "[dbo].[s]".to_owned(),
+        name: "s".to_owned(),
+        columns: ["V"].map(Box::from).into(),
+        stands_for: None,
+    };
+    connection.begin_load(&target, budget(LONG))?;
+    connection.load(&mut Values(values.into_iter(), 0), budget(LONG))
+}
+
+/// What the catalog says of the column.
+fn column(ty: &str, letters: Cell<'_>) -> Answer {
+    Answer::row(&[("name", Cell::Text("v")), ("type", Cell::Text(ty)), ("letters", letters)])
+}
+
+#[test]
+fn a_column_is_known_behind_a_synonym() {
+    let script = |base: &'static str, table: &'static str| {
+        move |text: &str| match text {
+            _ if text.contains(&format!("sys.columns WHERE object_id = OBJECT_ID(N'{table}')")) => {
+                Some(column("int", Cell::Null))
+            }
+            _ if text.contains("sys.synonyms") => Some(Answer::row(&[("base", Cell::Text(base))])),
+            _ => None,
+        }
+    };
+    for (base, table) in [("[dbo].[t]", "[dbo].[t]"), ("[other]..[t]", "[other]..[t]")] {
+        let error = load_values(script(base, table), vec![1.into(), "".into()]).unwrap_err();
+        assert!(error.to_string().starts_with("record 2: column \"V\": a text without a digit"), "{error}");
+        assert_eq!(load_values(script(base, table), vec![1.into(), "2".into()]).unwrap(), 2);
+    }
+}
+
+#[test]
+fn letters_are_asked_for_before_they_are_sent() {
+    let script = |kept: &'static str| {
+        move |text: &str| match text {
+            _ if text.contains("sys.columns") => Some(column("varchar", Cell::Text("Polish_CI_AS"))),
+            _ if text.contains("COLLATE Polish_CI_AS AS varchar(max))") => {
+                Some(Answer::text("letters", kept))
+            }
+            _ => None,
+        }
+    };
+    let values = || vec!["plain".into(), "é".into(), "ñé".into()];
+    assert_eq!(load_values(script("é\nñ"), values()).unwrap(), 3);
+    for kept in ["é\nn", "é\n?", ""] {
+        let error = load_values(script(kept), values()).unwrap_err();
+        let record = if kept.is_empty() { 2 } else { 3 };
+        let told = format!("record {record}: column \"V\": a letter is not in the code page");
+        assert!(error.to_string().starts_with(&told), "{error}");
+    }
+}
+
 fn load(script: impl Fn(&str) -> Answer + Send + Sync + 'static, rows: u64) -> Result<u64> {
     let server = Server::start(move |text| match text.contains("INSERT INTO") {
         true => script(text),
@@ -40,7 +123,8 @@ fn load(script: impl Fn(&str) -> Answer + Send + Sync + 'static, rows: u64) -> R
     let mut connection = connector(Dialect::SqlServer, &text, &[]).connect(Deadline::NONE)?;
     connection.begin(Begin::default(), Deadline::NONE)?;
     let columns = ["a", "b]", "c"].map(Box::from).into();
-    let target = LoadTarget { table: "[dbo].[t]".to_owned(), name: "t".to_owned(), columns };
+    let target =
+        LoadTarget { table: "[dbo].[t]".to_owned(), name: "t".to_owned(), columns, stands_for: None };
     connection.begin_load(&target, budget(LONG))?;
     connection.load(&mut Numbers { given: 0, most: rows }, budget(LONG))
 }
