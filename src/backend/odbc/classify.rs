@@ -213,7 +213,9 @@ fn login_refusal(text: &str) -> Option<Meaning> {
 
 /// The error for a meaning at a moment, and whether the connection is broken by it.
 fn error(meaning: Meaning, moment: Moment) -> (Error, bool) {
-    let interrupted = matches!(meaning, Lost | TimedOut | Cancelled);
+    // What came behind our cancel and has no class is the answer to it: Babelfish has one number for most of what it says.
+    let answers_cancel = moment.gave_up && meaning == last(ErrorKind::Database);
+    let interrupted = matches!(meaning, Lost | TimedOut | Cancelled) || answers_cancel;
     match moment.phase {
         // Only a refusal is a commit that did not happen.
         Phase::Commit if !refuses(meaning) => (outcome_unknown(), true),

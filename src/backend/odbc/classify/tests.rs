@@ -104,9 +104,14 @@ fn a_warning_before_the_error_does_not_hide_it() {
 #[test]
 fn an_interruption_that_we_asked_for_is_a_timeout_and_at_commit_an_unknown_outcome() {
     let gave_up = Moment { gave_up: true, ..at(Phase::Fetch, false) };
-    let verdict = judge(&[record("HY008", 0, "")], Flavor::SqlServer, gave_up, &[]);
-    assert_eq!(verdict.error.kind(), ErrorKind::Timeout(Phase::Fetch));
-    assert!(verdict.broken);
+    // By the drivers, and by Babelfish.
+    for (state, native) in [("HY008", 0), ("42000", 33_557_097)] {
+        let verdict = judge(&[record(state, native, "")], Flavor::SqlServer, gave_up, &[]);
+        assert_eq!(verdict.error.kind(), ErrorKind::Timeout(Phase::Fetch));
+        assert!(verdict.broken);
+    }
+    let verdict = judge(&[record("23000", 2627, "")], Flavor::SqlServer, gave_up, &[]);
+    assert_eq!(verdict.error.kind(), ErrorKind::Constraint);
     let commit = Moment { gave_up: true, ..at(Phase::Commit, false) };
     let verdict = judge(&[record("HYT00", 0, "")], Flavor::SqlServer, commit, &[]);
     assert_eq!(verdict.error.kind(), ErrorKind::OutcomeUnknown);

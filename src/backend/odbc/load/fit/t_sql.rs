@@ -37,6 +37,9 @@ pub(super) fn check(value: &Value, held: Held) -> Result<()> {
         Value::Bool(_) if matches!(held, Held::Binary | Held::OldTimestamp) => {
             Err(other("a boolean was given", held))
         }
+        Value::Float(number) if held == Held::Decimal && !number.is_finite() => {
+            Err(other("a float that is no number was given", held))
+        }
         Value::Int(_) | Value::Float(_) | Value::Decimal(_) => match held {
             Held::Binary | Held::OldTimestamp => Err(other("a number was given", held)),
             // Any number but 0 would be true.
@@ -213,6 +216,7 @@ mod tests {
         for number in [Value::Int(2), Value::Float(0.1), Value::Float(f64::NAN), Value::Int(-1)] {
             refused("bit", number);
         }
+        refused("decimal", f64::NAN);
         goes("int", true);
     }
 
