@@ -98,7 +98,7 @@
 //! # Being stopped
 //!
 //! Kubernetes sends SIGTERM, waits for `terminationGracePeriodSeconds`, 30 by default, and kills. With
-//! [`CancelToken::on_signals`](super::map_tasks#being-told-to-stop) no new item is started then, what runs may end
+//! [`CancelToken::on_signals`](super::map_tasks#cancellation) no new item is started then, what runs may end
 //! within the grace of 20 s, and what is still waiting is cancelled on the server. Keep the grace some seconds below
 //! the period: after it calls have another 500 ms to end, and the program has to write its last lines.
 //!

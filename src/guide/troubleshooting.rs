@@ -51,7 +51,7 @@
 //!
 //! The server cannot be reached, or the connection broke before anything was sent. Transient, but for a database that
 //! does not exist and for what TLS refuses. Calls that [repeat
-//! themselves](super::transactions_and_retry#calls-that-repeat-themselves) wait for it.
+//! themselves](super::transactions_and_retry#calls-that-retry) wait for it.
 //!
 //! | message | cause | remedy |
 //! | --- | --- | --- |
