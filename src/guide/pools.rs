@@ -4,7 +4,7 @@
 //! 2. [How many connections](#how-many-connections)
 //! 3. [Waiting](#waiting)
 //! 4. [Idle, old and dead connections](#idle-old-and-dead-connections)
-//! 5. [Finding what holds them](#finding-what-holds-them)
+//! 5. [Finding out who holds connections](#finding-out-who-holds-connections)
 //! 6. [Ending](#ending)
 //!
 //! # One pool for all handles
@@ -78,7 +78,7 @@
 //!
 //! A connection that has failed itself (and not only a statement on it) is never given out again.
 //!
-//! # Finding what holds them
+//! # Finding out who holds connections
 //!
 //! ```no_run
 //! # let db = batchdb::DatabaseManager::new("rpa_db")?;
