@@ -66,8 +66,11 @@ pub(super) static TIMEOUT: Key = Key {
     for_all: Some("DATABASE_TIMEOUT"),
     ..key("TIMEOUT", Some("30"), "Limit on one statement, and on each fetch of a streamed result.")
 };
-pub(super) static CONNECT_TIMEOUT: Key =
-    key("CONNECT_TIMEOUT", Some("10"), "Limit on opening a connection: name lookup, TCP, TLS and login together.");
+pub(super) static CONNECT_TIMEOUT: Key = key(
+    "CONNECT_TIMEOUT",
+    Some("10"),
+    "Limit on opening a connection: name lookup, TCP, TLS and login together.",
+);
 pub(super) static RETRY_ATTEMPTS: Key = key(
     "RETRY_ATTEMPTS",
     Some("3"),
@@ -99,8 +102,11 @@ pub(super) static TEXT_PARAMETERS: Key = key(
     Some("auto"),
     "How texts are sent to SQL Server: `varchar`, `nvarchar`, or `auto` (`varchar` if all ASCII, else `nvarchar`).",
 );
-pub(super) static MIGRATIONS_DIR: Key =
-    key("MIGRATIONS_DIR", None, "The folder of the migration files. When it is not set: `migrations/{database}`.");
+pub(super) static MIGRATIONS_DIR: Key = key(
+    "MIGRATIONS_DIR",
+    None,
+    "The folder of the migration files. When it is not set: `migrations/{database}`.",
+);
 pub(super) static MIGRATION_PLACEHOLDERS: Key = key(
     "MIGRATION_PLACEHOLDERS",
     None,
