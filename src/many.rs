@@ -14,7 +14,7 @@ use crate::manager::DatabaseManager;
 use crate::params::IntoParams;
 use crate::row::Row;
 use crate::session::Session;
-use crate::sql::{self, BoundRow, PlainInsert, Statement, Template};
+use crate::sql::{self, BoundRow, PlainInsert, Template};
 
 use table::Way;
 
@@ -254,7 +254,7 @@ impl Session<'_> {
             while rows.len() - at >= size {
                 let part = &mut rows[at..at + size];
                 let statement = insert.statement(part);
-                let outcome = self.changed(&statement);
+                let outcome = self.run_bound(OPERATION, &statement, Rows::Ignore);
                 PlainInsert::take_back(part, statement);
                 let first = first + at as u64;
                 changed += outcome.map_err(|error| Stopped {
@@ -271,19 +271,11 @@ impl Session<'_> {
         let mut changed = 0;
         for (number, row) in (first..).zip(rows) {
             let statement = insert.statement(std::slice::from_mut(row));
-            changed += self.changed(&statement).map_err(|error| error.at_records(number..=number))?;
+            changed += self
+                .run_bound(OPERATION, &statement, Rows::Ignore)
+                .map_err(|error| error.at_records(number..=number))?;
         }
         Ok(changed)
-    }
-
-    /// Runs a statement of [`PlainInsert`]; on SQL Server it returns its row count as a row.
-    fn changed(&mut self, statement: &Statement) -> Result<u64> {
-        if self.dialect()? != Dialect::SqlServer {
-            return self.run_bound(OPERATION, statement, Rows::Ignore);
-        }
-        let mut rows = Vec::new();
-        self.run_bound(OPERATION, statement, Rows::Collect(&mut rows))?;
-        rows.first().map_or(Ok(0), |row| row.get(0))
     }
 }
 

@@ -129,18 +129,14 @@ impl Session<'_> {
     fn merge(&mut self, texts: &Texts) -> Result<u64> {
         let keys = self.counted(&texts.keys)?;
         let nulls = self.counted(&texts.nulls)?;
-        let changed = |session: &mut Self, text: &String| match texts.merge_returns {
-            true => session.counted(text),
-            false => session.own(text),
-        };
         let mut rows = 0;
         for text in &texts.merge {
-            rows += changed(self, text)?;
+            rows += self.own(text)?;
         }
         let missing = texts.missing.as_ref().map(|missing| self.counted(missing)).transpose()?;
         // On SQL Server several rows of the table may have the same key, so more changed rows than keys are no error.
         let kept = missing.map_or(rows.min(keys), |missing| keys.saturating_sub(missing));
-        let new = if nulls > 0 { changed(self, &texts.insert_nulls)? } else { 0 };
+        let new = if nulls > 0 { self.own(&texts.insert_nulls)? } else { 0 };
         if kept + new < keys + nulls {
             return Err(not_kept(kept + new, keys + nulls));
         }

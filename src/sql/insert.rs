@@ -8,6 +8,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::Statement;
+use super::batch::COUNT;
 use super::lexer::{Kind, Token, tokens};
 use super::template::Template;
 use crate::dialect::Dialect;
@@ -237,7 +238,8 @@ impl PlainInsert {
 /// Statements of T-SQL in one batch, which returns the number of rows that they changed in all.
 ///
 /// It does what a loop of them does, where one of many rows would not: SQL Server makes the values of a column one type
-/// before it looks at the column, and rounds decimals for that. A trigger's own counts do not count here.
+/// before it looks at the column, and rounds decimals for that. Neither counts nor rows of a trigger count here: the column
+/// has the name by which a connection knows the answer to a question for the count.
 pub(crate) fn counted(statements: impl Iterator<Item = String>) -> String {
     let mut text = String::from("DECLARE @batchdb_rows bigint = 0;");
     for statement in statements {
@@ -245,7 +247,7 @@ pub(crate) fn counted(statements: impl Iterator<Item = String>) -> String {
         // On a line of its own: the statement may end in a comment.
         text.push_str("\n; SET @batchdb_rows += @@ROWCOUNT;\n");
     }
-    text + "SELECT @batchdb_rows AS changed"
+    text + "SELECT @batchdb_rows AS " + COUNT
 }
 
 /// A name as PostgreSQL has it in its catalog.
@@ -361,14 +363,14 @@ mod tests {
             Dialect::SqlServer,
             "DECLARE @batchdb_rows bigint = 0;insert into [t] values (upper(?), NULL, ?)\n; SET @batchdb_rows += \
              @@ROWCOUNT;\ninsert into [t] values (upper(?), ?, ?)\n; SET @batchdb_rows += @@ROWCOUNT;\nSELECT \
-             @batchdb_rows AS changed",
+             @batchdb_rows AS batchdb_changed",
         );
         check(
             "insert into t values (:a, :b) -- nightly",
             Dialect::SqlServer,
             "DECLARE @batchdb_rows bigint = 0;insert into t values (?, NULL) -- nightly\n; SET @batchdb_rows += \
              @@ROWCOUNT;\ninsert into t values (?, ?) -- nightly\n; SET @batchdb_rows += @@ROWCOUNT;\nSELECT \
-             @batchdb_rows AS changed",
+             @batchdb_rows AS batchdb_changed",
         );
         check("INSERT INTO t VALUES (:a, :b)", Dialect::Odbc, "INSERT INTO t VALUES (?, NULL), (?, ?)");
     }

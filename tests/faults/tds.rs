@@ -48,14 +48,6 @@ impl Answer {
         Answer { head: integers(count), count: u64::try_from(count).ok(), then }
     }
 
-    /// The same with this number in the last row.
-    #[allow(dead_code, reason = "not every program that includes this file has numbers of its own")]
-    pub(crate) fn with_last(mut self, number: i32) -> Answer {
-        let at = self.head.len() - 4;
-        self.head[at..].copy_from_slice(&number.to_le_bytes());
-        self
-    }
-
     /// The same with another end.
     #[allow(dead_code, reason = "not every program that includes this file has ends of its own")]
     pub(crate) fn with_end(self, then: Then) -> Answer {

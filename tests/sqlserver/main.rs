@@ -8,6 +8,7 @@
 
 mod errors;
 mod generated;
+mod loads;
 mod log_lines;
 mod mass;
 mod migrations;
@@ -42,8 +43,6 @@ const BODIES: &[(&str, Body)] = bodies! {
     values::{
         values_come_back_as_they_went,
         every_type_of_the_server_is_read,
-        a_load_loses_nothing_in_its_columns,
-        a_load_keeps_every_letter_or_names_its_record,
         text_comes_back_as_it_went,
         long_values_come_back_whole_in_bounded_memory,
         a_nul_in_a_text_arrives_or_is_refused,
@@ -51,6 +50,10 @@ const BODIES: &[(&str, Body)] = bodies! {
         plain_text_is_varchar_and_other_text_nvarchar,
         a_long_parameter_is_of_no_old_type,
         a_datetime_that_was_read_finds_its_row,
+    },
+    loads::{
+        a_load_loses_nothing_in_its_columns,
+        a_load_keeps_every_letter_or_names_its_record,
     },
     results::{
         many_rows_come_whole,

@@ -235,5 +235,10 @@ pub(crate) fn a_count_is_the_writes_own_under_a_trigger_that_returns_rows(target
     let insert = format!("INSERT INTO {table} SELECT :id UNION ALL SELECT 2 UNION ALL SELECT 3");
     assert_eq!(db.execute(&insert, params! { id: 1 }).unwrap(), 3, "with parameters");
     assert_eq!(db.execute_query(&insert, params! { id: 1 }).unwrap().len(), 6, "the trigger's rows");
+    // As are those of many records.
+    let insert = format!("INSERT INTO {table} VALUES (:id)");
+    assert_eq!(db.execute_many(&insert, (10..40).map(|id| params! { id: id })).unwrap(), 30);
+    assert_eq!(db.bulk_insert(&table, &["id"], (40..60).map(|id| (id,))).unwrap(), 20);
+    assert_eq!(db.bulk_upsert(&table, &["id"], &["id"], (50..80).map(|id| (id,))).unwrap(), 20);
     Ok(())
 }

@@ -221,14 +221,7 @@ impl Step<'_> {
     }
 
     fn insert(&mut self, statement: &Statement, rows: usize) -> Result<()> {
-        let counted = match self.connection.flavor() {
-            Flavor::SqlServer => {
-                let mut count = Vec::new();
-                self.run(statement, Rows::Collect(&mut count))?;
-                count.first().map_or(Ok(0), |row| row.get::<u64>(0))?
-            }
-            _ => self.run(statement, Rows::Ignore)?,
-        };
+        let counted = self.run(statement, Rows::Ignore)?;
         if counted == rows as u64 {
             return Ok(());
         }

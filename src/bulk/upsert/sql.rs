@@ -19,8 +19,6 @@ pub(super) struct Texts {
     pub(super) stage: String,
     /// The merge. The rows that it changes are the rows that the upsert has changed.
     pub(super) merge: Vec<String>,
-    /// They return their counts as a row, because SQL Server reports none with `NOCOUNT` on.
-    pub(super) merge_returns: bool,
     /// Counts the distinct keys without NULL that were loaded; before the merge, whose triggers may do anything.
     pub(super) keys: String,
     /// Counts those of them that are not in the table after the merge. Only for an upsert that leaves existing rows as
@@ -139,7 +137,6 @@ impl Parts<'_> {
             missing,
             nulls: self.nulls(&stage),
             insert_nulls: format!("{insert} {all} FROM {stage} WHERE {null} ORDER BY \"{ORDER}\""),
-            merge_returns: false,
             make: vec![
                 format!(
                     "CREATE TEMPORARY TABLE \"{STAGE}\" ON COMMIT DROP AS SELECT {all} FROM {table} WITH NO DATA"
@@ -167,7 +164,6 @@ impl Parts<'_> {
             missing,
             nulls: self.nulls(&stage),
             insert_nulls: format!("{insert} WHERE {null} ORDER BY rowid"),
-            merge_returns: false,
             make: vec![format!("CREATE TEMPORARY TABLE \"{STAGE}\" AS SELECT {all} FROM {table} WHERE 0")],
             merge: vec![format!(
                 "{insert} WHERE rowid IN (SELECT max(rowid) FROM {stage} WHERE NOT ({null}) GROUP BY {}) {}",
@@ -214,7 +210,6 @@ impl Parts<'_> {
             missing,
             nulls: self.nulls(&stage),
             insert_nulls: counted(format!("{insert} WHERE {null} ORDER BY [{ORDER}]")),
-            merge_returns: true,
             make: vec![
                 format!(
                     "SELECT TOP (0) {all} INTO {stage} FROM {table} UNION ALL SELECT TOP (0) {all} FROM {table}"

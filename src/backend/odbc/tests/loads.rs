@@ -25,10 +25,9 @@ impl RowSource for Numbers {
     }
 }
 
-/// A result of one row, whose integer is `number`.
+/// What a batch that counts itself says.
 fn one(number: usize) -> Answer {
-    let whole = Answer::rows(1, Then::Done);
-    whole.with_last(i32::try_from(number).unwrap())
+    Answer::row(&[(crate::sql::COUNT, Cell::Number(number as i64))])
 }
 
 /// Values of one column.
@@ -140,6 +139,23 @@ fn a_load_on_sql_server_is_batches_that_count_themselves() {
         one(1)
     };
     assert_eq!(load(sent, 1).unwrap(), 1);
+}
+
+#[test]
+fn the_rows_of_a_trigger_are_no_count() {
+    let result = |name: &str, value: i32| {
+        let mut tokens = vec![0x81, 1, 0, 0, 0, 0, 0, 0, 0, 0x38, name.len() as u8];
+        tokens.extend(name.encode_utf16().flat_map(u16::to_le_bytes));
+        tokens.push(0xd1);
+        tokens.extend(value.to_le_bytes());
+        tokens
+    };
+    let more = [&[0xff][..], &[0x11, 0], &[0xc1, 0], &1_u64.to_le_bytes()].concat();
+    let answer = |count| [result("n", 42), more.clone(), result(crate::sql::COUNT, count)].concat();
+    let (whole, part) = (answer(10), answer(9));
+    assert_eq!(load(move |_| Answer::tokens(whole.clone(), 1), 10).unwrap(), 10);
+    let error = load(move |_| Answer::tokens(part.clone(), 1), 10).unwrap_err();
+    assert!(error.to_string().contains("9 of 10 rows"), "{error}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn connect(rows: i32, then: Then) -> (Server, Box<dyn Connection>) {
     let server = Server::start(move |text| {
         if text.contains("ROWS") {
             Answer::rows(rows, then)
-        } else if text.contains("COUNT") {
+        } else if text.contains("UPDATE COUNT") {
             Answer::changed(3, then)
         } else {
             Answer::nothing(Then::Done)
