@@ -53,25 +53,22 @@ impl Session<'_> {
         rows: impl IntoIterator<Item = R>,
         options: BulkOptions<'_>,
     ) -> Result<BulkReport, BulkFailure> {
-        const OPERATION: &str = "bulk_insert";
-        let load = |session: &mut Self| session.load_rows(OPERATION, table, columns, None, rows, options);
-        self.as_call(OPERATION, None, load, options::written)
+        self.load_as("bulk_insert", table, columns, None, rows, options)
     }
 
-    /// The same for columns whose names were read out of a file, in the fields of these numbers: the names are data, and
-    /// stand in no message.
-    pub(crate) fn load_file<R: IntoRow>(
+    /// The same under the name of the call that the program has made. Where the names of the columns were read out of a
+    /// file, in the `fields` of these numbers, they are data, and stand in no message.
+    pub(crate) fn load_as<R: IntoRow>(
         &mut self,
+        operation: &'static str,
         table: &str,
-        columns: &[String],
-        fields: &[usize],
+        columns: &[impl AsRef<str>],
+        fields: Option<&[usize]>,
         rows: impl IntoIterator<Item = R>,
         options: BulkOptions<'_>,
     ) -> Result<BulkReport, BulkFailure> {
-        const OPERATION: &str = "bulk_insert";
-        let load =
-            |session: &mut Self| session.load_rows(OPERATION, table, columns, Some(fields), rows, options);
-        self.as_call(OPERATION, None, load, options::written)
+        let load = |session: &mut Self| session.load_rows(operation, table, columns, fields, rows, options);
+        self.as_call(operation, None, load, options::written)
     }
 
     fn load_rows<R: IntoRow>(

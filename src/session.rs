@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use self::told::Call;
 use self::trouble::Trouble;
-use crate::backend::{Begin, CommitMark, Listener, Rows};
+use crate::backend::{Begin, CommitMark, Connection, Listener, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -81,7 +81,7 @@ impl<'a> Session<'a> {
     ///
     /// When the connection is gone.
     pub(crate) fn dialect(&mut self) -> Result<Dialect> {
-        Ok(self.lease.connection()?.dialect())
+        Ok(self.connection()?.dialect())
     }
 
     /// What the session was told when it was opened and a `RESET ALL` takes back: statements, each with its semicolon.
@@ -90,7 +90,7 @@ impl<'a> Session<'a> {
     ///
     /// When the connection is gone.
     pub(crate) fn opening(&mut self) -> Result<String> {
-        Ok(self.lease.connection()?.opening())
+        Ok(self.connection()?.opening())
     }
 
     /// Changes the limit on each statement; returns the limit that it had.
@@ -167,7 +167,7 @@ impl<'a> Session<'a> {
     }
 
     fn run_within(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64> {
-        let outcome = self.lease.connection()?.run(statement, rows, budget);
+        let outcome = self.connection()?.run(statement, rows, budget);
         outcome.map_err(|error| in_part(error, self.depth == 0 && statement.traits.divisible))
     }
 
@@ -198,7 +198,7 @@ impl<'a> Session<'a> {
     }
 
     fn refuse_writes(&mut self, statement: &Statement) -> Result<()> {
-        if !statement.traits.may_write(self.lease.connection()?.refuses_writes()) {
+        if !statement.traits.may_write(self.connection()?.refuses_writes()) {
             return Ok(());
         }
         let error = Error::new(ErrorKind::ReadOnly, "the database is read-only by its settings (READ_ONLY)");
@@ -223,13 +223,30 @@ impl<'a> Session<'a> {
         let error = self.trouble.explain(error.in_database(&self.settings.database));
         if self.depth > 0 {
             self.trouble.note(&error);
-            // The connection is lost to an error that another attempt would meet again: what follows must not be told as a
-            // lost connection, which is worth one.
-            if !error.is_transient() && self.has_failed() {
-                self.lease.give_up(&error);
-            }
+            self.settle_trouble();
         }
         error
+    }
+
+    /// Gives up a connection that was lost to an error that another attempt would meet again: what follows must not be told
+    /// as a lost connection, which is worth one.
+    fn settle_trouble(&mut self) {
+        if let Some(error) = self.trouble.take_lasting()
+            && self.lease.connection().is_ok_and(|connection| connection.has_failed())
+        {
+            self.lease.give_up(&error);
+        }
+    }
+
+    /// The connection, which every call asks for: here, too, what is lost is seen, for rows that are streamed have borrowed it
+    /// until then.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone, and why.
+    fn connection(&mut self) -> Result<&mut dyn Connection> {
+        self.settle_trouble();
+        self.lease.connection()
     }
 
     /// From here on nothing follows from the errors before.
@@ -299,14 +316,14 @@ impl<'a> Session<'a> {
         let call = Call::begin("run_script").about(None, true);
         self.lease.mark_dirty();
         let deadline = self.step();
-        let outcome = self.lease.connection().and_then(|connection| connection.run_script(text, deadline));
+        let outcome = self.connection().and_then(|connection| connection.run_script(text, deadline));
         self.end(call, outcome.map(|()| (0, ())))
     }
 
     /// From now on what the server says besides results is logged for this listener; or no longer.
     pub(crate) fn listen(&mut self, listener: Option<Listener>) {
         // A connection that is gone says nothing any more.
-        if let Ok(connection) = self.lease.connection() {
+        if let Ok(connection) = self.connection() {
             connection.listen(listener);
         }
     }
@@ -316,14 +333,14 @@ impl<'a> Session<'a> {
         let dialect = self.dialect()?;
         let statement = sql::compile(sql, dialect, Params::new())?;
         let budget = self.budget().with_each(limit);
-        let outcome = self.lease.connection()?.run(&statement, Rows::Ignore, budget);
+        let outcome = self.connection()?.run(&statement, Rows::Ignore, budget);
         outcome.map(|_| ()).map_err(|error| self.failed_by(error))
     }
 
     pub(crate) fn begin(&mut self, begin: Begin) -> Result<()> {
         let call = Call::begin("begin");
         let deadline = self.step();
-        let outcome = self.lease.connection().and_then(|connection| connection.begin(begin, deadline));
+        let outcome = self.connection().and_then(|connection| connection.begin(begin, deadline));
         // One that succeeds is no call of its own: what it begins will be told.
         if outcome.is_err() {
             self.lease.discard();
@@ -338,7 +355,7 @@ impl<'a> Session<'a> {
         // Asked here and not only by the backends: no time left means that nothing was sent, and what was not
         // committed must not wait in the session for the next borrower's commit.
         let outcome = match deadline.left_for(Phase::Commit, Instant::now()) {
-            Ok(_) => self.lease.connection().and_then(|connection| connection.commit(deadline)),
+            Ok(_) => self.connection().and_then(|connection| connection.commit(deadline)),
             Err(late) => {
                 self.rollback();
                 Err(late.with_effect(Effect::RolledBack))
@@ -349,26 +366,26 @@ impl<'a> Session<'a> {
 
     /// The mark of the transaction that has just ended; see [`CommitMark`].
     pub(crate) fn commit_mark(&mut self) -> Option<CommitMark> {
-        self.lease.connection().ok()?.commit_mark()
+        self.connection().ok()?.commit_mark()
     }
 
     /// Rolls back; a connection that cannot is closed, which has the same effect on the server.
     pub(crate) fn rollback(&mut self) {
-        if self.lease.is_given_up() || self.has_failed() {
+        if self.has_failed() {
             return self.lease.discard();
         }
         // Undoing must not fail for want of time: the caller's limit has often just passed.
         let deadline = Deadline::after(Instant::now(), ROLLBACK_LIMIT);
-        let outcome = self.lease.connection().and_then(|connection| connection.rollback(deadline));
+        let outcome = self.connection().and_then(|connection| connection.rollback(deadline));
         if let Err(error) = outcome {
             self.warn(&format!("a rollback failed, the connection is closed: {error}"));
             self.lease.discard();
         }
     }
 
-    /// Whether the connection has failed, which undoes by itself what it was about.
+    /// Whether the connection has failed or was given up, which undoes by itself what it was about.
     pub(crate) fn has_failed(&mut self) -> bool {
-        self.lease.connection().is_ok_and(|connection| connection.has_failed())
+        self.connection().is_ok_and(|connection| connection.has_failed()) || self.lease.is_given_up()
     }
 
     pub(crate) fn count_migration(&self) {

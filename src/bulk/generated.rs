@@ -20,13 +20,19 @@ struct Generated {
 ///
 /// # Errors
 ///
-/// What asking gives, unless the database does not understand the question or does not answer it to this user.
-pub(crate) fn computed(session: &mut Session<'_>, table: &str, columns: &[String]) -> Result<Vec<usize>> {
+/// What asking gives, as an error of the `operation`, unless the database does not understand the question or does not
+/// answer it to this user.
+pub(crate) fn computed(
+    session: &mut Session<'_>,
+    operation: &'static str,
+    table: &str,
+    columns: &[String],
+) -> Result<Vec<usize>> {
     // A script of a test is asked what the program asks, and nothing of ours.
     if !session.takes_many_rows()? {
         return Ok(Vec::new());
     }
-    let (engine, generated) = match of(session, table) {
+    let (engine, generated) = match of(session, operation, table) {
         Ok(Some(told)) => told,
         Ok(None) => return Ok(Vec::new()),
         Err(error) => match error.kind() {
@@ -42,7 +48,7 @@ pub(crate) fn computed(session: &mut Session<'_>, table: &str, columns: &[String
 /// Instead of the error of a load, one that names the column that takes no values, where there is one among its columns.
 /// The names of database and call are left to the caller.
 pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Error) -> Error {
-    let Ok(Some((engine, generated))) = of(session, &target.table) else { return error };
+    let Ok(Some((engine, generated))) = of(session, "bulk_insert", &target.table) else { return error };
     let refused = generated.into_iter().filter(|one| {
         (!one.is_identity || is_refusal(&error))
             && target.columns.iter().any(|column| is_same(engine, &one.name, column))
@@ -64,14 +70,18 @@ fn is_same(engine: Engine, one: &str, other: &str) -> bool {
     }
 }
 
-fn of(session: &mut Session<'_>, table: &str) -> Result<Option<(Engine, Vec<Generated>)>> {
+fn of(
+    session: &mut Session<'_>,
+    operation: &'static str,
+    table: &str,
+) -> Result<Option<(Engine, Vec<Generated>)>> {
     let Some(engine) = Engine::of(session)? else { return Ok(None) };
     let rows = match engine {
-        Engine::Postgres => session.execute_query(POSTGRES, params! { table: table })?,
-        Engine::SqlServer => session.execute_query(&sql_server(table), ())?,
+        Engine::Postgres => session.ask(operation, POSTGRES, params! { table: table })?,
+        Engine::SqlServer => session.ask(operation, &sql_server(table), ())?,
         Engine::Sqlite => {
             let (schema, name) = sqlite(table);
-            session.execute_query(SQLITE, params! { name: name, schema: schema })?
+            session.ask(operation, SQLITE, params! { name: name, schema: schema })?
         }
     };
     let generated = rows.iter().map(|row| {

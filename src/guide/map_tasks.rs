@@ -122,4 +122,5 @@
 //!
 //! The grace is 20 s unless you say so: Kubernetes kills after 30 s, Docker by itself after 10 s. A second signal ends
 //! the process at once. Outside of a fan-out [`with_cancel`](crate::with_cancel) does the same for the calls of a
-//! closure.
+//! closure. A token inside of another's reach, such as that of a fan-out within `with_cancel`, stands beside it: either can
+//! tell the work to stop.

@@ -66,6 +66,7 @@
 //!
 //! An operation is the call's name, such as `execute_query`, `bulk_insert` or `commit`; those that are not told apart
 //! are `other`. `bulk_insert`, `bulk_upsert` and `execute_many` are one call each, however many statements that takes.
+//! `copy_query` and `copy_table` are a call of each of their two databases: rows read in the one, and written in the other.
 //! `pool` numbers the open pools of one database, from 1: handles whose settings differ have pools of their own.
 //! The bounds of the histogram go from 100 µs to 100 s, three to a decade.
 //!

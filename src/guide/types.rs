@@ -86,7 +86,8 @@
 //!
 //! SQLite itself keeps a decimal in such a column as a float of 15 digits, without its scale: a column that must be exact is
 //! declared as `text`, and read as `BigDecimal` all the same. It keeps any text in any column, too (but in an `integer primary
-//! key`), an `integer` or a `date` included, unless a `CHECK` refuses it.
+//! key`), an `integer` or a `date` included, unless a `CHECK` refuses it. It has no `NaN`, and would keep `NULL` for one, which
+//! is therefore refused as a parameter and in a load.
 //!
 //! # Values to types of Rust
 //!

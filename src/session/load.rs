@@ -8,7 +8,9 @@ use crate::backend::{Connection, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
-use crate::sql::Statement;
+use crate::params::IntoParams;
+use crate::row::Row;
+use crate::sql::{self, Statement};
 
 /// The limit on the whole call, for a load that waits for somebody else's rows. Its steps look at it themselves.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +61,7 @@ impl Session<'_> {
             Err(Error::new(ErrorKind::ReadOnly, "the database is read-only by its settings (READ_ONLY)"))
         } else {
             let budget = self.budget();
-            self.lease.connection().and_then(|connection| step(connection, budget))
+            self.connection().and_then(|connection| step(connection, budget))
         };
         self.step_ended(operation, outcome)
     }
@@ -76,6 +78,21 @@ impl Session<'_> {
         self.step_ended(operation, outcome)
     }
 
+    /// Asks the database something for our own sake, as a part of a call.
+    pub(crate) fn ask(
+        &mut self,
+        operation: &'static str,
+        sql: &str,
+        params: impl IntoParams,
+    ) -> Result<Vec<Row>> {
+        let statement =
+            self.dialect().and_then(|dialect| sql::compile(sql, dialect, params.into_params()?));
+        let statement = statement.map_err(|error| self.failed_by(error.during(operation)))?;
+        let mut rows = Vec::new();
+        self.run_bound(operation, &statement, Rows::Collect(&mut rows))?;
+        Ok(rows)
+    }
+
     fn step_ended<T>(&mut self, operation: &'static str, outcome: Result<T>) -> Result<T> {
         self.lease.used(Instant::now());
         outcome.map_err(|error| self.failed_by(error.during(operation)))
@@ -83,6 +100,6 @@ impl Session<'_> {
 
     /// Whether records may go as the rows of one statement.
     pub(crate) fn takes_many_rows(&mut self) -> Result<bool> {
-        Ok(self.lease.connection()?.takes_many_rows())
+        Ok(self.connection()?.takes_many_rows())
     }
 }

@@ -131,8 +131,8 @@ impl<T> MapOptions<T> {
     }
 
     /// Lets the fan-out be told to stop: once the token is cancelled, no new item is started, and those not yet
-    /// started are [`NotStarted`](TaskState::NotStarted). By default nobody can, but for
-    /// [`with_cancel`](crate::with_cancel) around the fan-out.
+    /// started are [`NotStarted`](TaskState::NotStarted). By default nobody can. The token of a
+    /// [`with_cancel`](crate::with_cancel) around the fan-out is heard in any case.
     ///
     /// What runs by then may end within the [`grace`](MapOptions::grace), all its stages included; it is not run
     /// again when it fails. In a chain of stages this counts for its own stage and those after it that have no

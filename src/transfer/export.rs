@@ -109,9 +109,13 @@ impl Session<'_> {
         options: ExportOptions<'_>,
     ) -> Result<u64> {
         let path = path.as_ref();
+        let database = self.settings().database.clone();
         let refused = |what: &str| {
             let message = format!("the file {} cannot be {what}", path.display());
-            move |error| Error::new(ErrorKind::Io, message).with_source(error).during(EXPORT)
+            let database = database.clone();
+            move |error| {
+                Error::new(ErrorKind::Io, message).with_source(error).during(EXPORT).in_database(&database)
+            }
         };
         let mut file = WholeFile::create(path).map_err(refused("written"))?;
         let rows = self.export(sql, params, &mut file, options)?;
@@ -162,7 +166,7 @@ impl DatabaseManager {
 
     /// Writes the rows of a query to a file that is there as a whole or not at all, and returns how many they are.
     ///
-    /// They are written to a hidden file beside it (`.NAME.PID-N.partial`). When all are there it is synced to the disk
+    /// They are written to a hidden file beside it (`.NAME.PID-N.partial`, with `long-name` for one that leaves no room). When all are there it is synced to the disk
     /// and renamed, in one step, also over a file of that name. After an error it is deleted and the old file stays;
     /// after a crash a `.partial` may be left behind. A link at that path is replaced, and not followed.
     ///

@@ -102,6 +102,9 @@ impl fmt::Debug for ImportOptions<'_> {
 impl Session<'_> {
     /// Loads a CSV file into a table: all rows in a transaction of its own, or in a savepoint of the one that is open.
     ///
+    /// The closure of a [`transaction`](DatabaseManager::transaction) may run again. Let it open the file each time: one
+    /// that it borrows would go on where the first attempt had stopped reading.
+    ///
     /// # Errors
     ///
     /// See [`DatabaseManager::import_csv`].
@@ -114,10 +117,8 @@ impl Session<'_> {
         let database = self.settings().database.clone();
         let named = |error: Error| error.during(IMPORT).in_database(&database);
         let (mut rows, columns) = Rows::open(source, &options).map_err(named)?;
-        let loaded = match rows.headers_are_data {
-            true => self.load_file(table, &columns, &rows.places(), &mut rows, options.load),
-            false => self.bulk_insert_with(table, &columns, &mut rows, options.load),
-        };
+        let places = rows.headers_are_data.then(|| rows.places());
+        let loaded = self.load_as(IMPORT, table, &columns, places.as_deref(), &mut rows, options.load);
         loaded.map_err(|failure| {
             let lines =
                 failure.error.records().and_then(|records| rows.lines.of(*records.start(), *records.end()));
@@ -130,7 +131,7 @@ impl Session<'_> {
                 (None, Some((first, last))) => failure.error.at(format_args!("lines {first} to {last}")),
                 (None, None) => failure.error,
             };
-            BulkFailure { error: named(error), ..failure }
+            BulkFailure { error: named(doubting(error, rows.doubt)), ..failure }
         })
     }
 }
@@ -195,6 +196,8 @@ struct Rows<R> {
     null: String,
     /// The first record, where its fields had to be counted.
     ahead: bool,
+    /// What the delimiter may be instead, by the looks of the first record.
+    doubt: Option<char>,
     lines: Lines,
     /// The error that ended it.
     failed: Option<Error>,
@@ -215,19 +218,31 @@ impl<R: Read> Rows<R> {
                     "the file is empty, and has not even a line of headers",
                 ));
             }
-            headers = headers.or_else(|| Some(record.iter().map(|(name, _)| name.to_owned()).collect()));
         } else {
             ahead = reader.read(&mut record)?;
+        }
+        let doubt = record.other_delimiter();
+        if options.format.has_header() {
+            let found = record.iter().map(|(name, _)| name.to_owned());
+            match &headers {
+                None => headers = Some(found.collect()),
+                // Records that have as many fields as the columns would not fit the line above them.
+                Some(named) if named.len() != record.len() => {
+                    return Err(doubting(wrong_count(&record, named.len()), doubt));
+                }
+                Some(_) => (),
+            }
         }
         let Some(headers) = headers else {
             return Err(Error::usage("a file without headers does not say where its fields go")
                 .with_hint("name the columns by `ImportOptions::columns`"));
         };
-        let fields = fields(&headers, options)?;
+        let fields = fields(&headers, options).map_err(|error| doubting(error, doubt))?;
         let columns = fields.iter().filter_map(|field| field.column.clone()).collect();
         let null = options.format.null_mark().to_owned();
         let lines = Lines::default();
-        let rows = Rows { reader, record, fields, headers_are_data, null, ahead, lines, failed: None };
+        let failed = None;
+        let rows = Rows { reader, record, fields, headers_are_data, null, ahead, doubt, lines, failed };
         Ok((rows, columns))
     }
 
@@ -247,13 +262,9 @@ impl<R: Read> Rows<R> {
                 break;
             }
         }
-        let (line, found, wanted) = (self.record.line, self.record.len(), self.fields.len());
-        if found != wanted {
-            return Err(Error::new(
-                ErrorKind::Data,
-                format!("line {line}: it has {found} fields, and should have {wanted}"),
-            )
-            .with_hint("is there a delimiter in a field without quotes, or an end missing?"));
+        let (line, wanted) = (self.record.line, self.fields.len());
+        if self.record.len() != wanted {
+            return Err(wrong_count(&self.record, wanted));
         }
         self.lines.next(line);
         let mut row = Vec::with_capacity(wanted);
@@ -284,6 +295,24 @@ impl<R: Read> Iterator for &mut Rows<R> {
         let row = self.row();
         self.failed = row.as_ref().err().cloned();
         row.transpose()
+    }
+}
+
+/// A record that has not one field for each that is wanted.
+fn wrong_count(record: &Record, wanted: usize) -> Error {
+    let (line, found) = (record.line, record.len());
+    let message = format!("line {line}: it has {found} fields, and should have {wanted}");
+    Error::new(ErrorKind::Data, message)
+        .with_hint("is there a delimiter in a field without quotes, or an end missing?")
+}
+
+/// An error that follows from a wrong delimiter, where there is a doubt, asks about that.
+fn doubting(error: Error, doubt: Option<char>) -> Error {
+    match (doubt, error.kind()) {
+        (Some(other), ErrorKind::Data | ErrorKind::Syntax) => {
+            error.with_hint(format!("the first line is one field with {other:?} in it: is the delimiter right?"))
+        }
+        _ => error,
     }
 }
 
@@ -381,7 +410,9 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str, options: ImportOptions<'_>, wanted: &str) {
-        let outcome = open(text, &options).and_then(|(mut rows, _)| (&mut rows).collect::<Result<Vec<_>>>());
+        let outcome = open(text, &options).and_then(|(mut rows, _)| {
+            (&mut rows).collect::<Result<Vec<_>>>().map_err(|error| doubting(error, rows.doubt))
+        });
         let error = outcome.unwrap_err();
         assert!(error.to_string().contains(wanted), "{error}");
     }
@@ -422,6 +453,33 @@ mod tests {
         let headless = || ImportOptions::new().format(CsvFormat::new().without_header());
         refused("1,2\n", headless(), "does not say where its fields go");
         assert!(rows("", headless().columns(["a"])).1.is_empty());
+    }
+
+    #[test]
+    fn one_field_with_another_delimiter_in_it_asks_whether_the_delimiter_is_right() {
+        let semicolon = "with ';' in it: is the delimiter right?";
+        for (text, options) in [
+            ("id;n\n1,5;2\n", ImportOptions::new()),
+            ("id;n\n1;2\n", ImportOptions::new().columns(["id", "n"])),
+            ("id;n\n1,5;2\n", ImportOptions::new().columns(["id", "n"])),
+            ("id;n\n1;2\n", ImportOptions::new().rename("id", "x")),
+            ("1;2\n", ImportOptions::new().columns(["id", "n"]).format(CsvFormat::new().without_header())),
+        ] {
+            refused(text, options, semicolon);
+        }
+        refused("id\tn\n1,5\t2\n", ImportOptions::new(), "with '\\t' in it");
+        refused("id,n\n1;5,2\n", ImportOptions::new().format(CsvFormat::new().delimiter(';')), "with ',' in it");
+        // What has no such thing in it, or in quotes, or several fields, is only told.
+        for text in ["id\n1,2\n", "\"id;n\"\n1,2\n", "id;n,x\n1\n"] {
+            refused(text, ImportOptions::new(), "in a field without quotes");
+        }
+    }
+
+    #[test]
+    fn headers_that_are_passed_over_are_as_many_as_the_columns() {
+        let named = || ImportOptions::new().columns(["p", "q"]);
+        refused("a,b,c\n1,2\n", named(), "line 1: it has 3 fields, and should have 2");
+        refused("a\n", named(), "line 1: it has 1 fields, and should have 2");
     }
 
     #[test]

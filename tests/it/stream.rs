@@ -272,6 +272,46 @@ fn a_write_is_carried_out_to_its_end_and_says_how_that_went() {
 }
 
 #[test]
+fn a_result_that_cannot_be_read_is_no_lost_connection_to_what_follows() {
+    let db = psql_odbc();
+    db.execute("CREATE TABLE t (n int)", ()).unwrap();
+    // The driver does not say in which zone such a column is, so that nobody can read it.
+    const UNREADABLE: &str = "SELECT now() AS at";
+    type Swallows = fn(&mut batchdb::Transaction<'_, '_>) -> Result<(), Error>;
+    let ways: [Swallows; 3] = [
+        |tx| tx.query_iter(UNREADABLE, ()).map(drop),
+        |tx| tx.query_each(UNREADABLE, (), |_| Ok::<_, Error>(true)).map(drop),
+        |tx| tx.transaction(|tx| tx.query_iter(UNREADABLE, ()).map(drop)),
+    ];
+    for way in ways {
+        let mut attempts = 0;
+        let error = db
+            .transaction(|tx| {
+                attempts += 1;
+                tx.execute("SET LOCAL TIME ZONE 'Asia/Tokyo'", ())?;
+                let swallowed = way(tx).unwrap_err();
+                assert_eq!(swallowed.kind(), ErrorKind::Decode, "{swallowed}");
+                tx.execute("INSERT INTO t VALUES (1)", ())
+            })
+            .unwrap_err();
+        // Another attempt would end the same way, and the reason is told.
+        assert_eq!((error.kind(), attempts), (ErrorKind::Decode, 1), "{}", error.report());
+    }
+    // Where nothing follows, the commit says it.
+    let mut attempts = 0;
+    let error = db
+        .transaction(|tx| {
+            attempts += 1;
+            tx.execute("SET LOCAL TIME ZONE 'Asia/Tokyo'", ())?;
+            let _ = tx.query_iter(UNREADABLE, ());
+            Ok::<_, Error>(())
+        })
+        .unwrap_err();
+    assert_eq!((error.kind(), attempts), (ErrorKind::Decode, 1), "{}", error.report());
+    assert_eq!(db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get::<i64>("n").unwrap(), 0);
+}
+
+#[test]
 fn a_panic_between_two_rows_costs_the_connection_and_nothing_else() {
     for db in [postgres("stream"), psql_odbc()] {
         let sql = MANY.replace("AS note", "AS panicked");

@@ -281,7 +281,7 @@ fn a_header_that_is_data_stands_in_no_message() {
             assert_eq!(error.kind(), ErrorKind::Syntax, "{}", error.report());
             let told = format!("{error} {error:?} {}", error.report());
             assert!(!told.contains("Secret"), "{told}");
-            assert!(told.contains("bulk_insert failed"), "{told}");
+            assert!(told.contains("import_csv failed"), "{told}");
             match table {
                 "person" => {
                     assert!(told.contains("header of field 2") && told.contains("id, name"), "{told}")
