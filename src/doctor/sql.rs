@@ -62,7 +62,8 @@ fn round_trip(session: &mut Session<'_>, _: &Settings) -> Result<Found> {
     let (least, median) = (times[0], times[times.len() / 2]);
     let most = times[times.len() - 1];
     let mut found = Found::fact(format!("{median:.1?} (of {}: {least:.1?} to {most:.1?})", times.len()));
-    if median > FAR {
+    // The shortest is the way itself. What the others took longer is how busy either side is.
+    if least > FAR {
         found.doubt(
             "the server is far away",
             "fetch and write many rows in a call (`execute_many`, `bulk_insert`), or run the job nearer to it",

@@ -30,9 +30,12 @@ fn slow_network(proxy: &Proxy) {
     proxy.delay(Duration::from_millis(1), Duration::from_micros(500));
 }
 
-/// Kills a random session every 50 ms, and resets a random connection every 200 ms; every other reset waits for a
-/// commit and comes between it and its answer. Returns how often it did.
-fn trouble(world: &World, database: &str, proxy: &Proxy, stop: &AtomicBool) -> u64 {
+/// Transactions that end between two kills, or a machine that has much else to do would see nothing but kills.
+const BETWEEN: u64 = 3;
+
+/// Kills a random session every 50 ms while transactions `ended`, and resets a random connection every 200 ms; every other
+/// reset waits for a commit and comes between it and its answer. Returns how often it did.
+fn trouble(world: &World, database: &str, proxy: &Proxy, stop: &AtomicBool, ended: &AtomicU64) -> u64 {
     let mut chance = world.chance(4);
     let mut killer = world.bare("postgres");
     let kill = format!(
@@ -41,10 +44,14 @@ fn trouble(world: &World, database: &str, proxy: &Proxy, stop: &AtomicBool) -> u
     );
     let mut kills = 0;
     for round in 1_u64.. {
+        let before = ended.load(Ordering::SeqCst);
+        thread::sleep(Duration::from_millis(50));
+        while ended.load(Ordering::SeqCst) < before + BETWEEN && !stop.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(1));
+        }
         if stop.load(Ordering::SeqCst) {
             return kills;
         }
-        thread::sleep(Duration::from_millis(50));
         let killed: i64 = killer.query_one(&kill, &[]).unwrap().try_get(0).unwrap();
         kills += killed as u64;
         match round % 8 {
@@ -78,12 +85,12 @@ pub(crate) fn run(world: &World, check: &mut Check) {
     let db = db.with_retry(policy);
     let told = Mutex::new(BTreeMap::new());
     let wrong = Mutex::new(Vec::new());
-    let stop = AtomicBool::new(false);
+    let (stop, ended) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
-        let troubled = scope.spawn(|| trouble(world, &name, &proxy, &stop));
+        let troubled = scope.spawn(|| trouble(world, &name, &proxy, &stop, &ended));
         let workers: Vec<_> = (0..THREADS)
             .map(|worker| {
-                let (db, told, wrong) = (&db, &told, &wrong);
+                let (db, told, wrong, ended) = (&db, &told, &wrong, &ended);
                 scope.spawn(move || {
                     for id in (0..each).map(|number| number * THREADS + worker) {
                         let outcome = match transaction(db, id) {
@@ -95,6 +102,7 @@ pub(crate) fn run(world: &World, check: &mut Check) {
                             }
                         };
                         told.lock().unwrap().insert(id, outcome);
+                        ended.fetch_add(1, Ordering::SeqCst);
                     }
                 })
             })
@@ -145,13 +153,13 @@ pub(crate) fn red(world: &World, check: &mut Check) {
     let config: postgres::Config = world.url(&name, proxy.port()).parse().unwrap();
     let manager = r2d2_postgres::PostgresConnectionManager::new(config, postgres::NoTls);
     let pool = r2d2::Pool::builder().max_size(10).build(manager).unwrap();
-    let stop = AtomicBool::new(false);
+    let (stop, ended) = (AtomicBool::new(false), AtomicU64::new(0));
     let attempts = AtomicU64::new(0);
     thread::scope(|scope| {
-        let troubled = scope.spawn(|| trouble(world, &name, &proxy, &stop));
+        let troubled = scope.spawn(|| trouble(world, &name, &proxy, &stop, &ended));
         let workers: Vec<_> = (0..THREADS)
             .map(|worker| {
-                let (pool, attempts) = (&pool, &attempts);
+                let (pool, attempts, ended) = (&pool, &attempts, &ended);
                 scope.spawn(move || {
                     for id in (0..each).map(|number| number * THREADS + worker) {
                         let attempt = || -> Result<(), Box<dyn std::error::Error>> {
@@ -165,6 +173,7 @@ pub(crate) fn red(world: &World, check: &mut Check) {
                         while attempt().is_err() {
                             attempts.fetch_add(1, Ordering::SeqCst);
                         }
+                        ended.fetch_add(1, Ordering::SeqCst);
                     }
                 })
             })

@@ -165,6 +165,34 @@ fn behind_a_driver_that_nobody_knows_better_what_can_be_asked_is_asked() {
     assert!(diagnosis.step("versions").unwrap().facts[1].contains("psqlodbc"), "{diagnosis:?}");
 }
 
+/// Copies piece by piece, each late.
+fn carry(mut from: TcpStream, mut to: TcpStream) {
+    let mut piece = [0; 16 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut piece) {
+        thread::sleep(Duration::from_millis(15));
+        if to.write_all(&piece[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(std::net::Shutdown::Both);
+}
+
+#[test]
+fn a_server_that_is_far_away_is_a_doubt() {
+    let server = crate::common::server();
+    let port = server.port();
+    let far = listening(move |client| {
+        let up = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (from, to) = (up.try_clone().unwrap(), client.try_clone().unwrap());
+        thread::spawn(move || carry(from, to));
+        carry(client, up);
+    });
+    let url = format!("postgresql://postgres:{}@127.0.0.1:{far}/postgres?sslmode=disable", server.password());
+    let db = DatabaseManager::builder(&unique("doctor_far")).connection_string(url).build().unwrap();
+    let diagnosis = db.diagnose(Duration::from_secs(20), |_| ());
+    assert_eq!(diagnosis.step("round trip").unwrap().problems, ["the server is far away"], "{diagnosis:?}");
+}
+
 #[test]
 fn all_hosts_that_refuse_are_named() {
     let closed = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
