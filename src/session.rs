@@ -316,7 +316,8 @@ impl<'a> Session<'a> {
         let call = Call::begin("run_script").about(None, true);
         self.lease.mark_dirty();
         let deadline = self.step();
-        let outcome = self.connection().and_then(|connection| connection.run_script(text, deadline));
+        let connection = sql::refuse_nul(text).and_then(|()| self.connection());
+        let outcome = connection.and_then(|connection| connection.run_script(text, deadline));
         self.end(call, outcome.map(|()| (0, ())))
     }
 

@@ -177,6 +177,7 @@
 //! | text of more than 63 bytes | `name` | cut | | refused |
 //! | float | `money` | read by `lc_monetary` | | refused on PostgreSQL (a decimal is exact) |
 //! | `2026-01-05` as a text | `datetime`, `smalldatetime` | | read by the language of the login (`DATEFORMAT`) | read as ISO 8601 |
+//! | `2026-01-05T08:00:37` as a text | SQLite's `timestamp`, `datetime`, `timestamptz` | | | as a parameter of that kind would be: with a blank |
 //! | `true`, `false` as a text | SQLite's `boolean` | | | 1 and 0 (a statement keeps the text, which is not true) |
 //!
 //! # JSON

@@ -85,8 +85,7 @@ impl Session<'_> {
         sql: &str,
         params: impl IntoParams,
     ) -> Result<Vec<Row>> {
-        let statement =
-            self.dialect().and_then(|dialect| sql::compile(sql, dialect, params.into_params()?));
+        let statement = self.dialect().and_then(|dialect| sql::compile(sql, dialect, params.into_params()?));
         let statement = statement.map_err(|error| self.failed_by(error.during(operation)))?;
         let mut rows = Vec::new();
         self.run_bound(operation, &statement, Rows::Collect(&mut rows))?;

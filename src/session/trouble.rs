@@ -72,6 +72,7 @@ fn may_fail_the_rest(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Effect;
 
     #[test]
     fn an_error_is_explained_by_the_first_that_can_be_its_cause() {
@@ -84,8 +85,12 @@ mod tests {
         trouble.note(&of("42P01"));
         assert!(trouble.explain(of("25P02")).to_string().contains("23505"));
         assert!(!trouble.explain(of("22012")).to_string().contains("23505"));
-        trouble.note(&Error::new(ErrorKind::Conflict, "x").with_codes(Some("40P01"), None));
-        assert_eq!(trouble.take_lasting().and_then(|error| error.sqlstate().map(str::to_owned)).as_deref(), Some("42P01"));
+        let undone = Error::new(ErrorKind::Conflict, "x").with_codes(Some("40P01"), None);
+        trouble.note(&undone.with_effect(Effect::RolledBack));
+        assert_eq!(
+            trouble.take_lasting().and_then(|error| error.sqlstate().map(str::to_owned)).as_deref(),
+            Some("42P01")
+        );
         assert!(trouble.take_lasting().is_none());
         trouble.forget();
         assert!(trouble.take_doom().is_none());

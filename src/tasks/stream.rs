@@ -36,7 +36,7 @@ const PER_WORKER: usize = 2;
 ///
 /// The calling thread reads the input, when `receive` asks for the next record. So the input may be a
 /// [`RowIter`](crate::RowIter), whose query then goes no faster than the receiver; and an input that makes it wait
-/// makes what is done by then wait too.
+/// makes what is done by then wait too, and who says stop: one that waits for something should hear the same token.
 ///
 /// **When it is told to stop**, by a token or by `fail_fast`, no new item is started. What runs is recorded as it
 /// ends. If the input has not ended by then, the last record is that of its next item: it is

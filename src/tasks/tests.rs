@@ -403,7 +403,10 @@ fn what_tells_the_caller_to_stop_tells_its_fan_out() {
     let (ones, twos) = crate::with_cancel(&token, PATIENCE, || {
         stage(own(), |n: &i32| Ok::<_, Error>(*n)).then(own(), |n| Ok::<_, Error>(*n)).map([1, 2])
     });
-    assert_eq!((states(&ones), states(&twos)), (vec![TaskState::NotStarted; 2], vec![TaskState::NotStarted; 2]));
+    assert_eq!(
+        (states(&ones), states(&twos)),
+        (vec![TaskState::NotStarted; 2], vec![TaskState::NotStarted; 2])
+    );
     // And what is told within a task is told by the fan-out, too.
     let options = MapOptions::default().workers(2).fail_fast();
     let (began, inner) = (Barrier::new(2), CancelToken::new());

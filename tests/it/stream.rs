@@ -272,6 +272,35 @@ fn a_write_is_carried_out_to_its_end_and_says_how_that_went() {
 }
 
 #[test]
+fn a_write_whose_rows_cannot_be_read_says_that_it_was_carried_out() {
+    let db = psql_odbc();
+    db.execute("CREATE TABLE t (n int, price money, due date)", ()).unwrap();
+    // What the driver cannot carry: a column of that type, and that value in a row.
+    for returned in ["price", "due"] {
+        let sql = format!("INSERT INTO t VALUES (1, 5, 'infinity') RETURNING {returned}");
+        type Runs = fn(&DatabaseManager, &str) -> Result<(), Error>;
+        let ways: [Runs; 3] = [
+            |db, sql| db.execute_query(sql, ()).map(drop),
+            |db, sql| db.query_each(sql, (), |_| Ok::<_, Error>(true)).map(drop),
+            |db, sql| db.session(|session| session.query_sets(sql, ())).map(drop),
+        ];
+        for way in ways {
+            let count = || db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get::<i64>("n").unwrap();
+            let before = count();
+            let error = way(&db, &sql).unwrap_err();
+            assert!(error.kind() == ErrorKind::Decode && !error.is_transient(), "{error}");
+            assert!(error.to_string().contains("was carried out, but"), "{error}");
+            assert_eq!(count(), before + 1);
+            // Within a transaction its end decides, which says nothing of that.
+            let sql = sql.as_str();
+            let error = db.transaction(|tx| tx.execute_query(sql, ())).unwrap_err();
+            assert!(error.kind() == ErrorKind::Decode && !error.to_string().contains("carried"), "{error}");
+            assert_eq!(count(), before + 1);
+        }
+    }
+}
+
+#[test]
 fn a_result_that_cannot_be_read_is_no_lost_connection_to_what_follows() {
     let db = psql_odbc();
     db.execute("CREATE TABLE t (n int)", ()).unwrap();
