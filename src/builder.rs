@@ -14,7 +14,7 @@ use crate::settings::{
 };
 
 impl DatabaseManager {
-    /// A handle for the database called `name`, with the settings of the environment.
+    /// Makes a handle for the database called `name`, with the settings of the environment.
     ///
     /// Reads `{ENVIRONMENT}_GLOBAL_{NAME}_…` from the process environment and from
     /// `envs/.env.{environment}`. Nothing is connected.
@@ -32,8 +32,8 @@ impl DatabaseManager {
         DatabaseManager::builder(name).build()
     }
 
-    /// A handle whose settings the program sets in part itself. What it sets goes before everything that
-    /// is read.
+    /// Begins a handle for which the program sets some settings itself. They override everything that is read from the
+    /// environment and the file.
     ///
     /// ```no_run
     /// use batchdb::DatabaseManager;
@@ -46,8 +46,8 @@ impl DatabaseManager {
     }
 }
 
-/// Settings that a program sets itself. Each overrides what the environment says; what is not set is
-/// read. Checked by [`build`](DatabaseManagerBuilder::build), all problems at once.
+/// Settings that a program sets itself. Each overrides the environment and the file; the others are read from there.
+/// [`build`](DatabaseManagerBuilder::build) checks them and reports all problems at once.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is made before `build`"]
 pub struct DatabaseManagerBuilder {
@@ -56,7 +56,8 @@ pub struct DatabaseManagerBuilder {
 }
 
 impl DatabaseManagerBuilder {
-    /// The flow whose settings (`{ENVIRONMENT}_{FLOW}_{NAME}_…`) go before the `GLOBAL` ones. Default: none.
+    /// The name of the flow (job), whose settings (`{ENVIRONMENT}_{FLOW}_{NAME}_…`) override the `GLOBAL` ones.
+    /// Default: none.
     pub fn flow(mut self, flow: &str) -> Self {
         self.overrides.flow = Some(flow.to_owned());
         self
@@ -80,16 +81,18 @@ impl DatabaseManagerBuilder {
         self
     }
 
-    /// Who is asked for the connection string, now and when a login is refused. Default: the settings.
+    /// A source that is asked for the connection string, now and again when a login is refused. Default: none, the
+    /// connection string comes from the settings.
     pub fn secret_source(mut self, source: impl SecretSource + 'static) -> Self {
         self.overrides.secret_source = Some(SharedSource::new(source));
         self
     }
 
-    /// How long [`build`](DatabaseManagerBuilder::build) waits for a command of `CONNECTION_STRING_COMMAND`, or for a
-    /// [`SecretSource`]. Default: 30 s for a command, which is also the most that one gets; no limit for a source.
+    /// How long [`build`](DatabaseManagerBuilder::build) waits for the command of `CONNECTION_STRING_COMMAND`, or for a
+    /// [`SecretSource`]. Default: 30 s for a command, which is also its maximum; no limit for a source.
     ///
-    /// A command that fails or is late is an error that [may pass](crate::Error::is_transient), where nothing else is wrong.
+    /// A command that fails or takes too long is a [transient](crate::Error::is_transient) error, if nothing else is
+    /// wrong.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -108,13 +111,13 @@ impl DatabaseManagerBuilder {
         self
     }
 
-    /// How many connections are kept when nobody uses them. Default: `POOL_SIZE`, else 5.
+    /// How many idle connections the pool keeps open. Default: `POOL_SIZE`, else 5.
     pub fn pool_size(mut self, connections: u32) -> Self {
         self.overrides.pool_size = Some(connections);
         self
     }
 
-    /// How many more may be opened at a peak. Default: `MAX_OVERFLOW`, else 10.
+    /// How many more connections may be open at a peak. Default: `MAX_OVERFLOW`, else 10.
     pub fn max_overflow(mut self, connections: u32) -> Self {
         self.overrides.max_overflow = Some(connections);
         self
@@ -126,72 +129,73 @@ impl DatabaseManagerBuilder {
         self
     }
 
-    /// How old a connection may grow before it is replaced; zero for as old as it likes. Default:
-    /// `POOL_RECYCLE`, else 3600 s.
+    /// The age at which a connection is replaced, at its next use; zero for never. Default: `POOL_RECYCLE`, else 3600
+    /// s.
     pub fn pool_recycle(mut self, age: Duration) -> Self {
         self.overrides.pool_recycle = Some(age);
         self
     }
 
-    /// How long a connection may sit idle before it is tested at the next use; zero tests it always.
-    /// Default: `PING_AFTER_IDLE`, else 500 ms.
+    /// How long a connection may be idle before it is tested at the next use; zero tests it always. Default:
+    /// `PING_AFTER_IDLE`, else 500 ms.
     pub fn ping_after_idle(mut self, idle: Duration) -> Self {
         self.overrides.ping_after_idle = Some(idle);
         self
     }
 
-    /// How long a connection may be held before a warning in the log says where it was borrowed and by whom; zero for
-    /// no such warning. Default: `LEAK_AFTER`, else zero.
+    /// How long a connection may be held before a warning in the log says which line, flow and task borrowed it; zero
+    /// for no warning. Default: `LEAK_AFTER`, else zero.
     ///
-    /// A little longer than the longest use that is meant. A task that holds a lock of
-    /// [`with_lock`](DatabaseManager::with_lock) holds a connection for as long.
+    /// Set it a little longer than the longest use that you expect. [`with_lock`](DatabaseManager::with_lock) holds a
+    /// connection for as long as its work runs.
     pub fn leak_after(mut self, held: Duration) -> Self {
         self.overrides.leak_after = Some(held);
         self
     }
 
-    /// The limit on one statement, and on one fetch of a streamed result. Default: `TIMEOUT`, else 30 s.
+    /// The limit on one statement, and on each fetch of a streamed result. Default: `TIMEOUT`, else 30 s.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.overrides.timeout = Some(limit);
         self
     }
 
-    /// The limit on opening a connection, from the name's resolution to the end of the login. Default:
-    /// `CONNECT_TIMEOUT`, else 10 s.
+    /// The limit on opening a connection, from the name lookup to the end of the login. Default: `CONNECT_TIMEOUT`,
+    /// else 10 s.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.overrides.connect_timeout = Some(limit);
         self
     }
 
-    /// How often a call that repeats itself, or a transaction, is attempted in all; 1 repeats nothing. Default:
-    /// `RETRY_ATTEMPTS`, else 3. The waits are changed by [`with_retry`](DatabaseManager::with_retry).
+    /// How many attempts a transaction, or another call that retries, has in all; 1 for no retries. Default:
+    /// `RETRY_ATTEMPTS`, else 3. To change the waits, use [`with_retry`](DatabaseManager::with_retry).
     pub fn retry_attempts(mut self, attempts: u32) -> Self {
         self.overrides.retry_attempts = Some(attempts);
         self
     }
 
-    /// The time within which the last attempt begins. Default: `RETRY_BUDGET`, else 60 s.
+    /// The time, from the beginning of the call, within which the last attempt must begin. Default: `RETRY_BUDGET`,
+    /// else 60 s.
     pub fn retry_budget(mut self, limit: Duration) -> Self {
         self.overrides.retry_budget = Some(limit);
         self
     }
 
-    /// How many prepared statements a connection keeps; 0 prepares none, for poolers in transaction mode.
-    /// Default: `STATEMENT_CACHE`, else 256.
+    /// How many prepared statements each connection keeps; 0 for none, as poolers in transaction mode need it. Default:
+    /// `STATEMENT_CACHE`, else 256.
     pub fn statement_cache(mut self, statements: u32) -> Self {
         self.overrides.statement_cache = Some(statements);
         self
     }
 
-    /// How long a statement may take before its text, without the values, is told in the log; zero for none. A streamed
-    /// result takes the time of its reader, and is not told. Default: `SLOW_QUERY`, else zero.
+    /// A statement that takes at least this long is logged at `WARN`, with its text but without values; zero for none.
+    /// The time of a streamed result includes that of its reader. Default: `SLOW_QUERY`, else zero.
     pub fn slow_query(mut self, limit: Duration) -> Self {
         self.overrides.slow_query = Some(limit);
         self
     }
 
-    /// Tells every call in the log, at INFO by the target `batchdb::audit`: the environment, server, user and process,
-    /// flow and task, the operation, whether it writes, how long it took, and its rows or the kind of its error. Default:
+    /// Logs every call at `INFO` under the target `batchdb::audit`: the environment, server, user and process, flow and
+    /// task, the operation, whether it writes, how long it took, and its rows or the kind of its error. Default:
     /// `AUDIT`, else no.
     pub fn audit(mut self, audit: bool) -> Self {
         self.overrides.audit = Some(audit);
@@ -204,7 +208,7 @@ impl DatabaseManagerBuilder {
         self
     }
 
-    /// As what texts go to SQL Server. Default: `TEXT_PARAMETERS`, else [`TextParameters::Auto`].
+    /// How texts are sent to SQL Server. Default: `TEXT_PARAMETERS`, else [`TextParameters::Auto`].
     pub fn text_parameters(mut self, texts: TextParameters) -> Self {
         self.overrides.text_parameters = Some(texts);
         self
@@ -216,45 +220,45 @@ impl DatabaseManagerBuilder {
         self
     }
 
-    /// Migrations that are compiled into the program, in place of a folder. Default: the folder.
+    /// Migrations that are compiled into the program, to be used instead of a folder. Default: the folder.
     pub fn migrations(mut self, migrations: EmbeddedMigrations) -> Self {
         self.overrides.migrations = Some(migrations);
         self
     }
 
-    /// What stands for `${name}` in migration files. Default: `MIGRATION_PLACEHOLDERS`, which this adds to.
+    /// The value of `${name}` in migration files. It is added to those of `MIGRATION_PLACEHOLDERS`. Default: none.
     pub fn placeholder(mut self, name: &str, value: impl Into<String>) -> Self {
         self.overrides.placeholders.insert(name.to_owned(), Secret::new(value));
         self
     }
 
-    /// The limit on one migration file, and on waiting for the lock of the migrations. Default:
-    /// `MIGRATION_TIMEOUT`, else 3600 s.
+    /// The limit on one migration file, and on waiting for the migration lock. Default: `MIGRATION_TIMEOUT`, else 3600
+    /// s.
     pub fn migration_timeout(mut self, limit: Duration) -> Self {
         self.overrides.migration_timeout = Some(limit);
         self
     }
 
-    /// What happens to pending migrations before the first statement. Default: `MIGRATE_ON_START`, else they
-    /// are logged.
+    /// What happens to pending migrations at the first connection. Default: `MIGRATE_ON_START`, else
+    /// [`MigrateOnStart::Check`], which logs them.
     pub fn migrate_on_start(mut self, mode: MigrateOnStart) -> Self {
         self.overrides.migrate_on_start = Some(mode);
         self
     }
 
-    /// Lets ordered faults strike on the connections of the handle; see
-    /// [`FaultInjector`](crate::testing::FaultInjector). With the feature `testing`.
+    /// Injects faults into the connections of the handle; see [`FaultInjector`](crate::testing::FaultInjector). With
+    /// the feature `testing`.
     #[cfg(feature = "testing")]
     pub fn faults(mut self, faults: &FaultInjector) -> Self {
         self.overrides.faults = Some(faults.clone());
         self
     }
 
-    /// Reads what was not set, checks everything, and makes the handle. Nothing is connected.
+    /// Reads the settings that were not set here, checks everything, and makes the handle. Nothing is connected.
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config), which lists every problem at once.
+    /// [`Config`](crate::ErrorKind::Config), which lists all problems at once.
     pub fn build(self) -> Result<DatabaseManager> {
         let settings = Settings::load(&self.name, &self.overrides)?;
         DatabaseManager::with_settings(settings, Some(migrate::on_first_use))

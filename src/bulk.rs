@@ -23,11 +23,11 @@ use crate::manager::DatabaseManager;
 use crate::session::Session;
 
 impl Session<'_> {
-    /// Loads rows into a table, all or nothing: in a transaction of its own, or in a savepoint of the one that is
-    /// open. Returns how many they are.
+    /// Loads rows into a table, all or nothing: in a transaction of its own, or in a savepoint of the open one. Returns
+    /// the number of rows.
     ///
-    /// On PostgreSQL a load that is refused before its first row (no right to write, a column that is generated) costs the
-    /// connection, and with it a transaction that is open.
+    /// If PostgreSQL refuses a load before its first row (no permission to write, a generated column), the connection
+    /// is closed, and with it an open transaction ends.
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ impl Session<'_> {
         Ok(self.bulk_insert_with(table, columns, rows, BulkOptions::new())?.rows)
     }
 
-    /// The same with chunks, commits and progress as the options say.
+    /// As [`bulk_insert`](Session::bulk_insert), with chunks, commits and progress as the options say.
     ///
     /// # Errors
     ///
@@ -56,8 +56,8 @@ impl Session<'_> {
         self.load_as("bulk_insert", table, columns, None, rows, options)
     }
 
-    /// The same under the name of the call that the program has made. Where the names of the columns were read out of a
-    /// file, in the `fields` of these numbers, they are data, and stand in no message.
+    /// The same under the name of the call that the program made. If the names of the columns were read from a file,
+    /// `fields` are the numbers of their fields: such names are data, so no message contains them.
     pub(crate) fn load_as<R: IntoRow>(
         &mut self,
         operation: &'static str,
@@ -97,7 +97,8 @@ impl Session<'_> {
     }
 }
 
-/// Where the rows go, quoted for the database. Columns that come out of a file are told by the numbers of their fields.
+/// The target of a load, quoted for the database. Messages name columns that were read from a file by the numbers of
+/// their fields.
 fn target(
     dialect: Dialect,
     table: &str,
@@ -111,14 +112,14 @@ fn target(
     }
     let torn = columns.iter().position(|name| name.as_ref().contains('\0'));
     if let (Some(place), Some(fields)) = (torn, fields) {
-        let message = format!("the header of field {} has a NUL character in it", fields[place]);
+        let message = format!("the header of field {} contains a NUL character", fields[place]);
         return Err(Error::new(ErrorKind::Data, message)
             .with_hint("the file may be UTF-16: convert it by `iconv -f UTF-16 -t UTF-8`"));
     }
     if torn.is_some() || table.contains('\0') {
-        return Err(Error::params("the name of a table or column has a NUL character in it"));
+        return Err(Error::params("the name of a table or column contains a NUL character"));
     }
-    // SQLite takes the last of two values for one column and says nothing.
+    // SQLite silently takes the last of two values for one column.
     let mut places = HashMap::with_capacity(columns.len());
     let twins = columns.iter().enumerate().find_map(|(place, name)| {
         let name = match dialect {
@@ -142,30 +143,31 @@ fn target(
 }
 
 impl DatabaseManager {
-    /// Loads rows into a table in one transaction: all or nothing. Returns how many they are.
+    /// Loads rows into a table in one transaction: all or nothing. Returns the number of rows.
     ///
-    /// The rows may come from any iterator and are not kept: the memory that a load takes does not grow with them. Each
-    /// is a tuple, an array, a vector of values, a [`Row`](crate::Row), or what else is [`IntoRow`]; a `Result` ends
-    /// the load with its error. PostgreSQL gets them by `COPY`, other databases and psqlODBC in statements of many rows.
+    /// The rows may come from any iterator and are not kept, so memory use does not grow with their number. A row is a
+    /// tuple, an array, a vector of values, a [`Row`](crate::Row), or any other [`IntoRow`], or a `Result` of one: an
+    /// `Err` ends the load with its error. PostgreSQL gets the rows by `COPY`, other databases and psqlODBC in `INSERT`
+    /// statements.
     ///
-    /// `table` may carry its schema (`sales.orders`). It and the columns are quoted, so their case counts where the
-    /// database's does: PostgreSQL keeps a name that was not quoted when it was made in small letters. Columns that are
-    /// not named get their defaults. Triggers, constraints and conversions are those of an `INSERT`; of `COPY` rules
-    /// are not, a `GENERATED ALWAYS AS IDENTITY` column takes the value that is given, and a table with row-level
-    /// security is refused. A column that the database computes takes no values, and must not be named.
+    /// `table` may include its schema (`sales.orders`). Table and columns are quoted, so their case matters if it does
+    /// in the database: PostgreSQL stores a name that was created without quotes in lower case. Columns that are not
+    /// named get their defaults. Columns that the database computes must not be named. Triggers, constraints and
+    /// conversions work as for `INSERT`, with three exceptions of `COPY` on PostgreSQL: rules are ignored, a `GENERATED
+    /// ALWAYS AS IDENTITY` column takes the given value, and a table with row-level security is refused.
     ///
-    /// `TIMEOUT` limits each chunk of 20,000 rows, not the whole, and the time that the iterator takes does not count (but for
-    /// a `statement_timeout` of the server, to which a `COPY` is one statement).
-    /// It is attempted once, because the rows are not kept.
+    /// `TIMEOUT` limits the database's work on each chunk of 20,000 rows, not the whole load. The time of the iterator
+    /// does not count, except for a `statement_timeout` of the PostgreSQL server, for which a `COPY` is one statement.
+    /// A load is not retried, because the rows are not kept.
     ///
     /// # Errors
     ///
     /// [`Syntax`](crate::ErrorKind::Syntax) for a table or column that does not exist, with the nearest name;
-    /// [`Constraint`](crate::ErrorKind::Constraint) and [`Data`](crate::ErrorKind::Data) as the database refuses a row,
-    /// [`Params`](crate::ErrorKind::Params) for a row with another number of values than columns, or with a value that
-    /// cannot go there: the text names the record, counted from 1, where the database tells it.
-    /// [`RowCount`](crate::ErrorKind::RowCount) when the database counts other rows than were sent. Else as
-    /// [`execute_query`](DatabaseManager::execute_query). Nothing of the others stays.
+    /// [`Constraint`](crate::ErrorKind::Constraint) and [`Data`](crate::ErrorKind::Data) when the database refuses a
+    /// row; [`Params`](crate::ErrorKind::Params) for a row with more or fewer values than columns, or with a value that
+    /// does not fit its column: the message names the record, counted from 1, if it is known.
+    /// [`RowCount`](crate::ErrorKind::RowCount) when the database counts another number of rows than were sent. Else as
+    /// [`execute_query`](DatabaseManager::execute_query). No row is kept after an error.
     ///
     /// ```no_run
     /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -183,12 +185,13 @@ impl DatabaseManager {
         self.session(|session| session.bulk_insert(table, columns, rows))
     }
 
-    /// The same with chunks, commits and progress as the [options](BulkOptions) say.
+    /// As [`bulk_insert`](DatabaseManager::bulk_insert), with chunks, commits and progress as the
+    /// [options](BulkOptions) say.
     ///
     /// # Errors
     ///
-    /// As [`bulk_insert`](DatabaseManager::bulk_insert). With
-    /// [`commit_chunks`](BulkOptions::commit_chunks) the failure says how many rows stay.
+    /// As [`bulk_insert`](DatabaseManager::bulk_insert). With [`commit_chunks`](BulkOptions::commit_chunks) the failure
+    /// says how many rows are committed.
     #[track_caller]
     pub fn bulk_insert_with<R: IntoRow>(
         &self,

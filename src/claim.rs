@@ -1,4 +1,4 @@
-//! Work that several processes share: rows of a table, claimed in batches, each by one of them.
+//! Work that several processes share: rows of a table, claimed in batches, each row by one process.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ use crate::session::Session;
 use crate::transaction::Transaction;
 use crate::value::Value;
 
-/// How many rows are claimed at a time.
+/// How many rows are claimed at a time by default.
 const BATCH: u32 = 100;
 /// More would not fit among the parameters of one statement of SQL Server.
 const MOST: u32 = 1_000;
-/// How often it is looked whether rows that others hold have become free, give or take a fifth.
+/// The pause before looking again for rows that others held; varied at random by a fifth.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Which rows of which table are work to be done.
+/// Says which rows of which table are work to be done, and what happens to them when they are done.
 ///
 /// ```
 /// use batchdb::Claim;
@@ -43,8 +43,9 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// All rows of `table`, which may carry its schema, told apart by the column `key`: a row is deleted when it is
-    /// done. Both names are quoted, so their case counts where the database's does.
+    /// Claims all rows of `table`, which may include its schema. `key` is a column with a unique value for each row. By
+    /// default a row is deleted when it is done. Both names are quoted, so their case matters if it does in the
+    /// database.
     pub fn new(table: &str, key: &str) -> Claim {
         Claim {
             table: table.to_owned(),
@@ -56,29 +57,30 @@ impl Claim {
         }
     }
 
-    /// Only the rows for which this condition holds. It is SQL: let it be a text of the program, never one of a
-    /// user's. What becomes of them is to be said as well, by [`done`](Claim::done) or [`deleting`](Claim::deleting).
+    /// Claims only the rows that meet this condition. It becomes part of the SQL, so never build it from user input. It
+    /// also needs [`done`](Claim::done) or [`deleting`](Claim::deleting), which say what happens to the rows.
     pub fn pending(mut self, condition: &str) -> Claim {
         self.pending = Some(condition.to_owned());
         self
     }
 
-    /// A row that is done is not deleted but updated by these assignments, after which the condition of
-    /// [`pending`](Claim::pending) must not hold for it: the work would be done again and again. It is SQL, as that is.
+    /// Updates a row when it is done, by these assignments, instead of deleting it. Afterwards the row must not meet
+    /// the condition of [`pending`](Claim::pending) any more, or its work would be done again and again. It becomes
+    /// part of the SQL too.
     pub fn done(mut self, assignments: &str) -> Claim {
         self.done = Some(assignments.to_owned());
         self
     }
 
-    /// A row of those that [`pending`](Claim::pending) names is deleted when it is done.
+    /// Deletes the rows that meet [`pending`](Claim::pending) when they are done.
     pub fn deleting(mut self) -> Claim {
         self.deleting = true;
         self
     }
 
-    /// How many rows are claimed at a time, 1,000 at most. By default 100.
+    /// How many rows are claimed at a time, at most 1,000. Default: 100.
     ///
-    /// Fewer when each row takes long: all of a batch are done again when its process dies.
+    /// Use fewer if each row takes long: when a process dies, its whole batch is done again.
     pub fn batch(mut self, rows: u32) -> Claim {
         self.batch = rows.clamp(1, MOST);
         self
@@ -88,7 +90,7 @@ impl Claim {
         self.pending.as_ref().map_or_else(String::new, |condition| format!(" WHERE ({condition})"))
     }
 
-    /// Takes rows that nobody else holds, for the rest of the transaction.
+    /// Locks rows that nobody else holds, until the end of the transaction.
     fn take(&self, engine: Engine) -> String {
         let dialect = engine.dialect();
         let (table, key) = (dialect.quote_path(&self.table), dialect.quote(&self.key));
@@ -102,7 +104,7 @@ impl Claim {
             Engine::SqlServer => format!(
                 "SELECT TOP ({batch}) * FROM {table} WITH (UPDLOCK, READPAST, ROWLOCK){condition} ORDER BY {key}"
             ),
-            // Its transactions begin with the one write lock of the file, so nobody else is here.
+            // SQLite's transactions begin with the write lock of the whole file, so nobody else is here.
             Engine::Sqlite => format!("SELECT * FROM {table}{condition} ORDER BY {key} LIMIT {batch}"),
         }
     }
@@ -129,14 +131,14 @@ impl Claim {
     fn still_pending(&self, engine: Engine) -> String {
         let dialect = engine.dialect();
         let (table, key) = (dialect.quote_path(&self.table), dialect.quote(&self.key));
-        // What others hold is none of these rows, and is not to be waited for.
+        // Rows that others hold are not among these, and must not be waited for.
         let hint = if engine == Engine::SqlServer { " WITH (READPAST)" } else { "" };
         format!("SELECT count(*) AS n FROM {table}{hint}{} AND {key} IN (:keys)", self.condition())
     }
 
     /// # Errors
     ///
-    /// `Usage`, where it is not said what becomes of the rows, or is said twice.
+    /// `Usage`, if the claim does not say what happens to the rows, or says it twice.
     fn check(&self) -> Result<()> {
         let (message, hint) = match (&self.pending, &self.done, self.deleting) {
             (Some(_), None, false) => (
@@ -193,22 +195,21 @@ impl Claim {
 }
 
 impl DatabaseManager {
-    /// Claims a batch of rows that nobody else has claimed, has `work` done on them, and marks them as done: all in
-    /// one transaction. Returns how many rows that were; 0 when there are none, or others hold the rest.
+    /// Claims a batch of rows that nobody else has claimed, runs `work` with them, and marks them as done, all in one
+    /// transaction. Returns the number of rows; 0 if there are none left, or others hold the rest.
     ///
-    /// Write the results through the transaction that `work` is given. Then the claim and the result stand together
-    /// or not at all: when `work` fails or panics, or the process, the machine or the connection dies, the server
-    /// frees the rows at once for others. Without results on this database, make them harmless to repeat.
+    /// Write the results through the transaction that `work` gets. Then results and claim are committed together or not
+    /// at all: if `work` fails or panics, or the process, the machine or the connection dies, the server frees the rows
+    /// for others. If the results go elsewhere, make them safe to repeat.
     ///
-    /// On PostgreSQL by `FOR UPDATE SKIP LOCKED`, on SQL Server by `UPDLOCK, READPAST` (at the isolation level
-    /// `READ COMMITTED`); SQLite has one writer at a time.
+    /// It uses `FOR UPDATE SKIP LOCKED` on PostgreSQL and `UPDLOCK, READPAST` on SQL Server (at isolation level `READ
+    /// COMMITTED`); SQLite has only one writer at a time. It is not retried.
     ///
     /// # Errors
     ///
-    /// What `work` returns; what [`transaction`](DatabaseManager::transaction) gives;
-    /// [`RowCount`](ErrorKind::RowCount) when fewer or more rows have the keys than were claimed;
-    /// [`Usage`](ErrorKind::Usage) for a database of another kind, a claim that does not say what becomes of its rows,
-    /// and one whose rows are still pending when they are done.
+    /// The error of `work`; those of [`transaction`](DatabaseManager::transaction); [`RowCount`](ErrorKind::RowCount)
+    /// when fewer or more rows have the keys than were claimed; [`Usage`](ErrorKind::Usage) for other databases, for a
+    /// claim that does not say what happens to its rows, and for one whose rows are still pending after they are done.
     ///
     /// ```no_run
     /// use batchdb::{Claim, DatabaseManager, Error, params};
@@ -232,18 +233,18 @@ impl DatabaseManager {
         self.session(|session| claim.run(session, work))
     }
 
-    /// Claims batch after batch, as [`claim`](DatabaseManager::claim) does, until no row is left that is not done,
-    /// by whomever. Returns how many rows this call has done.
+    /// Claims batch after batch, as [`claim`](DatabaseManager::claim) does, until all rows are done, by this process or
+    /// by others. Returns how many rows this call has done.
     ///
-    /// What others hold is waited for: if one of them dies, its rows are free again and done here. So when several
-    /// processes run this, and one of them lives to its end, everything is done.
+    /// It waits for rows that others hold: if one of those processes dies, its rows become free and are done here. So
+    /// if several processes run this, and at least one of them runs to its end, everything is done.
     ///
     /// # Errors
     ///
-    /// As [`claim`](DatabaseManager::claim), at the first batch that fails: those before stay done.
-    /// [`Cancelled`](ErrorKind::Cancelled) when it was told to stop before everything was done; see
+    /// As [`claim`](DatabaseManager::claim), at the first batch that fails; earlier batches stay done.
+    /// [`Cancelled`](ErrorKind::Cancelled) when it was cancelled before everything was done; see
     /// [`with_cancel`](crate::with_cancel). [`Timeout`](ErrorKind::Timeout) when the limit of
-    /// [`with_deadline`](DatabaseManager::with_deadline), which is one for all batches, passed first.
+    /// [`with_deadline`](DatabaseManager::with_deadline) passed, which applies to all batches together.
     ///
     /// ```no_run
     /// use batchdb::{Claim, DatabaseManager, Error, params};
@@ -263,7 +264,7 @@ impl DatabaseManager {
         claim: &Claim,
         mut work: impl FnMut(&mut Transaction<'_, '_>, &[Row]) -> Result<(), E>,
     ) -> Result<u64, E> {
-        // One call for all batches, with one end.
+        // One call for all batches, with one deadline.
         let call = self.call();
         let mut done = 0;
         let stopped = |done: u64| {

@@ -1,8 +1,8 @@
-//! The one error of the crate: a kind to act on, a sentence to read, a source to dig in.
+//! The one error type of the crate: a kind to act on, a message to read, and a source with the details.
 //!
-//! `Display` says what our layer knows and never a value of the caller's or a secret. The driver's own
-//! text, which may quote values, is the [`source`](std::error::Error::source) and nothing else, so that
-//! no chain printer shows it twice and no log line shows it at all.
+//! `Display` says what this crate knows, and never shows a value of the caller's or a secret. The driver's own text,
+//! which may quote values, is only in the [`source`](std::error::Error::source), so that no printer of error chains
+//! shows it twice and no log line shows it at all.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// The result of every call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Where a call was when its time ran out.
+/// The step that a call was in when its time ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -24,7 +24,7 @@ pub enum Phase {
     Resolve,
     /// Opening the connection: TCP, TLS and login.
     Connect,
-    /// Testing a connection that sat idle.
+    /// Testing a connection that was idle.
     Ping,
     /// Running a statement and reading its result.
     Query,
@@ -36,7 +36,7 @@ pub enum Phase {
     Rollback,
     /// Cleaning a session before the next borrower gets it.
     Reset,
-    /// Waiting for a lock that another program holds, such as the lock of the migrations.
+    /// Waiting for a lock that another program holds, such as the migration lock.
     Lock,
 }
 
@@ -57,7 +57,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What went wrong, as far as a program has to know in order to act.
+/// What went wrong, for programs to match on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -65,7 +65,7 @@ pub enum ErrorKind {
     Config,
     /// The server cannot be reached, or the connection broke before the statement was sent.
     Connect,
-    /// The server refused the credentials. Never retried: repeated attempts lock accounts.
+    /// The server refused the credentials. Never retried, because repeated attempts lock accounts.
     Auth,
     /// No connection of the pool became free within `POOL_TIMEOUT`.
     Checkout,
@@ -73,32 +73,32 @@ pub enum ErrorKind {
     Timeout(Phase),
     /// A unique, foreign key, check or not-null constraint refused the data.
     Constraint,
-    /// The server undid the work for the sake of another transaction: deadlock, serialization failure.
+    /// The server rolled the work back in favour of another transaction: deadlock, serialization failure.
     Conflict,
-    /// The statement is wrong: its grammar, or a table or column that does not exist.
+    /// The statement is wrong: a syntax error, or a table or column that does not exist.
     Syntax,
     /// The server does not allow this user to do this.
     Permission,
-    /// A write was asked of a database that is read-only.
+    /// A write on a database or in a session that is read-only.
     ReadOnly,
-    /// The parameters do not fit the statement. Nothing was sent.
+    /// The parameters do not fit the statement, which was not run.
     Params,
-    /// A query that must return one row returned none or several.
+    /// A query returned another number of rows than it must, or a load or claim counted other rows than expected.
     RowCount,
-    /// A value cannot be given as the type that was asked for, or cannot be carried exactly.
+    /// A value cannot be read as the type that was asked for, or cannot be read exactly.
     Decode,
-    /// The server could not take a value: out of range, too long, not of the type.
+    /// The server could not accept or compute a value: out of range, too long, of the wrong form.
     Data,
     /// A migration file is wrong, was changed, or failed.
     Migration,
-    /// Tasks of a fan-out did not complete. The source is the first one's error.
+    /// Tasks of a fan-out did not complete. The source is the error of the first one.
     Tasks,
-    /// The server is short of something for now: connections, memory, throughput.
+    /// The server is temporarily short of a resource, such as memory or throughput.
     Throttled,
-    /// The connection broke when a write may already have happened. Never retried by itself.
+    /// The connection broke when a write may already have happened. Never retried automatically.
     OutcomeUnknown,
-    /// The statement was cancelled: by somebody on the server, or because the program was told to stop and its
-    /// grace had passed.
+    /// The statement was cancelled: by somebody on the server, or because the program was told to stop and its grace
+    /// period had passed.
     Cancelled,
     /// The connection that held a lock of [`with_lock`](crate::DatabaseManager::with_lock) has failed: the work is
     /// done, and somebody else may have done it at the same time.
@@ -122,26 +122,28 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// What is known about a failed call's effect: whether it may be tried again.
+/// What is known about the effect of a failed call, which decides whether it may be retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Effect {
     /// The statement never reached the server.
     NotSent,
-    /// The server surely undid it.
+    /// The server has certainly undone it.
     RolledBack,
     /// As `RolledBack`, and the server asks for a pause.
     Throttled,
     /// It may have happened.
     Unknown,
-    /// Trying again would give the same answer, or must not be done.
+    /// A retry would give the same answer, or must not be made.
     Final,
 }
 
-/// The error of every call of this crate. One word wide, cheap to clone.
+/// The error of every call of this crate. It is as small as a pointer, and cheap to clone.
 ///
-/// `Display` names the database, the operation and what happened, without values and without the
-/// driver's text. [`report`](Error::report) gives the whole chain in one line.
-/// [Each kind](crate::guide::troubleshooting) has its section in the guide: messages, causes, remedies.
+/// `Display` names the database, the call and what happened, without values and without the driver's text.
+/// [`report`](Error::report) adds the driver's text. [Each kind](crate::guide::troubleshooting) has a section in the
+/// guide with messages, causes and remedies.
+///
+/// For an example see [how to read an error](crate::guide::troubleshooting#how-to-read-an-error).
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -161,7 +163,7 @@ struct Inner {
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
-/// Where in the text that it was sent a server found fault.
+/// Where in the statement's text the server found the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Position {
     /// The character, counted from 1.
@@ -172,7 +174,7 @@ pub(crate) enum Position {
     Line(u32),
 }
 
-/// The names that a server gives with a refusal. Names, never values.
+/// The names that a server reports with a refusal. Names, never values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Object {
     pub(crate) table: Option<Box<str>>,
@@ -181,7 +183,7 @@ pub(crate) struct Object {
 }
 
 impl Error {
-    // Cold: the compiler puts what leads here aside, so that a call that succeeds runs through less memory.
+    // Cold: the compiler moves the code that leads here out of the way, so that a successful call touches less memory.
     #[cold]
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Error {
         Error(Arc::new(Inner {
@@ -268,7 +270,7 @@ impl Error {
         self.edit(|inner| inner.source = Some(Arc::new(source)))
     }
 
-    /// Takes over the source of another error, where it has one.
+    /// Takes over the source of another error, if it has one.
     pub(crate) fn with_source_of(self, other: &Error) -> Error {
         self.edit(|inner| inner.source = other.0.source.clone().or(inner.source.take()))
     }
@@ -288,7 +290,7 @@ impl Error {
         self.edit(|inner| inner.position = position)
     }
 
-    /// Where in the text that it was sent the server found fault, where it says so.
+    /// Where in the statement's text the server found the error, if it says so.
     pub(crate) fn position(&self) -> Option<Position> {
         self.0.position
     }
@@ -328,33 +330,33 @@ impl Error {
         self.0.effect
     }
 
-    /// What went wrong, in one word a program can match on.
+    /// What went wrong, for a program to match on.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Whether the same call may succeed if it is simply made again, and cannot be applied twice by that.
+    /// Whether the same call may succeed when it is made again, and certainly is not applied twice by that.
     ///
-    /// False for everything whose outcome is not known: see [`ErrorKind::OutcomeUnknown`].
+    /// False whenever the outcome is not known: see [`ErrorKind::OutcomeUnknown`].
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self.0.effect, Effect::NotSent | Effect::RolledBack | Effect::Throttled)
     }
 
-    /// The five characters of SQLSTATE, where the database gave them.
+    /// The five characters of the SQLSTATE, if the database gave one.
     #[must_use]
     pub fn sqlstate(&self) -> Option<&str> {
         self.0.sqlstate.as_deref()
     }
 
-    /// The driver's own number, such as SQL Server's 1205. `None` for PostgreSQL, which has none.
+    /// The native error number, such as SQL Server's 1205. `None` on PostgreSQL, which has none.
     #[must_use]
     pub fn native_code(&self) -> Option<i32> {
         self.0.native_code
     }
 
-    /// The name of the database, as [`DatabaseManager::new`](crate::DatabaseManager::new) was given it.
+    /// The name of the database, as it was passed to [`DatabaseManager::new`](crate::DatabaseManager::new).
     #[must_use]
     pub fn database(&self) -> Option<&str> {
         self.0.database.as_deref()
@@ -366,34 +368,34 @@ impl Error {
         self.0.operation
     }
 
-    /// The records of a mass load or of `execute_many` that the error is about, counted from 1: the one, or those that
-    /// the database was sent together where it does not tell which.
+    /// The records of a mass load or of `execute_many` that the error is about, counted from 1: a single one, or the
+    /// range that was sent together if the database does not say which of them failed.
     #[must_use]
     pub fn records(&self) -> Option<RangeInclusive<u64>> {
         self.0.records.map(|(first, last)| first..=last)
     }
 
-    /// The constraint that refused the data, where the database names it.
+    /// The constraint that refused the data, if the database names it.
     #[must_use]
     pub fn constraint(&self) -> Option<&str> {
         self.0.object.constraint.as_deref()
     }
 
-    /// The table that the error is about, where the database names it.
+    /// The table that the error is about, if the database names it.
     #[must_use]
     pub fn table(&self) -> Option<&str> {
         self.0.object.table.as_deref()
     }
 
-    /// The column that the error is about, where the database names it.
+    /// The column that the error is about, if the database names it.
     #[must_use]
     pub fn column(&self) -> Option<&str> {
         self.0.object.column.as_deref()
     }
 
-    /// The whole chain in one line: this layer, then the driver's text.
+    /// The whole chain of errors in one line: `Display`, then the driver's text.
     ///
-    /// The driver's text may quote values of your data. Log it only where that is allowed.
+    /// The driver's text may quote your data. Log it only where that is allowed.
     #[must_use]
     pub fn report(&self) -> String {
         let mut text = self.to_string();

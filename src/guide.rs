@@ -1,35 +1,35 @@
-//! The long read: how a batch program uses this crate, page by page.
+//! The guide: how a batch program uses this crate, page by page.
 //!
 //! | to begin | |
 //! | --- | --- |
-//! | [`getting_started`] | from an empty folder to a job that may be killed at any moment |
-//! | [`settings`] | keys, who wins, secrets, connection strings |
-//! | [`queries`] | named parameters, rows, which call for what |
+//! | [`getting_started`] | from an empty folder to a job that can be killed at any moment |
+//! | [`settings`] | keys, precedence, secrets, connection strings |
+//! | [`queries`] | named parameters, rows, which call to use |
 //!
 //! | what it promises | |
 //! | --- | --- |
-//! | [`transactions_and_retry`] | what `Ok` means, what may be done again, and why |
-//! | [`deadlines`] | which limit ends what |
-//! | [`pools`] | how connections are shared, and how many there should be |
-//! | [`types`] | what becomes of each type, both ways |
+//! | [`transactions_and_retry`] | what `Ok` means, what may be retried, and why |
+//! | [`deadlines`] | which time limit applies to what |
+//! | [`pools`] | how connections are shared, and how many you need |
+//! | [`types`] | how each database type is converted, in both directions |
 //!
 //! | jobs | |
 //! | --- | --- |
-//! | [`map_tasks`] | a task for each item: workers, failures, stages, being told to stop |
+//! | [`map_tasks`] | a task for each item: workers, failures, stages, cancellation |
 //! | [`large_data`] | streams, files, copies: data that does not fit into memory |
-//! | [`mass`] | many rows into tables |
+//! | [`mass`] | loading many rows into tables |
 //! | [`replicas`] | several processes: one at a time, or all at once |
 //! | [`migrations`] | the schema in SQL files |
 //!
 //! | in operation | |
 //! | --- | --- |
-//! | [`command_line`] | the command: checking, waiting, finding where it stops, files, exit codes |
+//! | [`command_line`] | the command `batchdb`: checks, waiting, diagnosis, files, exit codes |
 //! | [`monitoring`] | log levels, metrics and their names, health, slow statements, the audit trail |
 //! | [`kubernetes`] | probes, secrets, waiting for databases, replicas that share work |
-//! | [`tls`] | what each mode checks |
+//! | [`tls`] | what each `sslmode` checks |
 //! | [`pgbouncer`] | which pool mode, and what does not work behind it |
 //! | [`sqlserver`] | its connection strings, its two drivers, what is untested |
-//! | [`testing`] | a mock, real servers, fixtures, faults on order |
+//! | [`testing`] | a mock, real servers, fixtures, fault injection |
 //! | [`troubleshooting`] | every kind of error: message, cause, remedy |
 //!
 //! | coming from elsewhere | |
@@ -37,7 +37,7 @@
 //! | [`from_python`] | SQLAlchemy, Pyway, Prefect: call by call |
 //! | [`from_flyway`] | files, commands, settings |
 //!
-//! Every program on these pages is compiled by the tests, and runs there where it needs no more than what is installed.
+//! The tests compile every program on these pages, and run those that need nothing but what is installed.
 
 pub mod command_line;
 pub mod deadlines;

@@ -1,5 +1,5 @@
-//! Blocking PostgreSQL and SQL Server for batch programs: pools, named parameters, transactions, deadlines, SQL-file
-//! migrations, health checks, and a fan-out over threads. No async anywhere.
+//! Blocking PostgreSQL and SQL Server access for batch programs: pools, named parameters, transactions, deadlines,
+//! retries, migrations from SQL files, health checks, and parallel tasks on threads. No async anywhere.
 //!
 //! ```no_run
 //! use batchdb::{DatabaseManager, MapOptions, Result, Row, map_tasks, params};
@@ -21,19 +21,23 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! Where the databases are stands in `envs/.env.{environment}` or in the process environment, see [`Settings`].
+//! Where the databases are is read from the file `envs/.env.{environment}` or from the process environment: see
+//! [`Settings`] and the guide's page on [settings](guide::settings).
 //!
 //! * A call returns by its deadline, whatever the server does.
-//! * `Ok` means done. What cannot be known is [`ErrorKind::OutcomeUnknown`], and nothing is applied twice by itself.
-//! * A borrower gets a clean session, and a pool heals after an outage.
-//! * No password and no value of yours stands in a log line, in `Debug`, or in the `Display` of an [`Error`].
+//! * `Ok` means done. An outcome that cannot be known is [`ErrorKind::OutcomeUnknown`]. Nothing is applied twice by the
+//!   library itself.
+//! * Every borrowed connection is a clean session, and a pool heals after an outage.
+//! * No password and no value of yours appears in a log line, in `Debug` output, or in the `Display` of an [`Error`].
 //!
-//! New here? Start with the [`guide`]. The README has the limits of these promises.
+//! New here? Start with [getting started](guide::getting_started) in the [`guide`]. The README lists the limits of
+//! these promises.
 //!
 //! # Features
 //!
-//! `postgres` and `odbc` are on by default; with `postgres` alone nothing of ODBC is needed. `testing` brings
-//! `testing::MockDatabase` and `testing::EmbeddedPostgres`, `cli` the command `batchdb`, `monitor` a [page and probes](Monitor).
+//! On by default: `postgres`, `odbc` and `signals` ([`CancelToken::on_signals`]). With `postgres` alone ODBC is not
+//! needed. Off by default: `testing` (`testing::MockDatabase`, `testing::EmbeddedPostgres` and more), `cli` (the
+//! command `batchdb`), `monitor` (a [page, metrics and probes](Monitor) over HTTP).
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(
     not(any(feature = "postgres", feature = "odbc")),

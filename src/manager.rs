@@ -28,8 +28,8 @@ pub(crate) type FirstUseHook = fn(&DatabaseManager) -> Result<()>;
 
 /// Blocking access to one database.
 ///
-/// A cheap handle: clones, and handles made anew for the same database and settings, share one pool in
-/// the process. Nothing connects before the first use.
+/// A cheap handle: clones, and other handles with the same database and settings, share one pool in the process.
+/// Nothing is connected before the first call.
 ///
 /// ```no_run
 /// use batchdb::{DatabaseManager, params};
@@ -44,9 +44,9 @@ pub(crate) type FirstUseHook = fn(&DatabaseManager) -> Result<()>;
 ///
 /// # Limits
 ///
-/// Each statement ends by `TIMEOUT`, waiting for a connection by `POOL_TIMEOUT`, connecting by
-/// `CONNECT_TIMEOUT`. [`with_deadline`](DatabaseManager::with_deadline) limits whole calls. Inside a task of a
-/// fan-out the task's own deadline shortens them all.
+/// `TIMEOUT` (30 s) limits each statement, `POOL_TIMEOUT` (30 s) the wait for a connection, `CONNECT_TIMEOUT` (10 s)
+/// connecting. [`with_deadline`](DatabaseManager::with_deadline) limits whole calls. Inside a task of a fan-out the
+/// task's timeout applies too.
 #[derive(Debug, Clone)]
 pub struct DatabaseManager {
     handle: PoolHandle,
@@ -92,7 +92,7 @@ impl DatabaseManager {
         Ok(DatabaseManager { handle, settings, hook, whole: None, retry: None, idempotent: false })
     }
 
-    /// The settings that the handle works by.
+    /// The settings that are in force for this handle.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -104,10 +104,9 @@ impl DatabaseManager {
         &self.settings().database
     }
 
-    /// A handle whose calls each end by `limit`, from waiting for a connection to the last row.
+    /// Returns a handle on the same pool whose calls each end within `limit`, retries and all waits included.
     ///
-    /// Without it only the single steps are limited, so that a long stream is not killed by `TIMEOUT`.
-    /// Default: no limit on the whole.
+    /// Default: no limit on whole calls, only on each step: a long stream may take longer than `TIMEOUT`.
     ///
     /// ```no_run
     /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -147,11 +146,11 @@ impl DatabaseManager {
         DatabaseManager { whole: None, ..self.clone() }
     }
 
-    /// Borrows one connection for several calls in a row.
+    /// Borrows one connection for several calls in a row, and returns what `work` returns.
     ///
     /// # Errors
     ///
-    /// What `work` returns; what borrowing gives: [`Checkout`](crate::ErrorKind::Checkout) when no connection became
+    /// The error of `work`, or that of borrowing: [`Checkout`](crate::ErrorKind::Checkout) when no connection became
     /// free in `POOL_TIMEOUT`, [`Auth`](crate::ErrorKind::Auth), [`Connect`](crate::ErrorKind::Connect),
     /// [`Timeout`](crate::ErrorKind::Timeout), [`Closed`](crate::ErrorKind::Closed).
     ///
@@ -231,18 +230,18 @@ impl DatabaseManager {
         work(&mut Session::new(lease, &self.settings, whole))
     }
 
-    /// Runs any statement and returns its rows; none where it returns none. A write is committed.
+    /// Runs any statement and returns its rows; an empty list if it returns none. A write is committed.
     ///
     /// # Errors
     ///
-    /// [`Params`](crate::ErrorKind::Params) when names and values do not fit each other;
+    /// [`Params`](crate::ErrorKind::Params) when the parameters do not match the names or types in the statement;
     /// [`Constraint`](crate::ErrorKind::Constraint), [`Syntax`](crate::ErrorKind::Syntax),
     /// [`Data`](crate::ErrorKind::Data), [`Permission`](crate::ErrorKind::Permission),
-    /// [`Conflict`](crate::ErrorKind::Conflict) as the server refuses;
+    /// [`Conflict`](crate::ErrorKind::Conflict) when the server refuses the statement;
     /// [`Timeout`](crate::ErrorKind::Timeout), which names the phase;
-    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the connection broke under a write;
-    /// [`ReadOnly`](crate::ErrorKind::ReadOnly) for a write when `READ_ONLY` is set; and what
-    /// [`session`](DatabaseManager::session) gives.
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the connection broke during a write;
+    /// [`ReadOnly`](crate::ErrorKind::ReadOnly) for a write when `READ_ONLY` is set; and the errors of
+    /// [`session`](DatabaseManager::session).
     ///
     /// ```no_run
     /// # use batchdb::{DatabaseManager, params};
@@ -258,11 +257,11 @@ impl DatabaseManager {
         self.single(params, |session, params| session.execute_query(sql, params))
     }
 
-    /// Runs any statement and returns its rows with the time that it took.
+    /// Runs any statement and returns its rows, together with the time that the call took in milliseconds.
     ///
     /// # Errors
     ///
-    /// As [`execute_query`](DatabaseManager::execute_query): an error is returned and not made part of the result.
+    /// As [`execute_query`](DatabaseManager::execute_query); an error is returned, not made part of the result.
     #[track_caller]
     pub fn execute_query_with_timing(&self, sql: &str, params: impl IntoParams) -> Result<TimedQuery> {
         let started = Instant::now();
@@ -271,12 +270,12 @@ impl DatabaseManager {
         Ok(TimedQuery { execution_time_ms, row_count: results.len(), status: "success", results })
     }
 
-    /// Runs any statement within `limit`, from waiting for a connection to the last row. When the limit
-    /// passes the statement is cancelled on the server. Limits below a second are kept.
+    /// Runs any statement within `limit`, which replaces `TIMEOUT` and counts from waiting for a connection to the last
+    /// row. When it passes, the statement is cancelled on the server. It may be below a second.
     ///
     /// # Errors
     ///
-    /// [`Timeout`](crate::ErrorKind::Timeout), which names the phase that the limit passed in; else as
+    /// [`Timeout`](crate::ErrorKind::Timeout), which names the phase in which the limit passed; else as
     /// [`execute_query`](DatabaseManager::execute_query).
     ///
     /// ```no_run
@@ -338,7 +337,7 @@ impl DatabaseManager {
         self.single(params, |session, params| session.query_opt(sql, params))
     }
 
-    /// Runs a query and reads each row as a `T`, a struct or a map, by serde. For one value: `query_one(…)?.get(0)?`.
+    /// Runs a query and reads each row by serde as a `T`, a struct or a map. For one value: `query_one(…)?.get(0)?`.
     ///
     /// # Errors
     ///
@@ -358,12 +357,12 @@ impl DatabaseManager {
         self.single(params, |session, params| session.query_as(sql, params))
     }
 
-    /// Runs a query and hands its rows to `receive` one by one, in bounded memory. See
-    /// [`Session::query_each`].
+    /// Runs a query and hands its rows to `receive` one by one, in bounded memory. `Ok(true)` asks for the next row,
+    /// `Ok(false)` ends the query. Returns the number of rows handed over. See [`Session::query_each`].
     ///
     /// # Errors
     ///
-    /// What `receive` returns, [`Timeout`](crate::ErrorKind::Timeout) in the phase `fetch`; else as
+    /// The error of `receive`; [`Timeout`](crate::ErrorKind::Timeout) in the phase `fetch`; else as
     /// [`execute_query`](DatabaseManager::execute_query).
     ///
     /// ```no_run
@@ -388,13 +387,13 @@ impl DatabaseManager {
 
     /// Runs a statement that has several results, and returns the rows of each, in order.
     ///
-    /// A result without columns (the count of an `UPDATE`) is none. What the server says on the way (`PRINT`,
-    /// `RAISERROR` of a low severity) is written to the log at level `INFO` as it comes. On PostgreSQL a statement has
-    /// one result at most.
+    /// A result without columns (the row count of an `UPDATE`) is left out. Messages of the server (`PRINT`,
+    /// `RAISERROR` of a low severity) are logged at level `INFO` as they come. On PostgreSQL a statement has at most
+    /// one result.
     ///
     /// # Errors
     ///
-    /// As [`execute_query`](DatabaseManager::execute_query); an error in any of the results is the error of the whole.
+    /// As [`execute_query`](DatabaseManager::execute_query); an error in any of the results fails the whole call.
     ///
     /// ```no_run
     /// # use batchdb::{DatabaseManager, params};
@@ -408,14 +407,16 @@ impl DatabaseManager {
         self.session(|session| session.query_sets(sql, params))
     }
 
-    /// Calls a stored procedure of SQL Server or PostgreSQL by its name, with its parameters by theirs (without `@`).
+    /// Calls a stored procedure of SQL Server or PostgreSQL, with its parameters by name (without `@`).
     ///
-    /// On SQL Server an output parameter comes back whether it was given a value or not; asking the server for its
-    /// type takes a round trip, unless a [`Procedure`] says it. On PostgreSQL every output parameter must be given, as NULL where it takes none.
+    /// On SQL Server all output parameters are returned, whether you pass a value for them or not. batchdb asks the
+    /// server for their types, which takes a round trip, unless a [`Procedure`] states them. On PostgreSQL every output
+    /// parameter must be passed, as NULL if it takes no value.
     ///
     /// # Errors
     ///
-    /// As [`query_sets`](DatabaseManager::query_sets); [`Usage`](crate::ErrorKind::Usage) for another database; [`Syntax`](crate::ErrorKind::Syntax) where SQL Server shows no such procedure.
+    /// As [`query_sets`](DatabaseManager::query_sets); [`Usage`](crate::ErrorKind::Usage) for other databases;
+    /// [`Syntax`](crate::ErrorKind::Syntax) when SQL Server finds no such procedure.
     ///
     /// ```no_run
     /// # use batchdb::{DatabaseManager, params};
@@ -433,24 +434,24 @@ impl DatabaseManager {
         self.session(|session| session.call_procedure(procedure, params))
     }
 
-    /// Runs one statement once for each record, in one transaction: all or nothing. Returns how many rows
-    /// were changed in all.
+    /// Runs one statement for each record, in one transaction: all or nothing. Returns the number of changed rows.
     ///
-    /// A record is [`params!`](crate::params!), a [`Row`], a map, or a serde struct by [`record`](crate::record).
+    /// A record is [`params!`](crate::params!), a [`Row`], a map, or a serde struct through [`record`](crate::record).
     ///
-    /// A plain `INSERT INTO t (…) VALUES (…)` goes in statements of many rows, on PostgreSQL mostly by `COPY`, wherever that surely does what a loop
-    /// does: values, parameters and functions that look at nothing else, at most `ON CONFLICT … DO NOTHING` behind them,
-    /// and a table without triggers, rules and a foreign key to itself. (Two things may tell it from a loop: on SQLite a
-    /// column's default that reads the clock gives the rows of one statement one time, and a default that reads the table
-    /// does not see the rows before its own.) Anything else is one statement a record.
+    /// A plain `INSERT INTO t (…) VALUES (…)` is sent as multi-row statements, on PostgreSQL mostly as `COPY`, if that
+    /// certainly has the effect of a loop: `VALUES` holds only constants, parameters and functions that do not look at
+    /// tables, at most `ON CONFLICT … DO NOTHING` follows, and the table has no triggers, no rules and no foreign key
+    /// to itself. (Two differences remain: on SQLite a column default that reads the clock gives all rows of one
+    /// statement the same time, and a default that reads the table does not see the rows before its own.) Anything else
+    /// is sent as one statement per record.
     ///
-    /// It is attempted once, because the records are read as they come and are not kept. Where they can be had a second
-    /// time, `db.transaction(|tx| tx.execute_many(sql, records.clone()))` is attempted again.
+    /// It is not retried, because the records are read as they come and are not kept. If you can produce them again,
+    /// `db.transaction(|tx| tx.execute_many(sql, records.clone()))` retries.
     ///
     /// # Errors
     ///
-    /// As [`execute_query`](DatabaseManager::execute_query); the text names the record, counted from 1. Nothing of
-    /// the others stays.
+    /// As [`execute_query`](DatabaseManager::execute_query); the message names the record, counted from 1. None of the
+    /// other records is kept.
     ///
     /// ```no_run
     /// # use batchdb::{DatabaseManager, params};
@@ -473,7 +474,7 @@ impl DatabaseManager {
         self.handle.pool().recorder()
     }
 
-    /// The state of the pool: its size, who uses it, who waits.
+    /// The state of the pool: its size, connections in use, waiting callers.
     #[must_use]
     pub fn pool_status(&self) -> PoolStatus {
         self.handle.pool().status()
@@ -484,16 +485,14 @@ impl DatabaseManager {
         Arc::ptr_eq(self.handle.pool(), other.handle.pool()) && self.handle.pool().capacity() < 2
     }
 
-    /// Gives this handle up. When it is the last one of its pool in the process, the pool is closed at once;
-    /// otherwise it stays open for the others. (A handle that is just dropped leaves the pool open for
-    /// another 60 s.)
+    /// Gives this handle up. If it is the last one of its pool in the process, the pool is closed at once; otherwise it
+    /// stays open for the others. (When the last handle is only dropped, the pool stays open for another 60 s.)
     pub fn close(self) {
         self.handle.close();
     }
 
-    /// Closes the pool for all handles in the process: callers that wait get
-    /// [`Closed`](crate::ErrorKind::Closed), connections in use are closed when they come back. Returns when they
-    /// are, or after 5 s.
+    /// Closes the pool for all handles in the process: waiting callers get [`Closed`](crate::ErrorKind::Closed), and
+    /// connections in use are closed when they are returned. Waits until they are, for at most 5 s.
     pub fn shutdown(&self) {
         self.handle.shutdown();
     }

@@ -20,26 +20,27 @@ use table::Way;
 
 const OPERATION: &str = "execute_many";
 
-/// So many records are not worth looking at their table.
+/// With up to this many records, looking up their table is not worth the time.
 const FEW: usize = 8;
 
-/// How many statements share a savepoint. Their records are kept until they are in, to find the one that was refused.
+/// How many statements share a savepoint. Their records are kept until the savepoint is done, to find a record that is
+/// refused.
 const STATEMENTS: usize = 8;
 
-/// The memory that these records may take.
+/// The memory that these records may use.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
-/// Records that were bound, and are not in the database yet.
+/// Records that were bound to the statement but are not in the database yet.
 struct Window {
-    /// The number of the first, from 1.
+    /// The number of the first record, from 1.
     first: u64,
     rows: Vec<BoundRow>,
 }
 
-/// A statement of many rows failed.
+/// A multi-row statement failed.
 struct Stopped {
     error: Error,
-    /// Its records, among those of the window. None where it was not a statement of theirs.
+    /// The positions of its records in the window. Empty if it was not a statement of the window.
     at: Range<usize>,
 }
 
@@ -54,12 +55,12 @@ struct Records<I> {
     rest: I,
     given: u64,
     ended: bool,
-    /// The record that could not be bound. Those before it have their turn first.
+    /// The error of a record that could not be bound. The records before it are written first.
     refused: Option<Error>,
 }
 
 impl<P: IntoParams, I: Iterator<Item = P>> Records<I> {
-    /// The next record by what `bind` makes of it.
+    /// The next record, converted by `bind`.
     fn next<R>(&mut self, bind: impl Fn(P) -> Result<R>) -> Option<R> {
         if self.ended {
             return None;
@@ -77,7 +78,7 @@ impl<P: IntoParams, I: Iterator<Item = P>> Records<I> {
         None
     }
 
-    /// As many as `rows`, or fewer where they are large.
+    /// The next window of `rows` records, or fewer if they are large.
     fn window(&mut self, insert: &PlainInsert, rows: usize) -> Window {
         let mut window = Window { first: self.given + 1, rows: Vec::new() };
         let mut bytes = 0;
@@ -92,8 +93,8 @@ impl<P: IntoParams, I: Iterator<Item = P>> Records<I> {
 }
 
 impl Session<'_> {
-    /// Runs one statement once for each record, all or nothing: in a transaction of its own, or as part of
-    /// the one that is open. Returns how many rows were changed in all.
+    /// Runs one statement once for each record, all or nothing: in a transaction of its own, or in a savepoint of the
+    /// open one. Returns the total number of changed rows.
     ///
     /// # Errors
     ///
@@ -114,7 +115,8 @@ impl Session<'_> {
         let insert = if self.takes_many_rows()? { template.plain_insert() } else { None };
         let engine = match (insert, self.dialect()?) {
             (None, _) => None,
-            // A driver that nothing is known of is asked, and may fail a transaction over the question.
+            // Finding out the engine behind an unknown driver takes a query, which could fail and so end the open
+            // transaction.
             (_, Dialect::Odbc) if self.depth > 0 => None,
             _ => Engine::of(self)?,
         };
@@ -130,8 +132,8 @@ impl Session<'_> {
         })
     }
 
-    /// Runs a statement once for each record, all or nothing, and returns the rows that it returned (`RETURNING`,
-    /// `OUTPUT`, a `SELECT`) in the order of the records.
+    /// Runs a statement once for each record, all or nothing, and returns its rows (of `RETURNING`, `OUTPUT` or a
+    /// `SELECT`) in the order of the records.
     ///
     /// # Errors
     ///
@@ -214,10 +216,11 @@ impl Session<'_> {
         Ok(changed)
     }
 
-    /// Writes the records of a window in as few statements as they need.
+    /// Writes the records of a window in as few statements as possible.
     fn window(&mut self, insert: &PlainInsert, window: &mut Window) -> Result<u64> {
         if self.dialect()? == Dialect::SqlServer {
-            // The transaction is undone with the first error, so nobody could look for the record afterwards.
+            // SQL Server rolls the transaction back at the first error, so the record cannot be searched for
+            // afterwards.
             return self.statements(insert, &mut window.rows, window.first).map_err(|stopped| stopped.error);
         }
         let (mut changed, mut rows, mut first) = (0, &mut window.rows[..], window.first);
@@ -229,8 +232,9 @@ impl Session<'_> {
             if stopped.at.is_empty() || !is_refusal(&stopped.error) {
                 return Err(stopped.error);
             }
-            // Undone up to the savepoint. What went well goes again, then the records of the statement that did not, one
-            // by one up to the one that fails. Where none does, a loop would have succeeded, and so it has.
+            // Everything up to the savepoint is undone. Now the statements that succeeded run again, and then the
+            // records of the failed statement, one by one, up to the one that fails. If none fails, a loop would have
+            // succeeded too, and the call goes on.
             let at = stopped.at;
             changed +=
                 self.statements(insert, &mut rows[..at.start], first).map_err(|stopped| stopped.error)?;
@@ -272,7 +276,7 @@ impl Session<'_> {
         Ok(changed)
     }
 
-    /// Runs a statement of [`PlainInsert`], which on SQL Server returns its count as a row.
+    /// Runs a statement of [`PlainInsert`]; on SQL Server it returns its row count as a row.
     fn changed(&mut self, statement: &Statement) -> Result<u64> {
         if self.dialect()? != Dialect::SqlServer {
             return self.run_bound(OPERATION, statement, Rows::Ignore);
@@ -284,10 +288,11 @@ impl Session<'_> {
 }
 
 impl DatabaseManager {
-    /// Runs one statement once for each record, in one transaction, and returns the rows that it returned
-    /// (`RETURNING`, `OUTPUT`), in the order of the records.
+    /// Runs one statement once for each record, in one transaction, and returns its rows (of `RETURNING` or `OUTPUT`)
+    /// in the order of the records.
     ///
-    /// Each record is a statement of its own: no database promises the order of the rows that one of many rows returns.
+    /// Each record is sent as a statement of its own, because no database guarantees the order of the rows that a
+    /// multi-row statement returns.
     ///
     /// # Errors
     ///
@@ -314,7 +319,7 @@ impl DatabaseManager {
     }
 }
 
-/// Whether the server refused a statement for what it is or has in it, and the connection goes on.
+/// Whether the server refused the statement itself or its data, and the connection can still be used.
 fn is_refusal(error: &Error) -> bool {
     use ErrorKind::{Constraint, Data, Database, Params, Permission, Syntax};
     matches!(error.kind(), Constraint | Data | Database | Params | Permission | Syntax)

@@ -11,11 +11,10 @@ use crate::value::{Value, to_fields};
 
 /// The values of a statement's `:name` parameters.
 ///
-/// Made by [`params!`](crate::params!), which is strict: a name that is given and not used is an error,
-/// as is one that is used and not given. A whole record ([`record`], a [`Row`], a map) may carry more
-/// than the statement uses.
+/// Made by [`params!`](crate::params!), which is strict: a name that the statement does not use is an error, and so is
+/// a missing one. A whole record ([`record`], a [`Row`], a map) may have more fields than the statement uses.
 ///
-/// `Debug` prints the names and the kinds of the values, never the values.
+/// `Debug` prints the names and types of the values, never the values.
 ///
 /// ```
 /// use batchdb::{Params, params};
@@ -97,7 +96,7 @@ impl PartialEq for Names {
 }
 
 impl Params {
-    /// No parameters, to be filled with [`set`](Params::set).
+    /// An empty set of parameters, to be filled with [`set`](Params::set).
     #[must_use]
     pub fn new() -> Params {
         Params::default()
@@ -135,7 +134,7 @@ impl Params {
         self
     }
 
-    /// The value of `name`, where it is given.
+    /// The value of `name`, if there is one.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.names.place(name, 0).map(|place| &self.values[place])
@@ -174,17 +173,17 @@ impl fmt::Debug for Params {
     }
 }
 
-/// What may be given as the parameters of a statement.
+/// Types that can be passed as the parameters of a statement.
 ///
-/// [`params!`](crate::params!) and `()` are strict. A [`Row`], a map and a serde struct by [`record`]
-/// are whole records: the statement takes from them what it names.
+/// [`params!`](crate::params!), `()` and an array of pairs are strict. A [`Row`], a map and a serde struct through
+/// [`record`] are whole records: the statement takes from them the fields that it names.
 pub trait IntoParams {
     /// The parameters.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Params`](crate::ErrorKind::Params) when the record has no field names, or a row two
-    /// columns of one name.
+    /// [`ErrorKind::Params`](crate::ErrorKind::Params) when the record has no field names;
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when a row has two columns of one name.
     fn into_params(self) -> Result<Params>;
 }
 
@@ -242,12 +241,12 @@ impl<V: Into<Value>, const N: usize> IntoParams for [(&str, V); N] {
     }
 }
 
-/// The fields of a serializable record as parameters; more than the statement uses is allowed.
+/// The fields of a serializable struct or map as parameters. It may have more fields than the statement uses.
 ///
-/// A field that is itself a map or a struct becomes JSON. JSON, dates, decimals and UUIDs, which serde does not know, are
-/// known by the names of their types, and are what [`params!`](crate::params!) makes of them; the guide says
-/// [what is and what is not known](crate::guide::types#json). In a record that is itself JSON (`json!({…})`) each value is of
-/// its kind: a text is a text.
+/// A field that is itself a map or a struct becomes JSON. JSON values, dates, decimals and UUIDs, for which serde has
+/// no types of its own, are recognized by the names of their Rust types and converted as [`params!`](crate::params!)
+/// does; the guide says [which types are recognized](crate::guide::types#json). If the record itself is JSON
+/// (`json!({…})`), its values are converted by their JSON type: a string is a text.
 ///
 /// # Errors
 ///
@@ -272,7 +271,12 @@ pub fn record(fields: &impl Serialize) -> Result<Params> {
     }
 }
 
-/// Named parameters: `params! { id: 7, status: "done" }`. Strict in both directions.
+/// Named parameters: `params! { id: 7, status: "done" }`. Strict in both directions: unused and missing names are
+/// errors.
+///
+/// A value is anything that converts into a [`Value`](crate::Value): integers, floats, `bool`, texts, bytes, `chrono`
+/// dates and times, `BigDecimal`, `Uuid`, JSON, a `Vec` (for `IN` or an array), and an `Option` of these (`None` is
+/// NULL).
 ///
 /// ```
 /// use batchdb::params;

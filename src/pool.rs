@@ -1,8 +1,8 @@
 //! The pool: r2d2 makes the slots, a gate decides who may have one, and the caller's own thread fills it.
 //!
-//! A checkout waits in line at the gate, gets a live slot or a new one, connects or tests the connection where that is
-//! needed, all under one deadline and with the caller's own error. On return a connection is kept when
-//! fewer than `POOL_SIZE` lie idle or somebody waits, and closed otherwise.
+//! A checkout waits in line at the gate, gets a live slot or a new one, and connects or tests the connection if needed,
+//! all under one deadline, and errors go to the caller. A returned connection is kept if somebody waits or fewer than
+//! `POOL_SIZE` are idle, and closed otherwise.
 
 mod abandoned;
 mod first_use;
@@ -43,7 +43,7 @@ use crate::settings::Settings;
 
 /// How long the cleaning of a session may take before the connection is closed instead.
 const RESET_LIMIT: Duration = Duration::from_millis(250);
-/// How long a sign of life may take before a new connection is opened instead.
+/// How long a ping may take before a new connection is opened instead.
 const PING_LIMIT: Duration = Duration::from_secs(5);
 /// How long `close` waits for connections that are still in use.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
@@ -57,27 +57,27 @@ static TIMER: LazyLock<Arc<ScheduledThreadPool>> = LazyLock::new(|| {
 pub(crate) struct Pool {
     settings: Arc<Settings>,
     connector: Arc<dyn Connector>,
-    /// Who may have a connection, and the live ones that nobody has.
+    /// Limits the number of connections, and holds the idle ones.
     gate: Gate<Slotted>,
     slots: r2d2::Pool<SlotManager>,
     outage: Outage,
     recorder: Recorder,
-    /// Which one it is of the open pools with its database's name, from 1; 0 until the registry has it.
+    /// The number of this pool among the open pools of the same database name, from 1; 0 until it is registered.
     number: AtomicU32,
-    /// Connections thrown away as broken, since the start.
+    /// Connections closed as broken, since the start.
     invalid: AtomicU64,
     /// Connections opened, since the start.
     opened: AtomicU64,
-    /// Connections that have been idle since before this point must show a sign of life: one of their
-    /// kind was found dead. Nanoseconds since `created`.
+    /// Connections that have been idle since before this point must be pinged before use, because another idle
+    /// connection was found dead then. Nanoseconds since `created`.
     suspect_before: AtomicU64,
     created: Instant,
     waits: Waits,
-    /// Who holds what since when, where `LEAK_AFTER` asks for it.
+    /// Who has held which connection since when, if `LEAK_AFTER` is set.
     loans: Option<Arc<Loans>>,
-    /// The fan-out that was last warned of having more workers than there are connections.
+    /// The last fan-out that was warned about having more workers than connections.
     warned_fan_out: AtomicU64,
-    /// What happens on the first use; the layer above decides what that is.
+    /// What happens at the first use; the layer above decides what that is.
     pub(crate) first_use: FirstUse,
 }
 
@@ -85,8 +85,8 @@ impl Pool {
     pub(crate) fn new(settings: Arc<Settings>) -> Result<Pool> {
         let connector = backend::connector(&settings)?;
         let capacity = settings.pool_size as usize + settings.max_overflow as usize;
-        // Twice the capacity: a slot that comes too late for who asked for it counts too. An empty slot costs nothing, and
-        // the gate alone bounds the connections.
+        // Twice the capacity, because a slot that arrives too late for its caller still counts. An empty slot costs
+        // nothing; the number of connections is bounded by the gate alone.
         let slots = r2d2::Pool::builder()
             .max_size(u32::try_from(capacity * 2).unwrap_or(u32::MAX))
             .min_idle(Some(0))
@@ -118,7 +118,7 @@ impl Pool {
         &self.settings
     }
 
-    /// What the calls on this pool do.
+    /// Counts the calls on this pool.
     pub(crate) fn recorder(&self) -> &Recorder {
         &self.recorder
     }
@@ -127,17 +127,18 @@ impl Pool {
         self.settings.pool_size as usize + self.settings.max_overflow as usize
     }
 
-    /// Borrows a connection that works, as far as can be told, before `whole`, for a call made at `place`.
+    /// Borrows a connection that seems to work, before the deadline `whole`, for a call made at the source line
+    /// `place`.
     ///
     /// # Errors
     ///
-    /// `Checkout` when none became free in `POOL_TIMEOUT`, a timeout when `whole` passed first, `Closed`, and
-    /// whatever connecting gives.
+    /// `Checkout` when none became free in `POOL_TIMEOUT`, a timeout when `whole` passed first, `Closed`, and the
+    /// errors of connecting.
     pub(crate) fn checkout(&self, whole: Deadline, place: &'static Location<'static>) -> Result<Lease<'_>> {
         self.warn_of_too_many_workers();
         let started = Instant::now();
         let (held, taken) = match self.gate.pass() {
-            // Most are: nothing is waited for, and no deadline is made.
+            // The usual case: there is nothing to wait for, and no deadline is needed.
             Some((permit, Some(slot))) if self.is_fresh(&slot, started) => {
                 self.waits.count_none();
                 ((slot, permit), Some(started))
@@ -162,7 +163,7 @@ impl Pool {
         })
     }
 
-    /// A permit and a connection that works, where one of them was not there or has to be looked at.
+    /// Gets a permit and a working connection when one of them has to be waited for, opened or tested.
     #[cold]
     fn take<'p>(
         &'p self,
@@ -183,7 +184,7 @@ impl Pool {
             }
         };
         if let Err(error) = self.make_ready(&mut slot, whole) {
-            // The permit last, or there would be one connection too many.
+            // The permit is returned last, or another caller could open one connection too many.
             drop(slot);
             drop(permit);
             return Err(error);
@@ -224,9 +225,9 @@ impl Pool {
         Error::new(ErrorKind::Closed, "the pool of this database was closed")
     }
 
-    /// An empty slot of r2d2's.
+    /// Gets an empty slot from r2d2.
     fn new_slot(&self, until: Deadline) -> Result<Slotted> {
-        // The timer thread makes one: microseconds, unless the machine stands still.
+        // The timer thread makes one, which takes microseconds unless the machine is stalled.
         let left = until.left(Instant::now()).clamp(Duration::from_millis(100), Duration::from_secs(60));
         self.slots.get_timeout(left).map_err(|error| {
             Error::new(ErrorKind::Checkout, "the pool's timer thread gave no slot")
@@ -235,12 +236,12 @@ impl Pool {
         })
     }
 
-    /// Whether a connection may be used as it is: neither too old, nor idle for so long that it must be tested.
+    /// Whether a connection may be used without a test: neither too old nor idle for too long.
     fn is_fresh(&self, slot: &Slot, now: Instant) -> bool {
         slot.idle().is_some_and(|live| live.is_fresh(now) && !self.is_suspect(live.idle_since))
     }
 
-    /// Tests the slot's connection where it was idle for long, replaces it where it is dead or too old.
+    /// Tests the slot's connection if it was idle for long; replaces it if it is dead or too old.
     fn make_ready(&self, slot: &mut Slot, whole: Deadline) -> Result<()> {
         let now = Instant::now();
         if self.is_fresh(slot, now) {
@@ -254,7 +255,7 @@ impl Pool {
                 return Ok(());
             }
             if !expired && whole.left(Instant::now()).is_zero() {
-                // The caller had too little time to tell anything of the connection.
+                // The caller's deadline was too short to decide whether the connection is alive.
                 slot.empty();
                 return Err(whole.passed(Phase::Ping));
             }
@@ -268,7 +269,7 @@ impl Pool {
         self.connect(slot, whole)
     }
 
-    /// Whether it has been idle since before one of its kind was found dead.
+    /// Whether it has been idle since before another idle connection was found dead.
     fn is_suspect(&self, idle_since: Instant) -> bool {
         let before = self.suspect_before.load(Ordering::Relaxed);
         before > 0 && idle_since.saturating_duration_since(self.created).as_nanos() < u128::from(before)
@@ -281,11 +282,11 @@ impl Pool {
 
     fn connect(&self, slot: &mut Slot, whole: Deadline) -> Result<()> {
         let now = Instant::now();
-        // Waiting for somebody else's attempt is part of connecting, and counts.
+        // Waiting for another caller's attempt is part of connecting, and counts towards the limit.
         let limit = Deadline::after(now, self.settings.connect_timeout);
         let deadline = limit.earlier(whole);
         let attempt = self.outage.admit(deadline).map_err(|stored| match stored {
-            // In front, and not as a hint: the error has one of its own, which says what to do.
+            // Put in front of the message and not into the hint, because the stored error has a hint of its own.
             Some(error) => error.at("the attempt of a moment ago failed, and is not repeated at once"),
             None => context::in_force(deadline).passed(Phase::Connect),
         })?;
@@ -307,7 +308,7 @@ impl Pool {
         log_line::event(Level::Warn, message, &[("database", (&*self.settings.database).into())]);
     }
 
-    /// Says once a fan-out that some of its workers can only ever wait.
+    /// Warns, once per fan-out, that it has more workers than the pool has connections.
     fn warn_of_too_many_workers(&self) {
         let Some(fan_out) = context::with(|context| context.fan_out) else {
             return;
@@ -320,7 +321,7 @@ impl Pool {
         }
     }
 
-    /// Lets nobody in any more, waits a while for connections in use, and closes those that are idle.
+    /// Admits no more callers, waits up to `CLOSE_LIMIT` for connections in use, and closes the idle ones.
     pub(crate) fn close(&self) {
         self.gate.close();
         if !self.gate.drain(Instant::now() + CLOSE_LIMIT) {
@@ -332,7 +333,7 @@ impl Pool {
         close_together(self.gate.take_idle());
     }
 
-    /// What becomes of a connection that comes back: kept, cleaned and kept, or closed.
+    /// Takes a connection back: keeps it, cleans and keeps it, or closes it.
     fn give_back(&self, mut slot: Slotted, permit: Permit<'_, Slotted>, used: Option<Instant>, dirty: bool) {
         let last = used.unwrap_or_else(Instant::now);
         let used = if slot.live().is_some_and(|live| self.is_worth_keeping(live, last, dirty)) {
@@ -342,12 +343,13 @@ impl Pool {
         };
         if let Err((permit, slot)) = used {
             drop(slot);
-            // Only now may the next in line come, or there would be one connection too many.
+            // Only now may the next caller get a permit, or there would be one connection too many.
             drop(permit);
         }
     }
 
-    /// Whether a connection that was used last at `last` can be used again. A session with traces is cleaned on the way.
+    /// Whether a connection that was last used at `last` can be used again. If the session is dirty, it is cleaned
+    /// here.
     fn is_worth_keeping(&self, live: &mut Live, last: Instant, dirty: bool) -> bool {
         if live.connection.is_broken() || std::thread::panicking() {
             self.invalid.fetch_add(1, Ordering::Relaxed);
@@ -358,7 +360,7 @@ impl Pool {
             return false;
         }
         if dirty {
-            // Before the effort: it would be closed all the same.
+            // If there is no room for it, it will be closed anyway, so cleaning it would be wasted.
             if !self.gate.has_room(self.settings.pool_size as usize) {
                 return false;
             }
@@ -368,7 +370,7 @@ impl Pool {
         true
     }
 
-    /// Cleans a used session; a connection on which that fails is broken.
+    /// Cleans a used session; if that fails, the connection counts as broken.
     fn clean(&self, live: &mut Live) {
         if let Err(error) = live.connection.reset(Deadline::after(Instant::now(), RESET_LIMIT)) {
             log_line::event(
@@ -399,13 +401,13 @@ pub(crate) struct Lease<'p> {
     pool: &'p Pool,
     /// `None` only while it is dropped.
     held: Option<(Slotted, Permit<'p, Slotted>)>,
-    /// Dropped last, with the loan.
+    /// The entry of the loan for `LEAK_AFTER`; dropped last.
     note: Option<Note>,
     dirty: bool,
     taken: Option<Instant>,
-    /// When the last call ended: so long is the connection idle, and the clock need not be read again.
+    /// When the last call ended. The connection is idle since then, so the clock need not be read again.
     used: Option<Instant>,
-    /// Why the connection was given up, where that is not an error of its own.
+    /// Why the connection was given up, if later calls are to return that error.
     given_up: Option<Error>,
     _here: Held,
 }
@@ -420,7 +422,7 @@ impl<'p> Lease<'p> {
         self.parts().map(|(connection, _)| connection)
     }
 
-    /// The connection, and where to say why it was given up: every later call is told that.
+    /// The connection, and the place for the reason if it is given up; every later call returns that reason.
     ///
     /// # Errors
     ///
@@ -439,44 +441,44 @@ impl<'p> Lease<'p> {
         }
     }
 
-    /// The connection is of no more use, for this reason, which every later call is told.
+    /// Gives the connection up for this reason, which every later call returns.
     pub(crate) fn give_up(&mut self, reason: &Error) {
         self.given_up.get_or_insert_with(|| reason.clone());
     }
 
-    /// Whether [`parts`](Lease::parts) was told why the connection was given up.
+    /// Whether the connection was given up for a stored reason.
     pub(crate) fn is_given_up(&self) -> bool {
         self.given_up.is_some()
     }
 
-    /// When it was taken, where that took no time worth telling.
+    /// When it was taken, if that took no measurable time.
     pub(crate) fn taken(&self) -> Option<Instant> {
         self.taken
     }
 
-    /// What the calls on the pool do.
+    /// Counts the calls on the pool.
     pub(crate) fn recorder(&self) -> &'p Recorder {
         &self.pool.recorder
     }
 
-    /// A call is made, which a warning of a leak is to name.
+    /// Notes the name of a call, for a warning about a leak.
     pub(crate) fn note(&self, operation: &'static str) {
         if let Some(note) = &self.note {
             note.operation(operation);
         }
     }
 
-    /// A call has ended.
+    /// Notes when a call has ended.
     pub(crate) fn used(&mut self, ended: Instant) {
         self.used = Some(ended);
     }
 
-    /// The session has to be cleaned before somebody else gets it.
+    /// Marks the session to be cleaned before its next use.
     pub(crate) fn mark_dirty(&mut self) {
         self.dirty = true;
     }
 
-    /// The connection must not be used again.
+    /// Closes the connection; it must not be used again.
     pub(crate) fn discard(&mut self) {
         if let Some((slot, _)) = self.held.as_mut().filter(|(slot, _)| !slot.is_empty()) {
             self.pool.invalid.fetch_add(1, Ordering::Relaxed);

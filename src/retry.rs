@@ -1,5 +1,5 @@
-//! When a failed call is made again, and after which wait. Decides only: clock and chance are given to it,
-//! and the waiting is elsewhere.
+//! When a failed call is retried, and after which wait. This module only decides: time and randomness are passed in,
+//! and others do the waiting.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use crate::error::{Effect, Error};
 
 /// When a failed call is made again, and after which wait.
 ///
-/// Repeated is only what the database surely did not do: what was not sent, what it has undone (a deadlock, a
-/// serialization failure, a connection that broke in a transaction), and what it refused for want of a
-/// resource. Wrong credentials, wrong statements and refused data are not. What nobody knows
-/// ([`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown)) is repeated only for a handle that says so by
-/// [`idempotent`](crate::DatabaseManager::idempotent).
+/// Only what certainly did not happen is retried: calls that were not sent, work that the database has undone (a
+/// deadlock, a serialization failure, a connection that broke in a transaction), and calls that it refused because it
+/// was short of a resource. Wrong credentials, wrong statements and refused data are never retried. Calls with an
+/// unknown outcome ([`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown)) are retried only on an
+/// [`idempotent`](crate::DatabaseManager::idempotent) handle.
 ///
-/// Waits grow and are drawn by chance, so that many programs that failed together do not come back together:
-/// from the first wait to twice as long with each attempt, and never longer than the cap.
+/// The waits are random, so that many programs that failed together do not come back together: at least `first`, and at
+/// most `first` doubled with each attempt, but never more than `most`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,7 +42,7 @@ struct Waits {
 }
 
 impl Waits {
-    /// A wait after the failure of attempt number `attempt`; `chance` is from 0 to 1.
+    /// The wait after attempt number `attempt` has failed; `chance` is a random number from 0 to 1.
     fn after(self, attempt: u32, chance: f64) -> Duration {
         let doubled = 2_u32.saturating_pow(attempt);
         let longest = self.first.saturating_mul(doubled).min(self.most).max(self.first);
@@ -50,14 +50,14 @@ impl Waits {
     }
 }
 
-/// How far a call has come when an attempt has failed.
+/// What a call has used up when an attempt has failed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spent {
     /// The number of the attempt that failed, from 1.
     pub(crate) attempt: u32,
     /// The time since the first attempt began.
     pub(crate) elapsed: Duration,
-    /// The time that is left to the whole call, however patient the policy is.
+    /// The time that is left until the deadline of the whole call.
     pub(crate) left: Duration,
 }
 
@@ -78,7 +78,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// One attempt, whatever it comes to.
+    /// One attempt, without retries.
     pub fn never() -> RetryPolicy {
         RetryPolicy::default().attempts(1)
     }
@@ -89,40 +89,41 @@ impl RetryPolicy {
         self
     }
 
-    /// The time within which the last attempt must have begun. How long an attempt itself may take is
-    /// `TIMEOUT`'s affair. Default: 60 s.
+    /// The time, from the beginning of the call, within which the last attempt must begin. The attempt itself is
+    /// limited by `TIMEOUT`. Default: 60 s.
     pub fn budget(mut self, limit: Duration) -> RetryPolicy {
         self.budget = limit;
         self
     }
 
-    /// The attempts and the budget, to be told.
+    /// The attempts and the budget, to be shown.
     pub(crate) fn limits(&self) -> (u32, Duration) {
         (self.attempts, self.budget)
     }
 
-    /// The waits while the server cannot be reached. Default: 4 s to 10 s.
+    /// The shortest and the longest wait while the server cannot be reached. Default: 4 s and 10 s.
     pub fn outage_waits(mut self, first: Duration, most: Duration) -> RetryPolicy {
         self.outage = Waits { first, most };
         self
     }
 
-    /// The waits after work that the server has undone: deadlocks, serialization failures, connections that broke in a
-    /// transaction. Default: 50 ms to 2 s.
+    /// The shortest and the longest wait after work that the server has undone: deadlocks, serialization failures,
+    /// connections that broke in a transaction. Default: 50 ms and 2 s.
     pub fn conflict_waits(mut self, first: Duration, most: Duration) -> RetryPolicy {
         self.conflict = Waits { first, most };
         self
     }
 
-    /// The waits when the server is short of a resource. Default: 10 s to 30 s.
+    /// The shortest and the longest wait when the server is short of a resource. Default: 10 s and 30 s.
     pub fn throttled_waits(mut self, first: Duration, most: Duration) -> RetryPolicy {
         self.throttled = Waits { first, most };
         self
     }
 
-    /// How long to wait before the next attempt; `None` when there is none. `chance` is from 0 to 1.
+    /// How long to wait before the next attempt; `None` for no further attempt. `chance` is a random number from 0 to
+    /// 1.
     ///
-    /// A wait that would end behind the budget, or behind the time that is left to the call, is not begun.
+    /// There is no further attempt if the wait would end after the budget, or after the call's deadline.
     pub(crate) fn next(
         &self,
         spent: Spent,

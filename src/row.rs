@@ -61,15 +61,15 @@ impl Columns {
 /// # }
 /// ```
 ///
-/// `Debug` prints the column names and the kinds of the values, never the values;
-/// [`to_json`](Row::to_json) shows them.
+/// `Debug` prints the column names and the types of the values, never the values; [`to_json`](Row::to_json) shows them.
 ///
-/// Rows that [`execute_query`](crate::DatabaseManager::execute_query) has read through ODBC share their memory, some
-/// dozen rows at a time: one that is kept keeps its neighbours. [`into_values`](Row::into_values) lets go of them.
+/// Rows that [`execute_query`](crate::DatabaseManager::execute_query) has read through ODBC share memory in blocks of
+/// some dozen rows: keeping one row keeps the whole block in memory. [`into_values`](Row::into_values) copies the
+/// values out.
 #[derive(Clone)]
 pub struct Row(Place);
 
-/// Where the values of a row are.
+/// Where the values of a row are stored.
 #[derive(Clone)]
 enum Place {
     Own {
@@ -83,8 +83,8 @@ enum Place {
     },
 }
 
-/// The values of some rows, one row behind the other. An allocation for each row would be a good part of the time that
-/// it takes to read a large result, and so would freeing it.
+/// The values of some rows, stored one row after the other. A separate allocation for each row, and freeing it, would
+/// take a large part of the time of reading a large result.
 struct Block {
     columns: Arc<Columns>,
     values: Vec<Value>,
@@ -102,7 +102,7 @@ impl Row {
         Row(Place::Own { columns, values })
     }
 
-    /// The rows whose values these are, one row behind the other.
+    /// Makes rows of values that are stored one row after the other.
     #[cfg_attr(not(feature = "odbc"), allow(dead_code, reason = "only ODBC fetches many rows at once"))]
     pub(crate) fn block(columns: &Arc<Columns>, values: Vec<Value>) -> impl Iterator<Item = Row> {
         let starts = (0..values.len()).step_by(columns.len().max(1));
@@ -117,7 +117,7 @@ impl Row {
         }
     }
 
-    /// A row made by hand, for tests of code that takes rows.
+    /// Makes a row from names and values, for tests of code that takes rows.
     ///
     /// ```
     /// let row = batchdb::Row::from_pairs([("id", batchdb::Value::from(7_i64))]);
@@ -129,23 +129,24 @@ impl Row {
         Row::new(Columns::new(names), values)
     }
 
-    /// The value of a column, by name or by index from 0, read as `T`.
+    /// Reads the value of a column as `T`. The column is given by name or by index from 0. NULL can only be read as an
+    /// `Option`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when there is no such column, when several bear
-    /// the name, or when the value cannot be read as `T` exactly.
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when there is no such column, when several columns have the
+    /// name, or when the value cannot be read exactly as `T`.
     pub fn get<T: FromValue>(&self, column: impl ColumnIndex) -> Result<T> {
         let place = column.place(self)?;
         T::from_value(&self.values()[place])
             .map_err(|error| error.at(format_args!("column \"{}\"", self.names().names[place])))
     }
 
-    /// The value of a column as it came.
+    /// The value of a column, without conversion.
     ///
     /// # Errors
     ///
-    /// As [`get`](Row::get), but for the conversion.
+    /// As [`get`](Row::get), except those of the conversion.
     pub fn value(&self, column: impl ColumnIndex) -> Result<&Value> {
         column.place(self).map(|place| &self.values()[place])
     }
@@ -191,22 +192,22 @@ impl Row {
         self.len() == 0
     }
 
-    /// Reads the whole row as a struct or a map.
+    /// Reads the whole row by serde as a struct or a map, whose fields are the columns.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when a field is missing, has another type, or two
-    /// columns bear one name.
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when a field is missing, has another type, or two columns have
+    /// the same name.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         self.distinct_names()?;
         value::from_pairs(self.columns().zip(self.values()))
     }
 
-    /// The row as a JSON object; see [`Value::to_json`] for how values are spelled.
+    /// The row as a JSON object; see [`Value::to_json`] for the form of the values.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when two columns bear one name.
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when two columns have the same name.
     pub fn to_json(&self) -> Result<serde_json::Value> {
         self.distinct_names()?;
         Ok(self
@@ -241,7 +242,7 @@ impl Index<&str> for Row {
     ///
     /// # Panics
     ///
-    /// When there is no such column, or several. [`Row::value`] returns an error instead.
+    /// If there is no such column, or several. [`Row::value`] returns an error instead.
     fn index(&self, name: &str) -> &Value {
         match self.names().position(name) {
             Ok(place) => &self.values()[place],
@@ -257,7 +258,7 @@ impl Index<usize> for Row {
     ///
     /// # Panics
     ///
-    /// When the row has fewer columns.
+    /// If the row has fewer columns.
     fn index(&self, place: usize) -> &Value {
         &self.values()[place]
     }

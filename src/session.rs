@@ -35,9 +35,9 @@ pub use rows::RowIter;
 
 /// One connection, borrowed for several calls in a row.
 ///
-/// Made by [`DatabaseManager::session`](crate::DatabaseManager::session). Every call commits by itself
-/// unless it runs in a [`transaction`](Session::transaction). What a call leaves behind in the session
-/// (a `SET`, a temporary table) lasts until the session ends; then the connection is cleaned.
+/// Made by [`DatabaseManager::session`](crate::DatabaseManager::session). Every call commits by itself, unless it runs
+/// in a [`transaction`](Session::transaction). What a call leaves in the session (a `SET`, a temporary table) lasts
+/// until the session ends; then the connection is cleaned.
 ///
 /// ```no_run
 /// use batchdb::{DatabaseManager, params};
@@ -66,7 +66,7 @@ impl<'a> Session<'a> {
         Session { lease, settings, budget, depth: 0, trouble: Trouble::default() }
     }
 
-    /// No session could be had for a call that began then: that is counted and audited, too.
+    /// Counts and audits a call that began at `began` and got no connection.
     #[cold]
     pub(crate) fn refused(settings: &Settings, recorder: &Recorder, began: Option<Instant>, error: &Error) {
         recorder.count_checkout_error(error);
@@ -84,7 +84,8 @@ impl<'a> Session<'a> {
         Ok(self.connection()?.dialect())
     }
 
-    /// What the session was told when it was opened and a `RESET ALL` takes back: statements, each with its semicolon.
+    /// The statements that set the session up when it was opened and whose effect `RESET ALL` takes back, each with its
+    /// semicolon.
     ///
     /// # Errors
     ///
@@ -112,7 +113,8 @@ impl<'a> Session<'a> {
         Budget::new(self.budget.each, self.budget.whole.earlier(context::deadline()))
     }
 
-    /// The session is for one call, which begins at once: when the connection was taken, where that took no time.
+    /// The session is for a single call, which begins now: if taking the connection took no time, the clock need not be
+    /// read again.
     pub(crate) fn begin_at_once(&mut self) {
         self.budget.began = self.lease.taken();
     }
@@ -132,8 +134,8 @@ impl<'a> Session<'a> {
         self.end(call, outcome.map(|count| (count, count)))
     }
 
-    /// The same for rows that are kept. What the call makes of them is a part of it: where they are not what was asked
-    /// for, it has failed.
+    /// As [`run`](Session::run), for rows that are kept. `read` is part of the call: if it refuses the rows, the call
+    /// has failed.
     fn read<T>(
         &mut self,
         operation: &'static str,
@@ -209,7 +211,8 @@ impl<'a> Session<'a> {
             .with_hint("it calls a function that may write, which nothing behind the driver would refuse"))
     }
 
-    /// Names the database and the operation in an error, and tells of the call: of its rows, which come first.
+    /// Adds database and operation to an error, and counts, logs and audits the call with its number of rows (the first
+    /// of the pair).
     fn end<T>(&mut self, call: Call<'_>, outcome: Result<(u64, T)>) -> Result<T> {
         let outcome = outcome.map_err(|error| self.failed_by(error.during(call.operation)));
         let ended = call.end(self.settings, self.lease.recorder(), outcome.as_ref().map(|(rows, _)| *rows));
@@ -217,7 +220,7 @@ impl<'a> Session<'a> {
         outcome.map(|(_, result)| result)
     }
 
-    /// Names the database in an error and what it follows from, and remembers it for what follows from it.
+    /// Adds to an error the database and the earlier error that it follows from, and remembers it for later errors.
     #[cold]
     fn failed_by(&mut self, error: Error) -> Error {
         let error = self.trouble.explain(error.in_database(&self.settings.database));
@@ -228,8 +231,8 @@ impl<'a> Session<'a> {
         error
     }
 
-    /// Gives up a connection that was lost to an error that another attempt would meet again: what follows must not be told
-    /// as a lost connection, which is worth one.
+    /// Gives up a connection that was lost to an error that another attempt would meet again. Later calls must return this
+    /// error, and not "connection lost", which would be retried.
     fn settle_trouble(&mut self) {
         if let Some(error) = self.trouble.take_lasting()
             && self.lease.connection().is_ok_and(|connection| connection.has_failed())
@@ -238,8 +241,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The connection, which every call asks for: here, too, what is lost is seen, for rows that are streamed have borrowed it
-    /// until then.
+    /// The connection, for every call. A stream borrows it, so that only the call after the stream can see whether the
+    /// stream's error has closed it.
     ///
     /// # Errors
     ///
@@ -249,17 +252,17 @@ impl<'a> Session<'a> {
         self.lease.connection()
     }
 
-    /// From here on nothing follows from the errors before.
+    /// From here on, later errors do not follow from the earlier ones.
     pub(crate) fn forget_trouble(&mut self) {
         self.trouble.forget();
     }
 
-    /// Takes what says whether the open transaction is worth another attempt.
+    /// Takes the transient error that doomed the open transaction, if any: then it is worth another attempt.
     pub(crate) fn take_doom(&mut self) -> Option<Error> {
         self.trouble.take_doom()
     }
 
-    /// Runs a statement and returns its rows; none where it returns none.
+    /// Runs a statement and returns its rows; an empty list if it returns none.
     ///
     /// # Errors
     ///
@@ -299,7 +302,7 @@ impl<'a> Session<'a> {
         self.read("query_opt", sql, params, read)
     }
 
-    /// Runs a query and reads each row as a `T`.
+    /// Runs a query and reads each row by serde as a `T`, a struct or a map.
     ///
     /// # Errors
     ///
@@ -321,7 +324,7 @@ impl<'a> Session<'a> {
         self.end(call, outcome.map(|()| (0, ())))
     }
 
-    /// From now on what the server says besides results is logged for this listener; or no longer.
+    /// Sets who receives the messages of the server (notices, `PRINT`) from now on; `None` for nobody.
     pub(crate) fn listen(&mut self, listener: Option<Listener>) {
         // A connection that is gone says nothing any more.
         if let Ok(connection) = self.connection() {
@@ -329,7 +332,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Runs a statement of ours, whatever the settings say of writes, with a limit of its own.
+    /// Runs a statement of the library's own, even if `READ_ONLY` is set, with a time limit of its own.
     pub(crate) fn run_own(&mut self, sql: &str, limit: Duration) -> Result<()> {
         let dialect = self.dialect()?;
         let statement = sql::compile(sql, dialect, Params::new())?;
@@ -342,7 +345,7 @@ impl<'a> Session<'a> {
         let call = Call::begin("begin");
         let deadline = self.step();
         let outcome = self.connection().and_then(|connection| connection.begin(begin, deadline));
-        // One that succeeds is no call of its own: what it begins will be told.
+        // A `BEGIN` that succeeds is not counted as a call: the calls inside the transaction are.
         if outcome.is_err() {
             self.lease.discard();
             return self.end(call, outcome.map(|()| (0, ())));
@@ -353,8 +356,8 @@ impl<'a> Session<'a> {
     pub(crate) fn commit(&mut self) -> Result<()> {
         let call = Call::begin("commit");
         let deadline = self.step();
-        // Asked here and not only by the backends: no time left means that nothing was sent, and what was not
-        // committed must not wait in the session for the next borrower's commit.
+        // Checked here, and not only by the backends: no time left means that nothing was sent, and an open transaction
+        // must not stay in the session, where the next borrower's commit would commit it.
         let outcome = match deadline.left_for(Phase::Commit, Instant::now()) {
             Ok(_) => self.connection().and_then(|connection| connection.commit(deadline)),
             Err(late) => {
@@ -375,7 +378,7 @@ impl<'a> Session<'a> {
         if self.has_failed() {
             return self.lease.discard();
         }
-        // Undoing must not fail for want of time: the caller's limit has often just passed.
+        // A rollback has a limit of its own, because the caller's limit has often just passed.
         let deadline = Deadline::after(Instant::now(), ROLLBACK_LIMIT);
         let outcome = self.connection().and_then(|connection| connection.rollback(deadline));
         if let Err(error) = outcome {
@@ -384,7 +387,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Whether the connection has failed or was given up, which undoes by itself what it was about.
+    /// Whether the connection has failed or was given up; then the server undoes the open transaction by itself.
     pub(crate) fn has_failed(&mut self) -> bool {
         self.connection().is_ok_and(|connection| connection.has_failed()) || self.lease.is_given_up()
     }
@@ -393,7 +396,7 @@ impl<'a> Session<'a> {
         self.lease.recorder().count_migration();
     }
 
-    /// A line about something that the caller is not told.
+    /// Logs a warning about something that is not returned to the caller.
     pub(crate) fn warn(&self, message: &str) {
         log_line::event(Level::Warn, message, &[("database", (&*self.settings.database).into())]);
     }
@@ -419,8 +422,8 @@ fn wrong_count(message: &'static str) -> Error {
     Error::new(ErrorKind::RowCount, message)
 }
 
-/// What a failed statement leaves behind, where it may have ended a part of its work by itself: the server undid what
-/// it was about, and what had ended before stays.
+/// Corrects the effect of a failed statement that may have committed a part of its work by itself (a procedure, a
+/// batch): the server undid only the last part, so "rolled back" becomes "unknown".
 fn in_part(error: Error, divisible: bool) -> Error {
     match error.effect() {
         Effect::RolledBack | Effect::Throttled if divisible => error.with_effect(Effect::Unknown),

@@ -1,8 +1,8 @@
-//! The fan-out: one task for each item, on threads of its own, with a record of every task.
+//! Parallel tasks (fan-out): one task for each item, on threads, with a record of every task.
 //!
-//! [`map_tasks`] runs one closure over many items. [`stage`] and [`then`](Stage::then) chain several, so
-//! that an item goes on to its next stage at once and does not wait for the others. [`map_stream`] is for inputs that
-//! do not fit into memory.
+//! [`map_tasks`] runs one closure over many items. [`stage`] and [`then`](Stage::then) chain several closures, so that
+//! an item goes on to its next stage without waiting for other items. [`map_stream`] is for inputs that do not fit into
+//! memory.
 
 mod field;
 mod name;
@@ -28,16 +28,16 @@ use crate::context::{self, Stop};
 use crate::error::Error;
 use stage::{Running, Work};
 
-/// Runs `work` once for each item, on a thread pool of its own, and waits for all of them.
+/// Runs `work` once for each item, on threads that are started for this call, waits for all of them, and returns a
+/// record for every item, in the order of the items.
 ///
-/// One failure does not stop the others, and a panic is caught: every item leaves a record, in the order
-/// of the items. Calls of this crate made inside `work` are logged with the flow of the calling thread
-/// and the name of the task, and keep within the task's time.
+/// A failure does not stop the other tasks, and a panic is caught. Calls of this crate inside `work` are logged with
+/// the flow of the calling thread and the name of the task, and end within the task's [`timeout`](MapOptions::timeout).
 ///
-/// Rayon's own calls made inside `work` share the threads of this fan-out.
+/// Calls of the crate rayon inside `work` use the threads of this fan-out.
 ///
-/// A task cannot start a fan-out of its own: no item of it runs, and
-/// [`into_values`](TaskResults::into_values) says what to do instead.
+/// A task cannot start another fan-out: none of its items would run, and its [`into_values`](TaskResults::into_values)
+/// returns an error that says what to do instead.
 ///
 /// ```
 /// use batchdb::{MapOptions, TaskState, map_tasks};
@@ -62,11 +62,11 @@ where
     stage(options, work).map(items)
 }
 
-/// The first stage of a chain. [`then`](Stage::then) adds the next one, `map` runs them all.
+/// Makes the first stage of a chain. [`then`](Stage::then) adds the next one, [`map`](Stage::map) runs them all.
 ///
-/// An item goes through all its stages on one worker, one right after the other: what it has achieved is
-/// written while other items are still being computed. The chain has as many workers as the stage that
-/// asks for the most; a stage that asks for fewer is held to that number.
+/// An item goes through all its stages on one worker, one right after the other, so its result can be written while
+/// other items are still being computed. The chain has as many workers as the stage that asks for the most; a stage
+/// that asks for fewer runs on at most so many at a time.
 ///
 /// ```
 /// use batchdb::{MapOptions, stage};
@@ -97,7 +97,7 @@ pub struct Stage<'w, T, R> {
 }
 
 impl<'w, T: Send + Sync, A: Send> Stage<'w, T, A> {
-    /// Adds a stage that gets what this one returned for an item, as soon as it has returned it.
+    /// Adds a stage, which gets the value that this one returned for an item, right after it has returned it.
     ///
     /// An item that did not complete this stage is [`NotStarted`](TaskState::NotStarted) in the next.
     pub fn then<B, E>(
@@ -124,7 +124,7 @@ impl<'w, T: Send + Sync, A: Send> Stage<'w, T, A> {
 }
 
 impl<'w, T, R> Stage<'w, T, R> {
-    /// `before` may tell the stage before this one to stop, `end` all of them.
+    /// `before` can stop the stage before this one, `end` can stop all stages.
     fn open(
         self,
         items: usize,
@@ -135,7 +135,7 @@ impl<'w, T, R> Stage<'w, T, R> {
         Running::new(self.options, self.work, items, workers, before, end)
     }
 
-    /// What stops the fan-out at its first failure, where this stage asks for that.
+    /// The token that stops the fan-out at its first failure, if this stage asks for `fail_fast`.
     fn end(&self) -> Option<CancelToken> {
         self.options.fail_fast.then(CancelToken::new)
     }
@@ -210,12 +210,12 @@ impl<T: Send + Sync, A: Send, B: Send, C: Send> ThreeStages<'_, T, A, B, C> {
     }
 }
 
-/// Who may tell the calling thread's work to stop, and with it what it fans out.
+/// What can stop the work of the calling thread, and with it this fan-out.
 fn outer() -> Option<Stop> {
     context::with(|context| context.stop.clone())
 }
 
-/// Fans the items out. Where that is refused, each is recorded as refused instead, by the same function.
+/// Runs the items on the workers. If the fan-out is refused, the same function records every item as refused.
 fn run<T: Sync, P: Send>(
     items: &[T],
     workers: usize,

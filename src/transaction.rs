@@ -7,10 +7,10 @@ use crate::backend::{Begin, CommitMark, Isolation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::Session;
 
-/// How long a savepoint statement may take. They wait for nobody.
+/// How long a savepoint statement may take. Such statements never wait for a lock.
 const SAVEPOINT_LIMIT: Duration = Duration::from_secs(5);
 
-/// How a transaction runs. The default is the database's own.
+/// The isolation level and mode of a transaction. Default: the database's own.
 ///
 /// ```
 /// use batchdb::{Isolation, TransactionOptions};
@@ -36,21 +36,21 @@ impl TransactionOptions {
         self
     }
 
-    /// Has the server refuse writes, where it can. Default: writes are allowed.
+    /// Makes the server refuse writes, if it can. Default: writes are allowed.
     #[must_use]
     pub fn read_only(mut self) -> TransactionOptions {
         self.begin.read_only = true;
         self
     }
 
-    /// Has a commit whose answer was lost looked up on a new connection, so that it is not
-    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) but done or undone. Default: no.
+    /// If the answer to the commit is lost, looks up on a new connection whether it was committed, instead of returning
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). Default: no.
     ///
-    /// It is for [`DatabaseManager::transaction_with`](crate::DatabaseManager::transaction_with) on PostgreSQL 13 and
-    /// newer by its own protocol, and has no effect elsewhere: no other database can be asked. The transaction gets
-    /// its number at its begin instead of at its first write, without a round trip more. The look-up may take as long as
-    /// `TIMEOUT`. When it gets no answer, or one from another server or from a standby that took over, the outcome
-    /// stays unknown.
+    /// It works with [`DatabaseManager::transaction_with`](crate::DatabaseManager::transaction_with) on PostgreSQL 13
+    /// and newer by its own protocol, and has no effect elsewhere, because no other database can be asked. The
+    /// transaction is assigned its ID when it begins instead of at its first write, without another round trip. The
+    /// look-up takes at most `TIMEOUT`. If it gets no answer, or an answer from another server or from a standby that
+    /// took over, the outcome stays unknown.
     #[must_use]
     pub fn settle_commit(mut self) -> TransactionOptions {
         self.begin.settle = true;
@@ -58,10 +58,10 @@ impl TransactionOptions {
     }
 }
 
-/// An open transaction. All calls of [`Session`] work on it.
+/// An open transaction. It has all methods of [`Session`].
 ///
-/// It is committed when the closure that was given it returns `Ok`, and rolled back when it returns `Err`
-/// or panics. [`transaction`](Session::transaction) inside a transaction is a savepoint.
+/// It is committed when its closure returns `Ok`, and rolled back when the closure returns `Err` or panics.
+/// [`transaction`](Session::transaction) inside a transaction is a savepoint.
 ///
 /// ```no_run
 /// use batchdb::{DatabaseManager, Result, Transaction, params};
@@ -94,13 +94,13 @@ impl<'s> DerefMut for Transaction<'_, 's> {
     }
 }
 
-/// Why a transaction failed: what the database said, apart from what the closure made of it.
+/// Why a transaction failed: the database's own error is kept apart from the error that the closure returned.
 pub(crate) enum Failed<R, E> {
     /// The database, or the way to it: beginning, committing, borrowing a connection.
     Ours(Error),
-    /// The answer to the commit did not come. With what the closure had returned.
+    /// The answer to the commit did not come. `value` is what the closure had returned.
     Unsettled { error: Error, mark: CommitMark, value: R },
-    /// The closure, with what the database had said before, where that may not be said again.
+    /// The closure's error, and the first transient error of the database before it, if any.
     Theirs(E, Option<Error>),
 }
 
@@ -129,15 +129,15 @@ impl<R, E: From<Error>> Failed<R, E> {
 }
 
 impl<'s> Session<'s> {
-    /// Runs `work` in a transaction: commits when it returns `Ok`, rolls back when it returns `Err` or
-    /// panics. Inside a transaction it is a savepoint, and only what `work` did is rolled back; but a timeout, a cancel
-    /// or a lost connection costs the connection, and ends the whole transaction.
+    /// Runs `work` in a transaction: commits when it returns `Ok`, rolls back when it returns `Err` or panics. Inside a
+    /// transaction it is a savepoint, and only what `work` did is rolled back; but a timeout, a cancellation or a lost
+    /// connection closes the connection and so ends the whole transaction.
     ///
-    /// It is attempted once: what else the session had done would be gone with a connection that broke.
+    /// It is not retried, because a retry needs a new connection, and the state of this session would be lost.
     ///
     /// # Errors
     ///
-    /// What `work` returns, what beginning and committing give. See
+    /// The error of `work`, or of beginning and committing. See
     /// [`DatabaseManager::transaction`](crate::DatabaseManager::transaction).
     pub fn transaction<R, E: From<Error>>(
         &mut self,
@@ -146,8 +146,8 @@ impl<'s> Session<'s> {
         self.transaction_with(TransactionOptions::new(), work)
     }
 
-    /// The same with an isolation level or read-only. Inside a transaction the options have no effect: a
-    /// savepoint runs as its transaction does.
+    /// As [`transaction`](Session::transaction), with an isolation level or in read-only mode. Inside a transaction the
+    /// options have no effect: a savepoint runs as its transaction does.
     ///
     /// # Errors
     ///
@@ -163,7 +163,7 @@ impl<'s> Session<'s> {
         self.try_transaction(options, work).map_err(Failed::into_error)
     }
 
-    /// The same outside of any transaction, and its failure with all that is known of it.
+    /// The same outside any transaction; the failure carries everything that is known about it.
     pub(crate) fn try_transaction<R, E>(
         &mut self,
         options: TransactionOptions,
@@ -187,7 +187,7 @@ impl<'s> Session<'s> {
         let Err(error) = committed else { return Ok(value) };
         Err(match (error.kind(), doom, self.commit_mark()) {
             (ErrorKind::OutcomeUnknown, _, Some(mark)) => Failed::Unsettled { error, mark, value },
-            // The commit was refused for the sake of an error that the closure had swallowed.
+            // The commit was refused because of an earlier error that the closure had ignored.
             (ErrorKind::Database, Some(doom), _) => Failed::Ours(error.with_effect(doom.effect())),
             _ => Failed::Ours(error),
         })
@@ -198,25 +198,25 @@ impl<'s> Session<'s> {
         work: impl FnOnce(&mut Transaction<'_, 's>) -> Result<R, E>,
     ) -> Result<R, E> {
         let dialect = self.dialect()?;
-        // A name of ours: letters and a number, so there is nothing to quote.
+        // The name consists of letters and a number, so it needs no quotes.
         let name = format!("batchdb_{}", self.depth);
         self.run_own(&dialect.savepoint(&name), SAVEPOINT_LIMIT)?;
         let outcome = self.guarded(work).and_then(|value| {
-            // What cannot be released has failed, whatever the closure says, and is undone like the rest.
+            // If the release fails, the savepoint has failed, whatever the closure returned, and is rolled back.
             dialect.release(&name).map_or(Ok(()), |release| self.run_own(&release, SAVEPOINT_LIMIT))?;
             Ok(value)
         });
         if outcome.is_err() {
             if self.has_failed() {
-                // The server has undone the whole, and there is nothing to send.
+                // The server has rolled back the whole transaction, so there is nothing to send.
                 self.discard();
                 return outcome;
             }
             match self.run_own(&dialect.rollback_to(&name), SAVEPOINT_LIMIT) {
-                // What was undone ends nothing any more.
+                // The errors were undone with the savepoint, so later errors do not follow from them.
                 Ok(()) => self.forget_trouble(),
                 Err(error) => {
-                    // What the savepoint was to undo can no longer be undone alone: the whole goes.
+                    // The savepoint's work cannot be undone by itself any more, so the whole transaction ends.
                     self.warn(&format!("a savepoint could not be undone, the connection is closed: {error}"));
                     self.discard();
                 }

@@ -1,4 +1,4 @@
-//! Columns whose values the database makes by itself, so that it takes none for them.
+//! Columns whose values the database computes, so that it accepts no values for them.
 
 use crate::backend::{LoadTarget, takes_no_values};
 use crate::engine::Engine;
@@ -11,24 +11,24 @@ use crate::value::Value;
 /// A column that the database fills.
 struct Generated {
     name: String,
-    /// It is numbered, and takes values on some ways. All others are computed, and take none.
+    /// An identity column, which accepts values in some cases. All others are computed and accept none.
     is_identity: bool,
 }
 
-/// The places of those columns that the table's database computes, in their order: none where it cannot be asked.
-/// `table` is quoted.
+/// The positions of the columns that the database computes, in order; empty if the database cannot be asked. `table` is
+/// quoted.
 ///
 /// # Errors
 ///
-/// What asking gives, as an error of the `operation`, unless the database does not understand the question or does not
-/// answer it to this user.
+/// Those of the query, under the name of the `operation`, except when the database does not understand it or refuses it
+/// to this user.
 pub(crate) fn computed(
     session: &mut Session<'_>,
     operation: &'static str,
     table: &str,
     columns: &[String],
 ) -> Result<Vec<usize>> {
-    // A script of a test is asked what the program asks, and nothing of ours.
+    // A mock of a test gets only the program's own statements.
     if !session.takes_many_rows()? {
         return Ok(Vec::new());
     }
@@ -45,20 +45,21 @@ pub(crate) fn computed(
     Ok((0..columns.len()).filter(|place| is_computed(&columns[*place])).collect())
 }
 
-/// Instead of the error of a load, one that names the column that takes no values, where there is one among its columns.
-/// The names of database and call are left to the caller.
+/// Replaces the error of a load by one that names the column that accepts no values, if there is one among its columns.
+/// The caller adds the names of database and call.
 pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Error) -> Error {
     let Ok(Some((engine, generated))) = of(session, "bulk_insert", &target.table) else { return error };
     let refused = generated.into_iter().filter(|one| {
         (!one.is_identity || is_refusal(&error))
             && target.columns.iter().any(|column| is_same(engine, &one.name, column))
     });
-    // An identity may be given on some ways, and what is computed on none.
+    // An identity column accepts values in some cases, a computed column never.
     let Some(refused) = refused.min_by_key(|one| one.is_identity) else { return error };
     takes_no_values(&target.name, Some(&refused.name), &error)
 }
 
-/// Whether a database has said so: PostgreSQL by its code, SQL Server by one of its numbers.
+/// Whether the error is the database's refusal of such a value: a SQLSTATE on PostgreSQL, certain error numbers on SQL
+/// Server.
 pub(super) fn is_refusal(error: &Error) -> bool {
     error.sqlstate() == Some("428C9") || matches!(error.native_code(), Some(271 | 273 | 544 | 13536))
 }
@@ -90,14 +91,14 @@ fn of(
     Ok(Some((engine, generated.collect::<Result<_>>()?)))
 }
 
-/// `attgenerated` is there from PostgreSQL 12 on; a column that is not there is no key of the object, and NULL.
+/// `attgenerated` exists from PostgreSQL 12 on. Read through `to_jsonb`, a missing column is NULL instead of an error.
 const POSTGRES: &str = "\
     SELECT CAST(a.attname AS text) AS name, CASE WHEN a.attidentity = 'a' THEN 1 ELSE 0 END AS is_identity \
     FROM pg_attribute a \
     WHERE a.attrelid = to_regclass(CAST(:table AS text)) AND a.attnum > 0 AND NOT a.attisdropped \
      AND (a.attidentity = 'a' OR to_jsonb(a) ->> 'attgenerated' <> '')";
 
-/// Those that are hidden, and no columns of a virtual table.
+/// Generated columns (2 and 3). 1 would be a hidden column of a virtual table.
 const SQLITE: &str = "\
     SELECT name, 0 AS is_identity FROM pragma_table_xinfo(:name, :schema) WHERE hidden IN (2, 3)";
 

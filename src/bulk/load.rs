@@ -9,12 +9,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::session::{Session, WholeLimit};
 use crate::value::Value;
 
-/// The rows that are still to come, given out in chunks.
+/// The rows that are still to come, handed out in chunks.
 pub(super) struct Source<I> {
     rows: I,
     columns: usize,
     given: u64,
-    /// How many rows the present chunk may still have.
+    /// How many more rows the current chunk may have.
     left: u64,
     ended: bool,
     limit: WholeLimit,
@@ -52,7 +52,7 @@ impl<I: Iterator<Item: IntoRow>> RowSource for Source<I> {
     }
 }
 
-/// One load: where to, and under which name it is told.
+/// One load: its target, its options, and its name in errors and logs.
 pub(super) struct Load<'p> {
     pub(super) operation: &'static str,
     pub(super) target: LoadTarget,
@@ -60,7 +60,7 @@ pub(super) struct Load<'p> {
 }
 
 impl Load<'_> {
-    /// Loads all rows, and says what was written in any case.
+    /// Loads all rows; success and failure both say what was written.
     pub(super) fn run<I: Iterator<Item: IntoRow>>(
         &mut self,
         session: &mut Session<'_>,
@@ -114,7 +114,7 @@ impl Load<'_> {
         }
         while !source.ended {
             let mut sent = 0;
-            // The table may have been changed since the last chunk was committed, so it is looked at again.
+            // The table may have been changed since the last chunk was committed, so its columns are looked up again.
             let outcome = session.transaction(|tx| {
                 self.begin(tx)?;
                 sent = self.chunk(tx, source)?;

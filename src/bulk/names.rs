@@ -1,4 +1,4 @@
-//! Names that do not exist, and those that may have been meant.
+//! Names that do not exist, and the similar names that may have been meant.
 
 use super::generated;
 use crate::backend::LoadTarget;
@@ -9,11 +9,12 @@ use crate::params::IntoParams;
 use crate::session::Session;
 use crate::sql::ObjectName;
 
-/// How alike two names must be for one to be taken for a slip of the other.
+/// How similar two names must be for one to count as a misspelling of the other.
 const ALIKE: f64 = 0.6;
 
-/// Adds to an error about a name which names there are. The error is the same where that cannot be found out. One
-/// that nobody has a class for may be about a name, too: where a column is missing indeed, or the table.
+/// Adds the existing names to an error about an unknown table or column. If they cannot be found out, the error stays
+/// as it is. An error of the unspecific kind `Database` may be about a name too; it is treated as one if a column, or
+/// the table, really does not exist.
 pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Error) -> Error {
     if generated::is_refusal(&error) {
         return generated::explain(session, target, error);
@@ -28,8 +29,9 @@ pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Err
     }
 }
 
-/// Instead of an error about a name, one that says which header is no column: the headers of a file that has none are its
-/// first record, and neither they nor what the database says of them may stand in a message.
+/// Replaces an error about a name by one that says which header is not a column, by its number. If the file has no
+/// header line, the "headers" are its first record, so neither they nor the database's text about them may appear in a
+/// message.
 pub(super) fn without_headers(
     session: &mut Session<'_>,
     target: &LoadTarget,
@@ -60,7 +62,7 @@ pub(super) fn without_headers(
     let message = match unknown {
         _ if columns.is_empty() => format!("the table {} cannot be seen here", target.table),
         Some((_, field)) => format!("the header of field {field} is no column of the table {}", target.table),
-        // The names are the table's own, and the error is about something else.
+        // All names exist, so the error is about something else.
         None => return generated::explain(session, target, error),
     };
     let hint = match columns.is_empty() {
@@ -87,7 +89,7 @@ fn columns(session: &mut Session<'_>, target: &LoadTarget) -> Result<Option<(Eng
 fn hint(session: &mut Session<'_>, target: &LoadTarget) -> Result<Option<String>> {
     let Some((engine, columns)) = columns(session, target)? else { return Ok(None) };
     if columns.is_empty() {
-        // Behind a synonym: it has columns, which the catalog has elsewhere.
+        // The table is behind a synonym: it has columns, but the catalog has them under another name.
         if engine == Engine::SqlServer && is_there(session, target)? {
             return Ok(None);
         }
@@ -103,7 +105,7 @@ fn hint(session: &mut Session<'_>, target: &LoadTarget) -> Result<Option<String>
     }))
 }
 
-/// Whether SQL Server knows anything by the table's name.
+/// Whether SQL Server knows any object by the table's name.
 fn is_there(session: &mut Session<'_>, target: &LoadTarget) -> Result<bool> {
     let id = ObjectName::of(&target.table).id();
     let row = session.query_one(&format!("SELECT {id} AS id"), ())?;
@@ -123,7 +125,7 @@ const POSTGRES: &str = "\
 /// The columns of a table, by its name.
 const SQLITE: &str = "SELECT name FROM pragma_table_xinfo(:table) WHERE hidden <> 1";
 
-/// The tables that are found without a schema. The name of the table decides nothing, but the statement has a parameter.
+/// The tables that are found without a schema. The table's name is not used, but the statement must have the parameter.
 fn tables(engine: Engine) -> &'static str {
     match engine {
         Engine::Postgres => {

@@ -1,4 +1,4 @@
-//! What may be asked of a mass load, and what it tells of itself.
+//! The options of a mass load, and its reports.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::{Effect, Error};
 
-/// The rows of a chunk, unless it is told otherwise: enough that what a chunk costs by itself cannot be told from noise.
+/// The default number of rows in a chunk: so many that the fixed cost of a chunk does not matter.
 const CHUNK_ROWS: u64 = 20_000;
 
 /// How rows are loaded.
@@ -34,25 +34,26 @@ impl<'p> BulkOptions<'p> {
         BulkOptions { chunk_rows: CHUNK_ROWS, commit_chunks: false, progress: None }
     }
 
-    /// How many rows make a chunk, at least 1. By default 20,000; very large rows make smaller chunks.
+    /// How many rows make a chunk, at least 1. Default: 20,000; with very large rows, chunks are smaller.
     ///
-    /// A chunk is what `TIMEOUT` limits, after which progress is told, and within which a bad row is found.
+    /// `TIMEOUT` limits each chunk, progress is reported after each chunk, and a bad row is looked for within its
+    /// chunk.
     pub fn chunk_rows(mut self, rows: u64) -> Self {
         self.chunk_rows = rows.max(1);
         self
     }
 
-    /// Commits each chunk by itself. By default all rows are one transaction.
+    /// Commits each chunk by itself. Default: all rows are one transaction.
     ///
-    /// A load that fails leaves the chunks before the failure: [`BulkFailure`] says how many rows they are. Not
-    /// possible within a transaction.
+    /// When such a load fails, the chunks before the failure stay in the table: [`BulkFailure`] says how many rows they
+    /// have. Not possible within a transaction.
     pub fn commit_chunks(mut self) -> Self {
         self.commit_chunks = true;
         self
     }
 
-    /// Calls `told` after each chunk, with the number of rows that the database has taken so far. Unless chunks are
-    /// committed, they may still be undone.
+    /// Calls `told` after each chunk with the number of rows that the database has accepted so far. Unless chunks are
+    /// committed by themselves, these rows can still be rolled back.
     pub fn progress(mut self, told: impl FnMut(u64) + 'p) -> Self {
         self.progress = Some(Box::new(told));
         self
@@ -80,30 +81,30 @@ impl fmt::Debug for BulkOptions<'_> {
 pub struct BulkReport {
     /// The rows that are in the table: committed, or part of the open transaction that the load ran in.
     pub rows: u64,
-    /// The chunks that they came in.
+    /// The number of chunks.
     pub chunks: u64,
-    /// How long the whole took, with the time that the rows took to come.
+    /// The total time, including the time that the iterator took.
     pub duration: Duration,
 }
 
 /// A load that failed, with what it had written before.
 ///
-/// It turns into an [`Error`] by `?`, where what was written does not matter. `Display` says what stays; why it failed is
-/// in [`error`](BulkFailure::error), which is the source too.
+/// `?` converts it into an [`Error`], for callers that do not care what was written. `Display` says how many rows are
+/// kept; [`error`](BulkFailure::error), which is also the source, says why the load failed.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct BulkFailure {
     /// Why.
     pub error: Error,
-    /// What stays: nothing, unless chunks were committed by themselves. Those are the first rows of the input, as many
-    /// as the report says, so that a load can go on behind them.
+    /// What is kept: nothing, unless chunks were committed by themselves. The kept rows are the first `rows` rows of
+    /// the input, so a second load can skip these.
     pub report: BulkReport,
-    /// The rows behind those, of which nobody knows whether they stay: the connection broke when they were committed.
+    /// How many rows after those may be kept or not: the connection broke while they were being committed.
     pub in_doubt: u64,
 }
 
 impl BulkFailure {
-    /// The same failure, which may not be made again where rows stay: they would be there twice.
+    /// The same failure, but not transient if rows are kept: a retry would insert them twice.
     pub(crate) fn final_where_rows_stay(self) -> BulkFailure {
         match self.report.rows > 0 && self.error.is_transient() {
             true => BulkFailure { error: self.error.with_effect(Effect::Final), ..self },
@@ -131,7 +132,7 @@ impl fmt::Debug for BulkFailure {
 
 impl std::error::Error for BulkFailure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // The error itself, and not what is behind it: who asks whether the load may be made again finds its answer.
+        // The error itself, and not its source, so that a search through the chain finds `is_transient`.
         Some(&self.error)
     }
 }
@@ -148,7 +149,7 @@ impl From<BulkFailure> for Error {
     }
 }
 
-/// What is counted of a load that has ended.
+/// The number of rows to be counted for a load that has ended.
 pub(super) fn written(outcome: &Result<BulkReport, BulkFailure>) -> Result<u64, &Error> {
     match outcome {
         Ok(report) => Ok(report.rows),

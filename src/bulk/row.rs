@@ -1,4 +1,4 @@
-//! What may be a row of a mass load.
+//! The types that can be a row of a mass load.
 
 use crate::error::{Error, Result};
 use crate::row::Row;
@@ -21,11 +21,11 @@ use crate::value::Value;
 /// }
 /// ```
 pub trait IntoRow {
-    /// Appends the values to `row`, which is empty but has room: no memory is asked for anew for each row.
+    /// Appends the values to `row`, which is empty. Its memory is reused from row to row.
     ///
     /// # Errors
     ///
-    /// Whatever kept the row from being read. The load ends with it.
+    /// Whatever prevents the row from being read. It ends the load.
     fn append_to(self, row: &mut Vec<Value>) -> Result<()>;
 }
 

@@ -1,4 +1,4 @@
-//! Rows that replace those with their key: through a table of the session, which is loaded like any other.
+//! Upserts: the rows are loaded into a temporary table like into any other, and merged from there.
 
 mod sql;
 
@@ -19,7 +19,7 @@ use sql::{STAGE, Texts};
 const OPERATION: &str = "bulk_upsert";
 
 impl Session<'_> {
-    /// Loads rows into a table, where each takes the place of the row with its key, all or nothing.
+    /// Loads rows into a table, all or nothing; a row whose key is already there updates that row.
     ///
     /// # Errors
     ///
@@ -34,7 +34,7 @@ impl Session<'_> {
         Ok(self.bulk_upsert_with(table, columns, key_columns, rows, BulkOptions::new())?.rows)
     }
 
-    /// The same with chunks and progress as the options say.
+    /// As [`bulk_upsert`](Session::bulk_upsert), with chunks and progress as the options say.
     ///
     /// # Errors
     ///
@@ -118,13 +118,13 @@ impl Session<'_> {
         }
     }
 
-    /// Whether PostgreSQL's own key takes NULL for a value like any other.
+    /// Whether the key on PostgreSQL is `NULLS NOT DISTINCT`, so that NULL is a value like any other.
     fn nulls_are_equal(&mut self, target: &LoadTarget, keys: &[&str]) -> Result<bool> {
         let asked = params! { table: &*target.table, columns: keys.len() as i64, keys: keys.to_vec() };
         Ok(self.answer(sql::NULLS_ARE_EQUAL, asked)? > 0)
     }
 
-    /// Brings the loaded rows into their table, and returns how many of its rows are new or changed.
+    /// Merges the loaded rows into the target table; returns how many of its rows are new or changed.
     fn merge(&mut self, texts: &Texts) -> Result<u64> {
         let keys = self.counted(&texts.keys)?;
         let nulls = self.counted(&texts.nulls)?;
@@ -137,7 +137,7 @@ impl Session<'_> {
             rows += changed(self, text)?;
         }
         let missing = texts.missing.as_ref().map(|missing| self.counted(missing)).transpose()?;
-        // Several rows of the table may have one key on SQL Server, so that more rows than keys are none.
+        // On SQL Server several rows of the table may have the same key, so more changed rows than keys are no error.
         let kept = missing.map_or(rows.min(keys), |missing| keys.saturating_sub(missing));
         let new = if nulls > 0 { changed(self, &texts.insert_nulls)? } else { 0 };
         if kept + new < keys + nulls {
@@ -146,14 +146,14 @@ impl Session<'_> {
         Ok(rows + new)
     }
 
-    /// Runs a text of ours, as a part of the upsert.
+    /// Runs a generated statement as a part of the upsert.
     fn own(&mut self, text: &str) -> Result<u64> {
         let statement =
             self.dialect().and_then(|dialect| crate::sql::compile(text, dialect, Params::new()))?;
         self.run_bound(OPERATION, &statement, Rows::Ignore)
     }
 
-    /// The number that a text of ours returns.
+    /// The number that a generated statement returns.
     fn counted(&mut self, text: &str) -> Result<u64> {
         self.answer(text, Params::new())
     }
@@ -166,14 +166,14 @@ impl Session<'_> {
     }
 }
 
-/// A key that came is not in the table, or not as it came.
+/// A key that was sent is not in the table, or was changed there.
 fn not_kept(kept: u64, keys: u64) -> Error {
     let message = format!("the database kept the rows of {kept} of {keys} keys");
     Error::new(ErrorKind::RowCount, message)
         .with_hint("a trigger of the table leaves rows out; upsert them by `execute_many`")
 }
 
-/// What was refused on its way into the table of the session is told of the table that was meant.
+/// An error of the temporary table is reported as one of the target table.
 fn of_table(error: Error, target: &LoadTarget) -> Error {
     if error.table() != Some(STAGE) {
         return error;
@@ -187,30 +187,30 @@ fn of_table(error: Error, target: &LoadTarget) -> Error {
 }
 
 impl DatabaseManager {
-    /// Loads rows into a table in one transaction, where each takes the place of the row with its key, or is new.
-    /// Returns how many rows of the table are new or changed.
+    /// Loads rows into a table in one transaction: a row whose key is already in the table updates that row, any other
+    /// row is inserted. Returns how many rows of the table are new or changed.
     ///
-    /// `key_columns` are some of `columns` and tell the rows of the table apart: PostgreSQL and SQLite want a unique
-    /// index on just these. Of a row that is there, the other columns are set; one that is there and has no others stays
-    /// as it is. **Of several rows with one key, the last wins.** A key with NULL in it is like no other: its row is new
-    /// each time. (To a key of PostgreSQL with `NULLS NOT DISTINCT` NULL is a value like any other. SQL Server's unique
-    /// keys refuse the second such row.) Let the key columns be `NOT NULL`.
+    /// `key_columns` are the columns, out of `columns`, that identify a row; PostgreSQL and SQLite need a unique index
+    /// on exactly these. In an existing row the other columns are updated; if there are no others, it stays as it is.
+    /// **Of several new rows with the same key, the last wins.** A key that contains NULL equals no other key, so its
+    /// row is inserted each time. (Exceptions: for a PostgreSQL key with `NULLS NOT DISTINCT`, NULL is a value like any
+    /// other; SQL Server's unique keys refuse the second such row.) So make the key columns `NOT NULL`.
     ///
-    /// A `GENERATED ALWAYS AS IDENTITY` column of PostgreSQL takes the value that is given where it is one of the keys;
-    /// one that is no key cannot be set. SQL Server's takes it where `SET IDENTITY_INSERT … ON` was run in the session, as
-    /// for [`bulk_insert`](DatabaseManager::bulk_insert).
+    /// A `GENERATED ALWAYS AS IDENTITY` column of PostgreSQL takes the given value if it is one of the key columns;
+    /// otherwise it cannot be set. An identity column of SQL Server takes it if `SET IDENTITY_INSERT … ON` was run in
+    /// the session, as for [`bulk_insert`](DatabaseManager::bulk_insert).
     ///
-    /// The rows go into a temporary table, as [`bulk_insert`](DatabaseManager::bulk_insert) brings them there, and from
-    /// it into the table: by `INSERT … ON CONFLICT`, on SQL Server by `UPDATE` and `INSERT` under locks on the ranges of
-    /// the keys. That last step is a few statements, and `TIMEOUT` limits each. The session is cleaned afterwards,
-    /// which through ODBC closes the connection.
+    /// The rows are loaded into a temporary table as by [`bulk_insert`](DatabaseManager::bulk_insert), and merged from
+    /// there: by `INSERT … ON CONFLICT`, on SQL Server by `UPDATE` and `INSERT` under key-range locks. The merge is a
+    /// few statements, each limited by `TIMEOUT`. Afterwards the session is cleaned, which through ODBC closes the
+    /// connection.
     ///
     /// # Errors
     ///
-    /// As [`bulk_insert`](DatabaseManager::bulk_insert). Constraints are looked at in the last step, for all rows
-    /// together, so that an error about one names no record. [`RowCount`](crate::ErrorKind::RowCount) when a row did not get
-    /// into the table, by a trigger that leaves it out. [`Params`](crate::ErrorKind::Params) for key columns that
-    /// are not among the columns.
+    /// As [`bulk_insert`](DatabaseManager::bulk_insert). Constraints are checked during the merge, for all rows
+    /// together, so such an error names no record. [`RowCount`](crate::ErrorKind::RowCount) when a row did not get into
+    /// the table, because a trigger skipped it. [`Params`](crate::ErrorKind::Params) for key columns that are not among
+    /// the columns.
     ///
     /// ```no_run
     /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -229,12 +229,13 @@ impl DatabaseManager {
         self.session(|session| session.bulk_upsert(table, columns, key_columns, rows))
     }
 
-    /// The same with chunks and progress as the [options](BulkOptions) say. Progress counts the rows that came.
+    /// As [`bulk_upsert`](DatabaseManager::bulk_upsert), with chunks and progress as the [options](BulkOptions) say.
+    /// Progress counts the rows that were loaded into the temporary table.
     ///
     /// # Errors
     ///
-    /// As [`bulk_upsert`](DatabaseManager::bulk_upsert); [`Usage`](crate::ErrorKind::Usage) when chunks are to be
-    /// committed by themselves.
+    /// As [`bulk_upsert`](DatabaseManager::bulk_upsert); [`Usage`](crate::ErrorKind::Usage) with
+    /// [`commit_chunks`](BulkOptions::commit_chunks).
     #[track_caller]
     pub fn bulk_upsert_with<R: IntoRow>(
         &self,

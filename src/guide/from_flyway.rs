@@ -1,4 +1,4 @@
-//! Moving from Flyway: what is the same, what has another name, what is missing.
+//! Moving from Flyway: what is the same, what has a different name, what is missing.
 //!
 //! 1. [Taking over](#taking-over)
 //! 2. [Files](#files)
@@ -24,9 +24,9 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! The rows of `flyway_schema_history` become rows of `schema_version`; its table stays as it is. Flyway's checksum is
-//! understood, and each row whose file still agrees with it gets a SHA-256 besides. A migration that failed under
-//! Flyway is refused: repair it there first.
+//! The rows of `flyway_schema_history` are copied to `schema_version`; Flyway's table stays unchanged. Flyway's
+//! checksums are understood, and each row whose file still matches its checksum also gets a SHA-256. If the history
+//! contains a failed migration, taking over is refused: repair it with Flyway first.
 //!
 //! # Files
 //!
@@ -36,11 +36,11 @@
 //! | `R__desc.sql` | the same: after all versions, and again when its text has changed |
 //! | `U1.2__desc.sql` (paid) | the same |
 //! | `beforeMigrate.sql`, `afterMigrate.sql` | the same, but only when something is pending (or `afterMigrate.sql` is still owed); Flyway runs them at every `migrate` |
-//! | other callbacks, Java migrations, `B…` files | not here; a `.sql` file that is not understood is an error and not ignored, other files are left alone. The rows of `B…` files are taken over |
+//! | other callbacks, Java migrations, `B…` files | not supported; an unknown `.sql` file is an error, other files are ignored. The rows of `B…` files are taken over |
 //! | `V2__x.sql.conf` with `executeInTransaction=false` | `-- batchdb: no-transaction` at the head of the file itself |
 //! | `placeholderReplacement=false` | `-- batchdb: no-placeholders` |
-//! | `${name}` | the same, out of `MIGRATION_PLACEHOLDERS` or the builder. Names are compared letter by letter, where Flyway ignores case, and none is built in (`${flyway:…}`) |
-//! | `GO` | cut at lines `GO`, also `GO 5`, outside of strings and comments |
+//! | `${name}` | the same; the values come from `MIGRATION_PLACEHOLDERS` or the builder. Names are case-sensitive (Flyway ignores case), and there are no built-in ones (`${flyway:…}`) |
+//! | `GO` | the file is split at `GO` lines, also `GO 5`, outside strings and comments |
 //! | sub-folders of a location | not searched; `.sql` files in them are an error |
 //!
 //! # Commands
@@ -53,8 +53,8 @@
 //! | `undo` (paid) | `batchdb migrate DB undo --to VERSION` |
 //! | `migrate -dryRunOutput` (paid) | `batchdb migrate DB plan` shows the SQL, `up --dry-run` runs it and rolls back |
 //! | `baseline` | `batchdb migrate DB baseline VERSION` |
-//! | `repair` | `batchdb migrate DB repair`, for one version or all with one trouble: done, forgotten, or the new text accepted |
-//! | `clean` | not here, on purpose |
+//! | `repair` | `batchdb migrate DB repair`, for one version or all with the same problem: accept as done, forget, or accept the new text |
+//! | `clean` | not supported, on purpose |
 //!
 //! # Options
 //!
@@ -63,22 +63,23 @@
 //! | `flyway.url`, `user`, `password` | [`CONNECTION_STRING`](super::settings#connection-strings); SQL Server's JDBC strings work as they are |
 //! | `flyway.locations` | `MIGRATIONS_DIR`, or [`embed_migrations!`](crate::embed_migrations) |
 //! | `flyway.table` | always `schema_version`, in the first schema of the search path |
-//! | `flyway.lockRetryCount` | `MIGRATION_TIMEOUT`, which also bounds each file |
+//! | `flyway.lockRetryCount` | `MIGRATION_TIMEOUT`, which also limits each file |
 //! | `flyway.outOfOrder` | per file: `-- batchdb: out-of-order` |
 //! | `flyway.target` | `batchdb migrate DB up --to VERSION`, [`migrations().to(…)`](crate::Migrations::to) |
-//! | `flyway.ignoreMigrationPatterns=*:future` | always: newer versions are a warning |
+//! | `flyway.ignoreMigrationPatterns=*:future` | always on: newer versions are only a warning |
 //!
 //! # What is different on purpose
 //!
-//! * **One lock for the whole run, on a session that waits for nobody.** Flyway locks each migration anew, inside a
-//!   transaction on PostgreSQL, which `CREATE INDEX CONCURRENTLY` then waits for without end.
-//! * **A file and its row are committed together**, on PostgreSQL too.
-//! * **Misnamed files are an error.** Flyway leaves them out unless it is told otherwise.
-//! * **Line breaks count in the checksum.** Flyway's does not hash them, so `-- note⏎DELETE FROM t;` and `-- noteDELETE
-//!   FROM t;` are one to it. Windows' line ends and a byte order mark still make no difference.
-//! * **A repair can be for one version.**
+//! * **One lock for the whole run, outside any transaction.** Flyway takes a lock for each migration, on PostgreSQL
+//!   inside a transaction, and `CREATE INDEX CONCURRENTLY` then waits for that transaction for ever.
+//! * **A file and its history row are committed together**, on PostgreSQL too.
+//! * **Misnamed files are an error.** Flyway ignores them by default.
+//! * **Line breaks count in the checksum.** Flyway's checksum ignores them, so to it `-- note⏎DELETE FROM t;` and `--
+//!   noteDELETE FROM t;` are the same. The style of line ends (Windows or Unix) and a byte order mark still make no
+//!   difference.
+//! * **A repair can be limited to one version.**
 //!
 //! # What is missing
 //!
-//! Other databases than PostgreSQL, SQL Server and SQLite; several schemas under one history; Java callbacks; most of
-//! the events for callbacks; cherry picking; reports of drift; and years of use by thousands of teams.
+//! Databases other than PostgreSQL, SQL Server and SQLite; several schemas in one history; Java callbacks; most
+//! callback events; cherry picking; drift reports; and years of use by thousands of teams.

@@ -1,4 +1,4 @@
-//! Moving from the Python system: SQLAlchemy, Pyway, Prefect and their ways, call by call.
+//! Moving from Python (SQLAlchemy, Pyway, Prefect), call by call.
 //!
 //! 1. [What stays](#what-stays)
 //! 2. [Calls](#calls)
@@ -9,25 +9,25 @@
 //!
 //! # What stays
 //!
-//! The settings files, the connection strings, the migration files and the SQL with its `:name` parameters. The queries
-//! of both can run on one database side by side while you move; its migrations belong to one of the two from the moment
-//! when [the history](#the-history-of-the-migrations) was taken over. Files that Pyway knows as `V01_02__desc.sql` are
-//! version 1.2 here.
+//! The settings files, the connection strings, the migration files and the SQL with its `:name` parameters stay as they
+//! are. While you move, old and new programs can use the same database side by side. Only the migrations must be run by
+//! one of the two: by batchdb from the moment when you have taken over [the history](#the-history-of-the-migrations).
+//! Pyway's file `V01_02__desc.sql` is version 1.2 here.
 //!
 //! # Calls
 //!
 //! | there | here |
 //! | --- | --- |
-//! | `DatabaseManager("rpa_db")` | [`DatabaseManager::new("rpa_db")?`](crate::DatabaseManager::new). It connects at the first use, not here |
-//! | `with DatabaseManager("rpa_db") as db:` | a handle in a block. The pool stays for others, and for 60 s; [`close`](crate::DatabaseManager::close) ends it at once |
+//! | `DatabaseManager("rpa_db")` | [`DatabaseManager::new("rpa_db")?`](crate::DatabaseManager::new). It connects at the first call |
+//! | `with DatabaseManager("rpa_db") as db:` | a handle in a block. The pool stays open for other handles, and for 60 s after the last one; [`close`](crate::DatabaseManager::close) closes it at once |
 //! | `db.execute_query(sql, {"id": 7})` → list of dicts | [`db.execute_query(sql, params! { id: 7 })?`](crate::DatabaseManager::execute_query) → `Vec<Row>` |
 //! | `row["name"]`, `dict(row)` | `row.get::<String>("name")?`, `row.read::<T>()?` by serde |
 //! | `db.execute_query("INSERT …", {…})` | the same call, or [`execute`](crate::DatabaseManager::execute) for the number of rows |
 //! | a loop of `execute_query("INSERT …")` | [`execute_many`](crate::DatabaseManager::execute_many): all rows or none, and much faster |
 //! | `db.execute_query_with_timeout(sql, p, timeout=60)` | [`execute_query_with_timeout(sql, p, Duration::from_secs(60))`](crate::DatabaseManager::execute_query_with_timeout). It cancels on the server |
-//! | `db.execute_query_with_retry(sql, p)` | [`execute_query_with_retry`](crate::DatabaseManager::execute_query_with_retry): the same three attempts and 4 to 10 s, but only of what surely did not happen |
-//! | `db.execute_query_safe(sql, p, retry_on_failure=True)` | [`execute_query_safe(sql, p, true)`](crate::DatabaseManager::execute_query_safe). There is no default: `True` there is `true` here, to be written out |
-//! | `db.execute_query_with_timing(sql, p)` | [`execute_query_with_timing`](crate::DatabaseManager::execute_query_with_timing): a failure is an error, not `"status": "error"` |
+//! | `db.execute_query_with_retry(sql, p)` | [`execute_query_with_retry`](crate::DatabaseManager::execute_query_with_retry): the same three attempts with 4 to 10 s between them, but only for what certainly did not happen |
+//! | `db.execute_query_safe(sql, p, retry_on_failure=True)` | [`execute_query_safe(sql, p, true)`](crate::DatabaseManager::execute_query_safe). The last argument has no default here: write `true` |
+//! | `db.execute_query_with_timing(sql, p)` | [`execute_query_with_timing`](crate::DatabaseManager::execute_query_with_timing): a failure is returned as an error, not as `"status": "error"` |
 //! | `db.execute_transaction([(sql, p), …])` | [`execute_transaction([(sql, params! {…}), …])`](crate::DatabaseManager::execute_transaction), or [`transaction`](crate::DatabaseManager::transaction) with a closure |
 //! | `db.run_migrations()` | [`run_migrations`](crate::DatabaseManager::run_migrations) |
 //! | `db.get_migration_status()` | [`migration_status`](crate::DatabaseManager::migration_status): `current_version`, `pending_migrations`, `total_migrations`, `last_migration` |
@@ -37,7 +37,7 @@
 //! | `database_health_check(names, flow)` | [`database_health_check(&names, flow)`](crate::database_health_check) |
 //! | `validate_database_prerequisites(names, flow)` → bool | [`validate_database_prerequisites(&names, flow).passed()`](crate::validate_database_prerequisites); `.require_all()` is stricter |
 //! | `health_check_all()` | [`health_check_all(flow)?`](crate::health_check_all), of all databases that are configured for the flow |
-//! | `config.get_secret(…)`, `config.get_variable(…)` | [`Settings`](crate::Settings) and `batchdb check` show what is in force; variables of your own are `std::env`'s |
+//! | `config.get_secret(…)`, `config.get_variable(…)` | [`Settings`](crate::Settings) and `batchdb check` show the settings in force; read your own variables with `std::env` |
 //! | `MockDatabaseManager` | `testing::MockDatabase` |
 //!
 //! ```no_run
@@ -63,20 +63,20 @@
 //! | `DEVELOPMENT_GLOBAL_CONNECTION_POOL_SIZE=5` | the same, and `…_RPA_DB_POOL_SIZE` for one database |
 //! | `create_engine(pool_size=5, max_overflow=10)` | `POOL_SIZE=5`, `MAX_OVERFLOW=10`: the defaults, and with the same meaning |
 //! | `pool_timeout=30`, `pool_recycle=3600` | `POOL_TIMEOUT=30`, `POOL_RECYCLE=3600`. SQLAlchemy's default for the second is never |
-//! | `pool_pre_ping=True` | `PING_AFTER_IDLE=500ms`: always on, but not for a connection that was used a moment ago; `0` is always |
+//! | `pool_pre_ping=True` | `PING_AFTER_IDLE=500ms`: tests every connection that was idle for longer than that; `0` tests always |
 //! | tenacity's `stop_after_attempt(3)`, `wait_exponential(min=4, max=10)` | `RETRY_ATTEMPTS=3`, and the waits of [`RetryPolicy`](crate::RetryPolicy) |
 //! | `postgresql+psycopg2://…`, `mssql+pyodbc://…` | the same strings |
-//! | migrations that run when a manager is made | `MIGRATE_ON_START=run`: at the first connection. The default, `check`, tells what is pending and applies nothing |
+//! | migrations that run when a manager is made | `MIGRATE_ON_START=run`: they run at the first connection. The default, `check`, only logs what is pending |
 //! | SQL Server databases that are only read | `READ_ONLY=true` for each; nothing is read-only by itself |
 //! | Prefect Blocks, later | [`SecretSource`](crate::SecretSource), or a mounted file |
 //!
-//! A name is compared as it stands in the keys, in upper case: `SurveyHub` is `SURVEYHUB`, and `survey_hub` another
-//! database. An error names the near one.
+//! Names are compared in upper case, as in the keys: `SurveyHub` is `SURVEYHUB`, but `survey_hub` is a different
+//! database (`SURVEY_HUB`). An error names the most similar one.
 //!
 //! # The history of the migrations
 //!
-//! Pyway keeps it in a table that its configuration names, here `schema_version`. Ours has that name too, and other
-//! columns. So it is taken over once, before the first run:
+//! Pyway keeps its history in a table that its configuration names; in the Python system that is `schema_version`.
+//! batchdb's table has the same name, but other columns. So take the history over once, before the first run:
 //!
 //! ```sh
 //! batchdb migrate rpa_db baseline --from pyway
@@ -86,15 +86,15 @@
 //!
 //! | Pyway's | becomes |
 //! | --- | --- |
-//! | the table `schema_version` (or `pyway`) | stays, as `schema_version_pyway` where its name was ours |
+//! | the table `schema_version` (or `pyway`) | is kept; if it was called `schema_version`, as `schema_version_pyway` |
 //! | `version` | `version`, with its rank in `version_rank` and `installed_rank` |
 //! | `name`, the file | `script` |
 //! | `extension` | not read: `type` is always `SQL` |
-//! | | `description`: that of the file that is there today, else Pyway's `name` |
-//! | `checksum`, a CRC-32 in hexadecimal digits | compared with the file where it is still there; ours are a CRC-32 and a SHA-256 that survive other line ends |
+//! | (nothing) | `description`: that of the present file, else Pyway's `name` |
+//! | `checksum`, a CRC-32 in hexadecimal digits | compared with the file if that still exists; batchdb stores a CRC-32 and a SHA-256 that do not depend on line ends |
 //! | `apply_timestamp` | `installed_on`, as UTC |
 //!
-//! After that Pyway must not run there any more. Nothing that was applied is applied again.
+//! After that, Pyway must not run on this database any more. Nothing that was applied is applied again.
 //!
 //! # Flows and tasks
 //!
@@ -105,23 +105,23 @@
 //! | `ConcurrentTaskRunner(max_workers=8)` | `.workers(8)` |
 //! | `@task(task_run_name="process-{survey[id]}")` | [`MapOptions::new("process-{id}")`](crate::MapOptions::new) |
 //! | `retries=2, retry_delay_seconds=10` | `.retries(2).retry_delay(Duration::from_secs(10))` |
-//! | `timeout_seconds=60` | `.timeout(Duration::from_secs(60))`: it ends the database's calls, which a thread's timeout there cannot |
+//! | `timeout_seconds=60` | `.timeout(Duration::from_secs(60))`: it also ends the database calls, which a timeout of a Prefect task on a thread cannot |
 //! | `write.map(process.map(items))` | [`stage(…).then(…).map(items)`](crate::stage) |
 //! | `[f.result() for f in futures]` | `results.into_values()?`, or `completed()` and `failed()` |
 //! | states COMPLETED, FAILED, CRASHED, CANCELLED; "TimedOut" | [`TaskState`](crate::TaskState): the same, and `NotStarted` |
 //! | `get_run_logger()` | the `log` crate; [`init_logging_json`](crate::init_logging_json) for a collector |
-//! | schedules, deployments, the server with its pages | not here: cron, Kubernetes, or Prefect itself, which starts a program as well as a function |
+//! | schedules, deployments, the server with its pages | not included: use cron, Kubernetes, or Prefect itself, which can also start programs |
 //!
 //! # What is different on purpose
 //!
-//! * **Parameters are strict.** A name too many was ignored there, and is an error here. A colon in a text, a comment
-//!   or a JSON literal is no parameter; there it could be one.
+//! * **Parameters are strict.** An unused name was ignored there, and is an error here. A colon in a string literal, a
+//!   comment or a JSON literal is never a parameter here; there it could be one.
 //! * **A statement that fails is an error**, never a dictionary with a status in it.
-//! * **A retry repeats what surely did not happen.** There, any exception was: an `INSERT` whose answer was lost was
-//!   made twice.
-//! * **`execute_transaction` and `transaction` repeat themselves** after a deadlock. The closure must bear that.
-//! * **A migration and its row are one transaction**, behind a lock. There, eight programs that started at once were
-//!   eight runners.
-//! * **No value is changed on its way**: a decimal is a `BigDecimal`, and asking for it as an `f64` is an error,
-//!   whatever its digits; say `::float8` in the SQL where a float is meant.
-//! * **No event loop.** In an async program call it by `spawn_blocking`.
+//! * **Only what certainly did not happen is retried.** There, any exception was retried, so an `INSERT` whose answer
+//!   was lost was made twice.
+//! * **`execute_transaction` and `transaction` retry** after a deadlock, so the closure must be safe to run again.
+//! * **A migration and its history row are one transaction**, under a lock. There, eight programs that started at once
+//!   all ran the migrations.
+//! * **No value is changed on its way**: a decimal is a `BigDecimal`, and reading it as an `f64` is always an error;
+//!   write `::float8` in the SQL if you want a float.
+//! * **No event loop.** In an async program, call batchdb inside `spawn_blocking`.

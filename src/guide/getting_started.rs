@@ -1,4 +1,4 @@
-//! Getting started: from an empty folder to a job that may be killed at any moment.
+//! Getting started: from an empty folder to a job that can be killed at any moment.
 //!
 //! 1. [What is needed](#what-is-needed)
 //! 2. [A folder](#a-folder)
@@ -8,16 +8,17 @@
 //!
 //! # What is needed
 //!
-//! Rust 1.88, and a database. PostgreSQL is spoken to by its own protocol and needs nothing else:
+//! Rust 1.88 or newer, and a database. For PostgreSQL nothing else is needed, because batchdb speaks its protocol
+//! itself:
 //!
 //! ```toml
 //! [dependencies]
 //! batchdb = { path = "../batchdb", default-features = false, features = ["postgres", "signals"] }
 //! ```
 //!
-//! The default features have ODBC besides, for SQL Server, SQLite and the rest. That needs unixODBC to link
-//! (`unixodbc-dev` on Debian and Ubuntu, `brew install unixodbc` on macOS, nothing on Windows), and the driver of the
-//! database when it runs.
+//! The default features also include ODBC, for SQL Server, SQLite and others. That needs unixODBC to link
+//! (`unixodbc-dev` on Debian and Ubuntu, `brew install unixodbc` on macOS, nothing on Windows), and at run time the
+//! ODBC driver of the database.
 //!
 //! # A folder
 //!
@@ -28,9 +29,9 @@
 //! migrations/rpa_db/V001__Create_job.sql    what rpa_db is made of
 //! ```
 //!
-//! Of the folders `envs` and `migrations` each may be missing (one that `MIGRATIONS_DIR` names may not); they are looked for
-//! under `BATCHDB_HOME`, else in the working directory. A program says the *name* of a database and nothing more, so that
-//! one binary runs everywhere:
+//! The folders `envs` and `migrations` are looked for under `BATCHDB_HOME`, or in the working directory when that is
+//! not set. Either may be missing, but a folder that `MIGRATIONS_DIR` names must exist. A program states only the
+//! *name* of a database, so one binary runs everywhere; the settings say where that database is:
 //!
 //! ```text
 //! # envs/.env.development
@@ -62,15 +63,16 @@
 //! }
 //! ```
 //!
-//! `POSTGRES_PASSWORD=… cargo run` is all. A setting that is missing or misspelled is an error before anything runs,
-//! which names the key, the file and what was probably meant. With the feature `cli` the command `batchdb check` says
-//! the same without a program, and shows what is in force.
+//! Run it with `POSTGRES_PASSWORD=… cargo run`. The PostgreSQL server needs an empty database `rpa_db`. A missing or
+//! misspelled setting is an error before anything runs; the error names the key, the file and the nearest valid key.
+//! With the feature `cli`, the command `batchdb check` reports the same without a program, and shows the settings in
+//! force.
 //!
 //! # A job
 //!
-//! A job reads records, works on them in parallel and writes what comes out. Here they come from a second database, an
-//! SQLite file, which takes the feature `odbc` in `Cargo.toml` (it is one of the default features), two lines in the
-//! settings and a table for the results:
+//! A job reads records, processes them in parallel and writes the results. Here the records come from a second
+//! database, an SQLite file. That needs the feature `odbc` in `Cargo.toml` (a default feature), two lines in the
+//! settings, and a table for the results:
 //!
 //! ```text
 //! # envs/.env.development
@@ -83,9 +85,9 @@
 //! CREATE TABLE survey_score (survey_id BIGINT PRIMARY KEY, score BIGINT NOT NULL);
 //! ```
 //!
-//! `make demo ARGS="--keep /path/of/the/folder"` leaves such a `survey_hub.sqlite` there. (SQLite makes an empty database of
-//! a mistyped path; `NoCreat=1;` at the end of the string makes that an error.) Whatever happens to the job, the next run
-//! writes what is missing:
+//! `make demo ARGS="--keep /path/of/the/folder"`, run in batchdb's folder, leaves such a `survey_hub.sqlite` there.
+//! (For a mistyped path SQLite creates an empty database; `NoCreat=1;` at the end of the string makes that an error.)
+//! Whatever happens to the job, the next run writes what is missing:
 //!
 //! ```no_run
 //! use batchdb::{DatabaseManager, MapOptions, Result, Row, map_tasks, params};
@@ -120,17 +122,17 @@
 //! }
 //! ```
 //!
-//! Each result is committed as it is there, a failure does not stop the others, and a result that was written before is
-//! not written again. (It is computed again: a job whose work is dear marks what is done, or
-//! [claims](super::replicas#all-at-once) its rows.) The example `concurrent_survey` is this with a progress bar, stages and
-//! a summary; `make demo` runs it.
+//! Each result is committed as soon as it is computed, one failure does not stop the other tasks, and a result that was
+//! written before is not written again. It is computed again, though: if that is expensive, mark what is done, or
+//! [claim](super::replicas#all-at-once) the rows. The example `concurrent_survey` is this job with a progress bar,
+//! stages and a summary; `make demo` runs it.
 //!
 //! # Where to go from here
 //!
-//! * [Settings](super::settings): who wins, secrets, connection strings.
+//! * [Settings](super::settings): precedence, secrets, connection strings.
 //! * [Queries](super::queries), [transactions and retries](super::transactions_and_retry),
 //!   [deadlines](super::deadlines).
-//! * [Fan-out](super::map_tasks) and [several replicas](super::replicas).
-//! * [Tests](super::testing) of your own, on a real server that starts in 1 to 5 seconds.
+//! * [Parallel tasks](super::map_tasks) and [several replicas](super::replicas).
+//! * [Testing](super::testing) your program, on a real server that starts in 1 to 5 seconds.
 //! * [Monitoring](super::monitoring) and [Kubernetes](super::kubernetes).
-//! * Something went wrong? [Troubleshooting](super::troubleshooting) has each kind of error.
+//! * Something went wrong? [Troubleshooting](super::troubleshooting) has a section for each kind of error.

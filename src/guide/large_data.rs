@@ -1,4 +1,4 @@
-//! Data that does not fit into memory: streams, files, copies, and the fan-out over them.
+//! Data that does not fit into memory: streams, files, copies, and parallel tasks over them.
 //!
 //! 1. [Rows one by one](#rows-one-by-one)
 //! 2. [Into a table](#into-a-table)
@@ -8,14 +8,14 @@
 //! 6. [From a file](#from-a-file)
 //! 7. [The same file again](#the-same-file-again)
 //!
-//! Everything here holds a few rows at a time, whatever the size of the whole. The slower side sets the pace: a reader that
-//! takes its time holds the server back. Each fetch and each chunk has `TIMEOUT`, the whole has no limit unless the handle
-//! has a [deadline](crate::DatabaseManager::with_deadline).
+//! Everything here holds only a few rows at a time, whatever the total. The slower side sets the pace: a slow reader
+//! slows the server down. `TIMEOUT` limits each fetch and each chunk; the whole has no limit unless the handle has a
+//! [deadline](crate::DatabaseManager::with_deadline).
 //!
 //! # Rows one by one
 //!
 //! [`query_each`](crate::DatabaseManager::query_each) hands rows to a closure. Within a session
-//! [`query_iter`](crate::Session::query_iter) is an iterator, which goes wherever one is taken:
+//! [`query_iter`](crate::Session::query_iter) returns an iterator, which you can pass wherever an iterator is taken:
 //!
 //! ```no_run
 //! use batchdb::{DatabaseManager, Error};
@@ -28,27 +28,28 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! Each row is a `Result`: an error in the midst of the rows comes out as one, and the end without one means that all have
-//! come. A query that is left early is cancelled on the server and costs its connection, a transaction is rolled back, and
-//! every later call of the session says why. Where that matters, say `LIMIT`.
+//! Each item is a `Result`. An error in the middle of the rows is an `Err`; if the iterator ends without one, all rows
+//! have come. If you stop before the end, the query is cancelled on the server, its connection is closed, an open
+//! transaction is rolled back, and every later call of the session returns an error that says so. To avoid that, use
+//! `LIMIT`.
 //!
-//! ODBC drivers may read a whole result ahead. SQLite's is told not to by `StepAPI=1` in the connection string, psqlODBC by
-//! `UseDeclareFetch=1`. It still has some rows in memory as a whole: as many as `Fetch` says (100), and up to 512 where
-//! values have been short before. Values of megabytes are read by fewer at a time. **psqlODBC 13.02 may crash, and the
-//! program with it, where its connection breaks in the midst of a result that is read by `UseDeclareFetch=1`.** PostgreSQL's
-//! own protocol (`TYPE=postgresql`) needs no such setting, and has no such fault.
+//! Some ODBC drivers read a whole result into memory first. `StepAPI=1` in the connection string turns that off for
+//! SQLite's driver, `UseDeclareFetch=1` for psqlODBC. psqlODBC then still holds a block of rows: as many as its option
+//! `Fetch` says (100 by default), and up to 512 after short values; with values of megabytes, fewer. **psqlODBC 13.02
+//! can crash, and your program with it, if its connection breaks in the middle of a result that is read with
+//! `UseDeclareFetch=1`.** PostgreSQL's own protocol (`TYPE=postgresql`) needs no such setting and has no such fault.
 //!
 //! # Into a table
 //!
-//! [`bulk_insert`](crate::DatabaseManager::bulk_insert) takes rows from any iterator, and an iterator of `Result`s ends it
-//! with the first error. All rows are written or none, unless
-//! [`commit_chunks`](crate::BulkOptions::commit_chunks) says otherwise; the page on [many rows](super::mass) has the rest.
+//! [`bulk_insert`](crate::DatabaseManager::bulk_insert) takes rows from any iterator, also one of `Result`s, whose
+//! first error ends the load. All rows are written or none, unless you ask for
+//! [`commit_chunks`](crate::BulkOptions::commit_chunks). The page on [many rows](super::mass) has the rest.
 //!
 //! # Through threads
 //!
-//! [`map_tasks`](crate::map_tasks) keeps all items and all results. [`map_stream`](crate::map_stream), and
-//! [`try_map_stream`](crate::try_map_stream) for inputs that may fail, keep a few: the calling thread reads an item when the
-//! next record is asked for.
+//! [`map_tasks`](crate::map_tasks) keeps all items and all results in memory. [`map_stream`](crate::map_stream), and
+//! [`try_map_stream`](crate::try_map_stream) for inputs that may fail, keep only a few: the calling thread reads
+//! further items only when the receiver asks for the next record.
 //!
 //! ```no_run
 //! use batchdb::{DatabaseManager, Error, MapOptions, Row, try_map_stream};
@@ -65,12 +66,13 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! `values()` ends with an error when a task did not complete, when the input failed, and when the fan-out was told to stop
-//! before the input had ended; so what it is written to keeps all or nothing. To write what succeeds and count what does
-//! not, go through the records instead, and look at each one's state.
+//! `values()` ends with an error if a task did not complete, the input failed, or the fan-out was cancelled before the
+//! input ended; so the `bulk_insert` that reads from it keeps all rows or none. To write what succeeds and count what
+//! does not, iterate over the records instead, and look at the state of each.
 //!
-//! [`fail_fast`](crate::MapOptions::fail_fast) cancels what runs when one task fails,
-//! [`per_second`](crate::MapOptions::per_second) spares a service that counts its calls; `map_tasks` has both as well.
+//! [`fail_fast`](crate::MapOptions::fail_fast) cancels the running tasks when one fails,
+//! [`per_second`](crate::MapOptions::per_second) limits the rate of starts, for a service with a rate limit.
+//! `map_tasks` has both as well.
 //!
 //! # From one database into another
 //!
@@ -84,12 +86,12 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! `copy_table` leaves out what the written database computes by itself; `import_csv` is told to, by
+//! `copy_table` leaves out columns that the target database computes itself; for `import_csv`, name them with
 //! [`ImportOptions::ignore`](crate::ImportOptions::ignore).
 //!
-//! One thread reads and one writes, columns go by name, and an error of either side ends both at once with nothing copied.
-//! What a type becomes on its way is in the table of [types](super::types): SQLite's driver, for one, gives a `REAL` with 15
-//! digits, so that not every float survives a way through it.
+//! One thread reads and one writes. Columns are matched by name. An error on either side ends both at once, with
+//! nothing copied. The page on [types](super::types) says how each type is converted. SQLite's driver, for example,
+//! returns a `REAL` with 15 digits, so not every float survives a trip through it.
 //!
 //! # To a file
 //!
@@ -103,9 +105,9 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! NULL is an empty field, and the empty text an empty field in quotes; [`CsvFormat`](crate::CsvFormat) can have it
-//! otherwise. Numbers keep all their digits, times are ISO 8601, bytes `\x` and hexadecimal digits (in JSON without `\x`).
-//! Two columns of one name are refused before anything is written: give them names with `AS`.
+//! NULL is an empty field, and the empty text is an empty field in quotes; [`CsvFormat`](crate::CsvFormat) can change
+//! that. Numbers keep all their digits, dates and times are ISO 8601, bytes are `\x` and hexadecimal digits (in JSON
+//! without `\x`). Two columns with the same name are an error before anything is written: rename them with `AS`.
 //!
 //! # From a file
 //!
@@ -119,13 +121,15 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! The headers name the columns. What is damaged is refused with its line and column and nothing stays: a line with too few
-//! fields, an open quote at the end of the file, text that is not UTF-8. What was exported comes back as it was; bytes on
-//! another database than PostgreSQL need [`ImportOptions::bytes`](crate::ImportOptions::bytes).
+//! The header line names the columns. A damaged file is refused with line and column, and nothing is kept: a line with
+//! too few fields, an open quote at the end of the file, text that is not UTF-8. If the first line is one field with a
+//! `;` or a tab in it, the error asks whether the delimiter is right. Exported data comes back unchanged;
+//! for bytes on databases other than PostgreSQL, use [`ImportOptions::bytes`](crate::ImportOptions::bytes).
 //!
-//! Dates and points in time should be ISO 8601 in the file. PostgreSQL reads all others by its `DateStyle`: with the default
-//! `ISO, MDY`, `05.04.2026` is the 4th of May, and only a day after the 12th is an error. For a file with the day first, say so
-//! in the session that loads it, or in the connection string (`?options=-c%20datestyle%3DISO,DMY`):
+//! Write dates and timestamps in the file in ISO 8601. PostgreSQL reads all other forms by its `DateStyle`: with the
+//! default `ISO, MDY`, `05.04.2026` is the 4th of May, and only a day above 12 is an error. For a file with the day
+//! first, set `datestyle` in the session that loads it, or in the connection string
+//! (`?options=-c%20datestyle%3DISO,DMY`):
 //!
 //! ```no_run
 //! use batchdb::{DatabaseManager, Error, ImportOptions};
@@ -141,7 +145,8 @@
 //!
 //! # The same file again
 //!
-//! `import_csv` adds rows. A file that may come twice goes into a temporary table first, and from there what is new:
+//! `import_csv` only adds rows. If the same file may be imported twice, load it into a temporary table first, and
+//! insert from there the rows that are new:
 //!
 //! ```no_run
 //! use batchdb::{DatabaseManager, ImportOptions};
@@ -158,10 +163,10 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! For rows that replace others say `DO UPDATE SET name = excluded.name`, and `SELECT DISTINCT ON (id)` where a key may stand
-//! in the file twice. The `INSERT` is one statement, all or nothing, within `TIMEOUT`. Rows that your program reads itself go by
-//! [`bulk_upsert`](crate::DatabaseManager::bulk_upsert).
+//! If the new rows are to replace existing ones, use `DO UPDATE SET name = excluded.name`, and `SELECT DISTINCT ON
+//! (id)` if a key may be in the file twice. The `INSERT` is one statement, all or nothing, within `TIMEOUT`. For rows
+//! that your program reads itself, use [`bulk_upsert`](crate::DatabaseManager::bulk_upsert).
 //!
-//! [`commit_chunks`](crate::BulkOptions::commit_chunks) is not for a file that is loaded again after a failure:
-//! `report.rows` of the [`BulkFailure`](crate::BulkFailure) says how many *records* stay, a record may have several lines, and
-//! `import_csv` cannot begin behind them. Load all or nothing, or into the temporary table.
+//! Do not use [`commit_chunks`](crate::BulkOptions::commit_chunks) for a file that you would load again after a
+//! failure: `report.rows` of the [`BulkFailure`](crate::BulkFailure) counts the *records* that are committed, a record
+//! may have several lines, and `import_csv` cannot start after them. Load all or nothing, or into the temporary table.

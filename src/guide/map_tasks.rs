@@ -1,15 +1,15 @@
-//! Fan-out: one task for each item, on threads of its own, with a record of every task.
+//! Parallel tasks (fan-out): one task for each item, on threads, with a record of every task.
 //!
 //! 1. [Tasks](#tasks)
 //! 2. [How many workers](#how-many-workers)
 //! 3. [Failures](#failures)
 //! 4. [Stages](#stages)
-//! 5. [Being told to stop](#being-told-to-stop)
+//! 5. [Cancellation](#cancellation)
 //!
 //! # Tasks
 //!
-//! [`map_tasks`](crate::map_tasks) runs a closure over many items, and every item leaves a record, in the order of the
-//! items:
+//! [`map_tasks`](crate::map_tasks) runs a closure once for each item, on several threads, and waits for all of them. It
+//! returns a record for every item, in the order of the items:
 //!
 //! ```
 //! use std::time::Duration;
@@ -29,54 +29,54 @@
 //! assert_eq!(results.into_completed().collect::<Vec<_>>(), [2, 6]); // `into_values` would be an error
 //! ```
 //!
-//! `{survey_id}` in the name is that column of a row, or field of a struct. The name stands in every log line of the
-//! task: put keys in it and nobody's personal data. A task's timeout shortens every call that is made in it, and
-//! interrupts none of your own code.
+//! In the name, `{index}` is the item's position (from 0), and `{survey_id}` is that column of a row or field of a
+//! struct. The name appears in every log line of the task, so use keys and no personal data. A task's timeout ends
+//! every database call of the task, but does not interrupt your own code.
 //!
-//! A task cannot start a fan-out of its own: its workers would wait for connections that the outer ones hold. Chain
-//! [stages](#stages) instead, or return the inner items and map them afterwards. Inputs that do not fit into memory go
-//! through [`map_stream`](super::large_data).
+//! A task cannot start another fan-out: the inner workers would wait for connections that the outer ones hold. Chain
+//! [stages](#stages) instead, or return the inner items and map them afterwards. For inputs that do not fit into memory
+//! use [`map_stream`](super::large_data).
 //!
 //! # How many workers
 //!
-//! By default as many as the machine has processors. What is right depends on what a task waits for:
+//! The default is the number of processors. The right number depends on what a task waits for:
 //!
 //! | a task | workers |
 //! | --- | --- |
-//! | computes | the processors: more only take turns |
-//! | waits for the database | as many as the pool has connections (`POOL_SIZE + MAX_OVERFLOW`): more wait for one another, and the log says so once |
-//! | does both | connections ÷ share of the time that it holds one: with 8 connections, each held for half of the time, 16 |
-//! | waits for a service outside | what that service allows; [`per_second`](crate::MapOptions::per_second) holds all workers together to a rate |
+//! | computes | the number of processors: more would only take turns |
+//! | waits for the database | the number of connections in the pool (`POOL_SIZE + MAX_OVERFLOW`): more would wait for one another, and a line in the log says so |
+//! | does both | connections ÷ the share of its time in which a task holds one: with 8 connections and a share of one half, 16 |
+//! | waits for an external service | what that service allows; [`per_second`](crate::MapOptions::per_second) limits the rate of all workers together |
 //!
-//! How many connections the pool should have is said in [pools](super::pools#how-many-connections). To measure beats to
-//! calculate: run some hundred items with 4, 8 and 16 workers, and look at the time that it takes and at
-//! `pool_status().checkout_mean_ms`. When the one no longer falls and the other grows, it was too many.
+//! For the number of connections see [pools](super::pools#how-many-connections). Measuring is better than calculating:
+//! run some hundred items with 4, 8 and 16 workers, and compare the total time and `pool_status().checkout_mean_ms`.
+//! When the total time no longer falls and the checkout time grows, there are too many workers.
 //!
-//! A fan-out starts its threads and ends with them. A task costs about a microsecond, so nothing is gained by batches
-//! of items for its sake; they are for the database's, where [one statement for many rows](super::mass) beats many
-//! statements.
+//! A fan-out starts its own threads and ends them. A task costs about a microsecond, so grouping items into batches
+//! saves nothing there. It does save time in the database, where [one statement for many rows](super::mass) is faster
+//! than many statements.
 //!
 //! # Failures
 //!
-//! A failure does not stop the others, and a panic is caught. What becomes of an item:
+//! A failure does not stop the other tasks, and a panic is caught. The state of an item:
 //!
 //! | state | what happened |
 //! | --- | --- |
 //! | [`Completed`](crate::TaskState::Completed) | the closure returned `Ok` |
-//! | [`Failed`](crate::TaskState::Failed) | it returned `Err`, after all its attempts |
-//! | [`TimedOut`](crate::TaskState::TimedOut) | its time had passed, and it returned `Err`: a timeout, or an error of your own. One that returns `Ok` late is `Completed` |
-//! | [`Crashed`](crate::TaskState::Crashed) | it panicked. That is a defect, and not repeated |
-//! | [`Cancelled`](crate::TaskState::Cancelled) | it was told to stop, and its grace had passed or it would have been run again; or its error is of the kind `Cancelled`, whoever cancelled |
-//! | [`NotStarted`](crate::TaskState::NotStarted) | it was told to stop before, or the stage before it did not complete |
+//! | [`Failed`](crate::TaskState::Failed) | it returned `Err` in its last attempt |
+//! | [`TimedOut`](crate::TaskState::TimedOut) | it returned `Err` after its time limit had passed: a timeout, or an error of your own. A task that returns `Ok` late is `Completed` |
+//! | [`Crashed`](crate::TaskState::Crashed) | it panicked. That is a defect, and is not retried |
+//! | [`Cancelled`](crate::TaskState::Cancelled) | the fan-out was cancelled, and the grace period ended or the task failed and was not retried; or the task's error is of the kind `Cancelled`, whoever cancelled |
+//! | [`NotStarted`](crate::TaskState::NotStarted) | the fan-out was cancelled before the task began, or the stage before it did not complete |
 //!
-//! `into_values()` is all results or an error, `into_completed()` those that there are.
-//! [`fail_fast`](crate::MapOptions::fail_fast) stops at the first failure. A task that is run again does again what it
-//! had committed; the page on [retries](super::transactions_and_retry#retries-of-tasks) says what that asks of it.
+//! `into_values()` returns all results, or an error if any is missing; `into_completed()` returns the results that
+//! there are. [`fail_fast`](crate::MapOptions::fail_fast) stops at the first failure. A retried task repeats what it
+//! had already committed; see [retries of tasks](super::transactions_and_retry#retries-of-tasks).
 //!
 //! # Stages
 //!
-//! An item goes through all stages on one worker, one right after the other, so that what is achieved is written while
-//! others are still being computed:
+//! An item goes through all its stages on one worker, one right after the other, so results are written while other
+//! items are still being computed:
 //!
 //! ```no_run
 //! use batchdb::{DatabaseManager, Error, MapOptions, Row, params, stage};
@@ -94,14 +94,14 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! A stage that asks for fewer workers than another is held to that number: 8 score, and at most 4 of them write at a
-//! time.
+//! The chain has as many workers as the largest stage asks for; a stage that asks for fewer is limited to its number.
+//! Here 8 workers score, and at most 4 of them write at a time.
 //!
-//! # Being told to stop
+//! # Cancellation
 //!
-//! A scheduler sends SIGTERM and kills some seconds later. With a [`CancelToken`](crate::CancelToken) the fan-out
-//! starts no new item then, and what runs may end within the grace. At its end calls that still wait are cancelled on
-//! the server, and every item has its record, so that the next run knows what is left:
+//! A scheduler sends SIGTERM, and kills the process some seconds later. With a [`CancelToken`](crate::CancelToken) the
+//! fan-out then starts no new item, and running tasks may finish within the grace period. When that ends, calls that
+//! are still waiting are cancelled on the server. Every item has its record, so the next run knows what is left:
 //!
 //! ```no_run
 //! # #[cfg(feature = "signals")] {
@@ -120,7 +120,7 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! The grace is 20 s unless you say so: Kubernetes kills after 30 s, Docker by itself after 10 s. A second signal ends
-//! the process at once. Outside of a fan-out [`with_cancel`](crate::with_cancel) does the same for the calls of a
-//! closure. A token inside of another's reach, such as that of a fan-out within `with_cancel`, stands beside it: either can
-//! tell the work to stop.
+//! The grace period is 20 s by default. Kubernetes kills after 30 s, Docker after 10 s unless told otherwise. A second
+//! signal ends the process at once. Outside a fan-out, [`with_cancel`](crate::with_cancel) does the same for the calls
+//! of a closure. A token inside of another's reach, such as that of a fan-out within `with_cancel`, does not replace
+//! it: either of the two cancels the work.

@@ -1,4 +1,4 @@
-//! Many rows: which call, what it promises, and what it does on each database.
+//! Many rows: which call to use, what it guarantees, and what it does on each database.
 //!
 //! 1. [Which call](#which-call)
 //! 2. [All or nothing, or chunk by chunk](#all-or-nothing-or-chunk-by-chunk)
@@ -11,14 +11,15 @@
 //!
 //! | call | for |
 //! | --- | --- |
-//! | [`execute_many`](crate::DatabaseManager::execute_many) | any statement, once for each record with its named parameters |
-//! | [`execute_many_returning`](crate::DatabaseManager::execute_many_returning) | the same, when the rows of `RETURNING` are wanted, in the order of the records |
-//! | [`bulk_insert`](crate::DatabaseManager::bulk_insert) | rows into a table, as many as there are: the fastest way, in bounded memory |
-//! | [`bulk_upsert`](crate::DatabaseManager::bulk_upsert) | the same, where a row takes the place of the one with its key |
+//! | [`execute_many`](crate::DatabaseManager::execute_many) | running any statement once for each record; the record's fields are the named parameters |
+//! | [`execute_many_returning`](crate::DatabaseManager::execute_many_returning) | the same, returning the rows of `RETURNING` in the order of the records |
+//! | [`bulk_insert`](crate::DatabaseManager::bulk_insert) | loading any number of rows into a table: the fastest way, in bounded memory |
+//! | [`bulk_upsert`](crate::DatabaseManager::bulk_upsert) | the same, but a row whose key is in the table updates that row |
 //!
-//! All of them take any iterator, do all or nothing, work on a [`DatabaseManager`](crate::DatabaseManager), a
-//! [`Session`](crate::Session) and a [`Transaction`](crate::Transaction), and are attempted once, because the rows are not
-//! kept. Within a transaction a call that fails undoes itself and nothing else.
+//! All of them take any iterator, do all or nothing, and exist on [`DatabaseManager`](crate::DatabaseManager),
+//! [`Session`](crate::Session) and [`Transaction`](crate::Transaction). They are not retried, because the rows are not
+//! kept. Within a transaction, a call that fails undoes only itself (but see
+//! [savepoints](super::transactions_and_retry#savepoints)).
 //!
 //! # All or nothing, or chunk by chunk
 //!
@@ -37,42 +38,43 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! `TIMEOUT` limits what the database does for one chunk of 20,000 rows. The time that the iterator takes is not counted by
-//! it, but by a `statement_timeout` of the PostgreSQL server, which has the `COPY` open while it waits for rows.
-//! [`with_deadline`](crate::DatabaseManager::with_deadline) limits the whole. Where chunks are committed by themselves,
-//! the failure says how many of the first rows stay. When a connection breaks under the commit of a chunk,
-//! [`in_doubt`](crate::BulkFailure::in_doubt) says how many more may.
+//! `TIMEOUT` limits the database's work on each chunk (20,000 rows by default). The time that your iterator takes does
+//! not count; but a `statement_timeout` set on the PostgreSQL server does count it, because the `COPY` is open while it
+//! waits for rows. [`with_deadline`](crate::DatabaseManager::with_deadline) limits the whole load. With
+//! `commit_chunks`, the failure says how many rows from the start of the input are committed. If the connection breaks
+//! during the commit of a chunk, [`in_doubt`](crate::BulkFailure::in_doubt) says how many more may be.
 //!
 //! # What is a row
 //!
-//! A tuple, an array, a vector of values, a [`Row`](crate::Row) of another query, and whatever implements
-//! [`IntoRow`](crate::IntoRow). A `Result` of one ends the load with its error, and nothing stays: an iterator over a file or
-//! another database needs no code for its failures.
+//! A tuple, an array, a vector of values, a [`Row`](crate::Row) of another query, or any type that implements
+//! [`IntoRow`](crate::IntoRow). It may also be a `Result` of one of these: an `Err` ends the load with that error, and
+//! nothing is kept. So an iterator over a file or another database needs no error handling of its own.
 //!
 //! # The record that was refused
 //!
-//! An error names the record, counted from 1, and where it is known the column: `record 2345: a row with this key exists
-//! already, constraint "job_pkey"`. Nobody can name it where a constraint is looked at for all rows together (a foreign key
-//! on PostgreSQL, anything deferred). SQL Server undoes the transaction with the first error, so there the error names the
-//! records of the statement that failed: `one of the records 2001 to 3000`.
+//! An error names the record, counted from 1, and the column if it is known: `record 2345: a row with this key exists
+//! already, constraint "job_pkey"`. It names no record if the database checks a constraint for all rows together (a
+//! foreign key on PostgreSQL, anything deferred). SQL Server rolls the transaction back at the first error, so there
+//! the error names the records of the statement that failed: `one of the records 2001 to 3000`.
 //!
 //! # What each database gets
 //!
 //! | database | `bulk_insert` | `execute_many` with a plain `INSERT` |
 //! | --- | --- | --- |
-//! | PostgreSQL | binary `COPY`; as text from the first value on that has not the type of its column | the same, where the row is nothing but parameters; else statements of many rows |
-//! | SQLite, psqlODBC | statements of many rows | statements of many rows |
+//! | PostgreSQL | binary `COPY`; text `COPY` from the first value on that does not have its column's type | the same if `VALUES` holds nothing but parameters; else multi-row statements |
+//! | SQLite, psqlODBC | multi-row statements | multi-row statements |
 //! | SQL Server | batches of `INSERT`s | batches of `INSERT`s |
-//! | any other through ODBC | one `INSERT` a row | one statement a record |
+//! | any other through ODBC | one `INSERT` per row | one statement per record |
 //!
-//! `execute_many` does what a loop does. Where that could differ, the records go one by one: a table with triggers, rules,
-//! row-level security or a foreign key to itself, and one with a function of the database's own in a default or a check,
-//! which might look at the rows before.
+//! `execute_many` always has the effect of a loop. If multi-row statements could differ from that, it sends the records
+//! one by one: for a table with triggers, rules, row-level security or a foreign key to itself, and for a table with a
+//! user-defined function in a default or a check, because that might look at the rows inserted before.
 //!
-//! `Ok` means that the database has counted as many rows as were sent, and of an upsert as many keys. A trigger that leaves
-//! rows out makes an error of both. Through ODBC the columns' types are asked first, and what they would lose is
-//! [refused](super::types#parameters). `COPY` fires triggers and fills in defaults; it knows no rules, takes the value that is given for a
-//! `GENERATED ALWAYS AS IDENTITY` column, and the server refuses it for a table with row-level security.
+//! For `bulk_insert`, `Ok` means that the database counted as many rows as were sent, for `bulk_upsert` as many keys.
+//! If a trigger leaves rows out, both return an error. Through ODBC the types of the columns are looked up first, and
+//! values that would lose something are [refused](super::types#parameters). `COPY` fires triggers and fills in
+//! defaults. Unlike `INSERT` it ignores rules and takes a given value for a `GENERATED ALWAYS AS IDENTITY` column, and
+//! PostgreSQL refuses it for a table with row-level security.
 //!
 //! # Rows that replace others
 //!
@@ -84,5 +86,5 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! A row with NULL in its key is like no other, and new each time, but for PostgreSQL's keys with
-//! `NULLS NOT DISTINCT`: let the key columns be `NOT NULL`.
+//! A row with NULL in its key matches no other row, so it is inserted anew each time (except for PostgreSQL keys with
+//! `NULLS NOT DISTINCT`). Make the key columns `NOT NULL`.

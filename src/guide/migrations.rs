@@ -1,4 +1,4 @@
-//! Migrations: kinds of files, what a run promises, undoing, repairing, beginning with a database that exists.
+//! Migrations: kinds of files, what a run guarantees, undoing, repairing, and starting with an existing database.
 //!
 //! 1. [Files](#files)
 //! 2. [A run](#a-run)
@@ -12,53 +12,59 @@
 //!
 //! # Files
 //!
-//! They lie in `migrations/{database}`:
+//! They are in the folder `migrations/{database}`:
 //!
 //! | name | what it is |
 //! | --- | --- |
-//! | `V003__Add_index.sql` | applied once. Versions are numbers with dots or underscores between them, compared as numbers: `V2` comes before `V10`, and `V1`, `V001` and `V1.0` are one version |
-//! | `U003__Add_index.sql` | undoes it |
+//! | `V003__Add_index.sql` | a version: applied once. Version numbers may have dots or underscores and are compared as numbers: `V2` comes before `V10`, and `V1`, `V001` and `V1.0` are the same version |
+//! | `U003__Add_index.sql` | undoes that version |
 //! | `R__Survey_summary.sql` | repeatable: applied after all versions, and again whenever its text has changed. For views and functions: `CREATE OR REPLACE` |
-//! | `beforeMigrate.sql`, `afterMigrate.sql` | run around a run that has something to do; what `afterMigrate.sql` still owes, because it failed or the run ended before it, the next run does even when nothing is pending |
+//! | `beforeMigrate.sql`, `afterMigrate.sql` | run before and after a run that has something to apply. If `afterMigrate.sql` failed, or the run ended before it, the next run runs it even when nothing else is pending |
 //!
-//! A name that begins with `README` is passed over, also where it ends in `.sql`. Any other `.sql` file there is an error, and so is one in a folder inside: neither a slip in a name nor a wrong place may
-//! keep a migration from being run. Comments at the head of a file say how it wants to be run; one that is meant so and has no
-//! colon, stands between `/*` and `*/` or below the first statement is an error with its line:
+//! Files whose name begins with `README` are ignored. Any other `.sql` file in the folder or in a subfolder is an
+//! error, because a misspelled or misplaced file must not silently stay unapplied.
+//!
+//! Directives, in comments above the first statement, say how a file is to be run. A directive without the colon,
+//! inside `/* */`, or below the first statement is an error that names the line:
 //!
 //! ```sql
 //! -- batchdb: no-transaction, timeout=2h
 //! CREATE INDEX CONCURRENTLY idx_job_name ON job (name);
 //! ```
 //!
-//! | directive | what it asks for |
+//! | directive | meaning |
 //! | --- | --- |
-//! | `no-transaction` | statement by statement, each committed by itself; for what no transaction allows (`CREATE INDEX CONCURRENTLY`, `VACUUM`, `ALTER DATABASE`) |
-//! | `timeout=10m` | a limit of its own, in place of `MIGRATION_TIMEOUT` |
-//! | `lock-timeout=5s` | a limit on each wait for a lock of a table, so that a migration does not stop everybody behind it. PostgreSQL and SQL Server |
+//! | `no-transaction` | run statement by statement, each committed by itself; for statements that cannot run in a transaction (`CREATE INDEX CONCURRENTLY`, `VACUUM`, `ALTER DATABASE`) |
+//! | `timeout=10m` | a time limit for this file, in place of `MIGRATION_TIMEOUT` |
+//! | `lock-timeout=5s` | a limit on each wait for a table lock, so that a waiting migration does not block everybody behind it. PostgreSQL and SQL Server |
 //! | `out-of-order` | it may run after newer versions |
-//! | `no-placeholders` | `${…}` means nothing in it |
+//! | `no-placeholders` | `${…}` is not replaced in this file |
 //!
-//! `${name}` is replaced by what `MIGRATION_PLACEHOLDERS` or
-//! [`placeholder`](crate::DatabaseManagerBuilder::placeholder) says; one without a value is an error. The file is hashed as
-//! it is written, so another value is no change. T-SQL is cut at lines `GO`, with or without a count, outside of strings
-//! and comments.
+//! `${name}` is replaced by the value from `MIGRATION_PLACEHOLDERS` or from the builder's
+//! [`placeholder`](crate::DatabaseManagerBuilder::placeholder); a placeholder without a value is an error. The checksum
+//! is that of the file as written, so a different value does not count as a changed file. T-SQL is split at `GO` lines,
+//! with or without a count, outside strings and comments.
 //!
 //! # A run
 //!
-//! Before anything runs, all files are compared with the table `schema_version`, and everything that is wrong is told at
-//! once: misnamed, changed, missing, out of order, a statement that has no place in a transaction. A checkout with other line
-//! ends or a byte order mark is no change. A version above all files was applied by a later release: it is told as a warning,
-//! and an earlier release starts all the same. Then the lock is taken, which is a session's, polled, named after its holder when
-//! it is waited for, and gone with its process. Behind a pooler in transaction mode such a lock holds nothing, and whatever
-//! needs it is refused. SQLite has no such locks; there a connection of its own locks a small database beside the file,
-//! `data.db-migrate-lock`, which stays and may be deleted when nobody migrates. Other databases behind ODBC are refused: of
-//! them nobody could promise that a failed file leaves nothing behind.
+//! **Checks.** Before anything runs, all files are compared with the table `schema_version`, and all problems are
+//! reported at once: files that are misnamed, changed, missing or out of order, and statements that cannot run in a
+//! transaction. Different line ends or a byte order mark do not count as a change. If the database has a version newer
+//! than all files, a later release has applied it: that is only a warning, so an earlier release still starts.
 //!
-//! Each file and its row are committed together. What the database says meanwhile (`RAISE NOTICE`, `PRINT`) is in the log as
-//! it comes, and each file leaves a line with its duration. What a file sets does not reach the next one; but on SQL Server
-//! `DATEFORMAT`, `DATEFIRST`, `LANGUAGE`, `IDENTITY_INSERT` and `EXECUTE AS` do, and on SQLite every pragma but `foreign_keys`:
-//! a file that sets them sets them back. `schema_version_history` is only added to: every run, failure,
-//! undo and repair.
+//! **The lock.** Then the run takes a lock, so that only one runner works at a time. The lock belongs to the session
+//! and ends with its process. Waiting runners poll it, and their messages name the holder. Behind a pooler in
+//! transaction mode such a lock protects nothing, so migrations are refused there. SQLite has no such locks; there a
+//! second connection locks a small database beside the file, `data.db-migrate-lock`, which stays and may be deleted
+//! when nobody migrates. Other databases through ODBC are refused, because a failed file might leave something behind
+//! on them.
+//!
+//! **The files.** Each file is committed together with its row in `schema_version`. Messages of the database (`RAISE
+//! NOTICE`, `PRINT`) are logged as they come, and each file leaves a log line with its duration. Session settings that
+//! a file changes do not reach the next file, with exceptions: on SQL Server `DATEFORMAT`, `DATEFIRST`, `LANGUAGE`,
+//! `IDENTITY_INSERT` and `EXECUTE AS`, on SQLite every pragma except `foreign_keys`. A file that changes one of these
+//! must set it back. The table `schema_version_history` records every run, failure, undo and repair; rows are only ever
+//! added to it.
 //!
 //! # When a file fails
 //!
@@ -67,10 +73,11 @@
 //! were not run [SQLSTATE 42P01]: in `INSERT INTO nowhere VALUES (1)`: …: ERROR: relation "nowhere" does not exist
 //! ```
 //!
-//! Line and column are those of the file. [`Display`](std::fmt::Display) says the first sentence, which quotes nothing;
-//! [`report`](crate::Error::report) adds the statement and the server's words. A file without a transaction keeps what came
-//! before the failure, and its row says that it failed: nothing runs before that was repaired. As long as it runs its row says
-//! so too, because a program that is killed cannot say it any more; the status tells the two apart by the lock.
+//! Line and column are those of the file. [`Display`](std::fmt::Display) shows the first sentence, which quotes
+//! nothing; [`report`](crate::Error::report) adds the statement and the server's words. A file with `no-transaction`
+//! keeps what was done before the failure, and its row says that it failed; no migration runs until that is
+//! [repaired](#repairing). Its row says "failed" already while the file runs, because a killed program could not write
+//! that any more. The status shows `Running` for such a row as long as somebody holds the lock.
 //!
 //! # Looking first
 //!
@@ -84,31 +91,43 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! A dry run takes the locks and the time of a real one, and checks after each file what its commit would check. Files without a transaction are not in it.
+//! `plan_migrations` and `validate_migrations` change nothing and run nothing. A dry run takes the locks and the time
+//! of a real run, and after each file checks the deferred constraints, as its commit would. It leaves out files with
+//! `no-transaction`.
 //!
 //! # Undoing
 //!
-//! `db.undo_migrations("V002")` undoes what is above, the newest first, each file in a transaction with its row. When one of
-//! the files is missing, nothing runs. Repeatable migrations are forgotten, and applied by the next run.
-//! `testing::assert_round_trip` goes up, down and up again on a scratch database and compares the schemas.
+//! `db.undo_migrations("V002")` undoes all versions above V002, the newest first, each undo file in a transaction with
+//! its history row. If one of the undo files is missing, nothing runs. Repeatable migrations are removed from the
+//! history, so that the next run applies them again. For tests, `testing::assert_round_trip` migrates a scratch
+//! database up, down and up again, and compares the schemas.
 //!
 //! # Repairing
 //!
 //! [`repair`](crate::Migrations::repair) changes the history and nothing else, for one version or for all with the same
-//! trouble: what failed is accepted as done, or forgotten and run again; the text that a file has now is accepted; what has lost
-//! its file is forgotten (the newest version by its name alone: a later release may have it; and where there is no file of any
-//! version, nothing is, because the folder is the wrong one). A repeatable migration's text is accepted by its name alone. A version that somebody has made
-//! by hand is recorded without being run. Where an undo without a transaction failed, accepting it as done takes the version
-//! out, and forgetting the attempt leaves it applied.
+//! problem:
+//! * [`AcceptAsDone`](crate::Repair::AcceptAsDone): a failed migration counts as applied, because somebody has finished
+//!   it by hand. A named version that was never run is recorded as applied, without running it. A failed undo counts as
+//!   done: its version is no longer applied.
+//! * [`Forget`](crate::Repair::Forget): a failed migration is removed from the history, so that it runs again. So is a
+//!   version whose file is missing. Without a name, `Forget` leaves two things alone: versions newer than all files,
+//!   which a later release may have applied; and everything, with an error, if there is no file of any version, because
+//!   then the folder is probably the wrong one. For a failed undo only the attempt is removed: its version still counts
+//!   as applied.
+//! * [`AcceptText`](crate::Repair::AcceptText): the present text of a changed file counts as the one that was applied.
+//!   A repeatable migration must be named.
 //!
 //! # A database that exists
 //!
-//! `db.migrations().baseline("V012")` says that everything up to there is in the database.
-//! [`baseline_from`](crate::Migrations::baseline_from) takes over the history of Flyway, whose checksums are understood, or of
-//! Pyway, whose table may have the name `schema_version`: it is then renamed. Of Flyway's folders and baselines (`B…`) the rows
-//! are taken over; the files have to lie in one folder, without those that begin with `B`. A repeatable migration whose name
-//! has more than 50 characters is left out, with a warning, and applied again under a shorter name. On SQL Server both tools
-//! wrote local time, which becomes UTC by the distance that the server has from it today.
+//! `db.migrations().baseline("V012")` records that the database already has everything up to V012.
+//! [`baseline_from`](crate::Migrations::baseline_from) takes over the history of another tool:
+//! * Flyway: its checksums are understood. Rows of subfolders and of baseline files (`B…`) are taken over too, but all
+//!   files must be in one folder, without the `B…` files.
+//! * Pyway: if its table is called `schema_version`, it is renamed.
+//!
+//! A repeatable migration whose name has more than 50 characters is left out with a warning; give it a shorter name,
+//! and it is applied again. On SQL Server both tools stored local time; it is converted to UTC by the server's present
+//! UTC offset.
 //!
 //! # One file to deploy
 //!
@@ -126,7 +145,8 @@
 //!
 //! # From the shell
 //!
-//! `batchdb migrate rpa_db status`, and `plan`, `up`, `undo --to`, `validate`, `repair`, `baseline`, `new "Add phone"`. The exit
-//! code is 0 when all is fine, 1 for a failure or a problem, 2 for a wrong command line, 3 when migrations are pending: a gate
-//! in a pipeline needs no more. It is 130 when the run was told to stop, by Ctrl-C or SIGTERM: the file under way is undone,
-//! those before it stay, and the next run goes on from there. A file without a transaction is one to `repair`.
+//! `batchdb migrate rpa_db status`, and likewise `plan`, `up`, `undo --to`, `validate`, `repair`, `baseline`, `new "Add
+//! phone"`. The exit code is 0 when all is fine, 1 for a failure or a problem, 2 for a wrong command line, 3 when
+//! migrations are pending. It is 130 when the run was stopped by Ctrl-C or SIGTERM: the file under way is rolled back,
+//! earlier files stay, and the next run goes on from there. If the file under way had `no-transaction`, `repair` it
+//! first.

@@ -1,4 +1,4 @@
-//! PgBouncer: which pool mode, what to set, what does not work behind it.
+//! PgBouncer: which pool mode to use, what to set, what does not work behind it.
 //!
 //! 1. [Is it needed?](#is-it-needed)
 //! 2. [Session mode](#session-mode)
@@ -7,18 +7,19 @@
 //!
 //! # Is it needed?
 //!
-//! A pooler makes few connections out of many. A job with one pool in each of three processes has few to begin with:
-//! then it is one thing more that can fail between two that can. It is worth its place where many short-lived programs
-//! share a server, or where the server's provider puts one in front.
+//! A pooler lets many client connections share a few server connections. A job with one pool in each of three processes
+//! has few connections anyway; there a pooler is only one more thing that can fail. Use one if many short-lived
+//! programs share a server, or if your provider puts one in front of the server.
 //!
 //! # Session mode
 //!
-//! Each connection of ours has a session of the server for as long as it lives. Everything works, and nothing is to be
-//! set. (Pools of both sides then hold what is idle: the pooler's must be as large as all of ours together.)
+//! Each connection keeps one session of the server for as long as it lives. Everything works, and nothing needs to be
+//! set. (The pooler's pool must be at least as large as all pools of your programs together, because these keep idle
+//! connections.)
 //!
 //! # Transaction mode
 //!
-//! Between two transactions the pooler may give the server's session to somebody else:
+//! Between two transactions the pooler may give the server session to another client. Set:
 //!
 //! ```text
 //! PRODUCTION_GLOBAL_RPA_DB_CONNECTION_STRING=postgresql://job:${PW}@pgbouncer.example:6432/rpa_db
@@ -29,21 +30,21 @@
 //! | | behind transaction mode |
 //! | --- | --- |
 //! | queries, transactions, savepoints, streams, mass loads | work |
-//! | deadlines and cancels | work; a cancel waits until the pooler has passed it on |
-//! | prepared statements | set `STATEMENT_CACHE=0`: each statement is sent without a name, with its parameters as text, in one round trip |
-//! | columns of types of your own (enums, domains, composites) | with `STATEMENT_CACHE=0` cast them to `text` in long results: the driver looks such a type up only while the rows come |
+//! | deadlines and cancels | work; a cancel request stays open until the pooler has passed it on |
+//! | prepared statements | set `STATEMENT_CACHE=0`: then each statement is sent unnamed, with its parameters as text, in one round trip |
+//! | columns of types of your own (enums, domains, composites) | with `STATEMENT_CACHE=0` cast them to `text` in long results: the driver looks up such a type only while rows are coming in |
 //! | `claim`, `claim_all` | work: a claim is a transaction |
-//! | `with_lock`, `try_lock` | do not: the lock is a session's. Connect to the server itself |
-//! | migrations | are refused when a second connection shows that there is a pooler: their lock would hold nothing |
-//! | `READ_ONLY`; `batchdb query`, `pool`, `export` and `copy --from`, which set it | do not: each new connection says `SET default_transaction_read_only = on`, which stays with the pooler's session and fails the writes of *other* clients (25006). Leave it out, give the role no right to write (or `ALTER ROLE … SET default_transaction_read_only = on`), and run these commands on the server itself |
-//! | `SET`, temporary tables, `LISTEN`, advisory locks between two calls | do not: put them into one transaction |
-//! | `settle_commit` | works, as far as the pooler leads to the same server |
+//! | `with_lock`, `try_lock` | do not work: the lock belongs to a server session. Connect to the server directly |
+//! | migrations | are refused: their lock would protect nothing. (A second connection finds out that there is a pooler) |
+//! | `READ_ONLY`; `batchdb query`, `pool`, `export` and `copy --from`, which set it | **do harm**: each new connection sends `SET default_transaction_read_only = on`, which stays in the server session and makes writes of *other* clients fail (25006). Do not set `READ_ONLY`; give the role no right to write (or `ALTER ROLE … SET default_transaction_read_only = on`). Run these commands on the server directly |
+//! | `SET`, temporary tables, `LISTEN`, advisory locks between two calls | do not work between calls: put the calls into one transaction |
+//! | `settle_commit` | works if the pooler leads to the same server |
 //!
-//! With PgBouncer 1.21 and newer, `max_prepared_statements` above 0 lets it follow statements that are prepared by the
-//! protocol, and `STATEMENT_CACHE` may stay as it is. The tests of this crate run on `STATEMENT_CACHE=0`, which works
-//! with every version.
+//! PgBouncer 1.21 and newer with `max_prepared_statements` above 0 supports statements that are prepared by the
+//! protocol; then you can leave `STATEMENT_CACHE` at its default. The tests of this crate use `STATEMENT_CACHE=0`,
+//! which works with every version.
 //!
-//! For migrations give a connection string of the server itself, in a scope or an environment of their own:
+//! For migrations, set a connection string that leads to the server directly, in a separate scope or environment:
 //!
 //! ```text
 //! PRODUCTION_DEPLOY_RPA_DB_CONNECTION_STRING=postgresql://owner:${PW}@db.example:5432/rpa_db
@@ -56,12 +57,12 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! What the server is told at the start of a session is the pooler's to pass on. PgBouncer takes `application_name`;
-//! the option `options` (`?options=-c …`) it reads from version 1.20 on, for the settings that it follows, and refuses
-//! before that unless `ignore_startup_parameters` names it. What this crate says there (`standard_conforming_strings=on`) is
-//! one that it follows; where it is refused, each pool's first login is made a second time, and its sessions are told by a
-//! statement.
+//! **Startup parameters.** PgBouncer accepts `application_name`. The parameter `options` (`?options=-c …`) is accepted
+//! from version 1.20 on, for settings that PgBouncer tracks; older versions refuse it unless
+//! `ignore_startup_parameters` names it. batchdb itself sends `standard_conforming_strings=on` there, which PgBouncer
+//! tracks. If `options` is refused, batchdb logs in a second time without it, once per pool, and sets the value by a
+//! statement in each session.
 //!
 //! # Statement mode
 //!
-//! It allows no transactions, so it is of no use here.
+//! Statement mode allows no transactions, so it cannot be used.

@@ -1,18 +1,18 @@
-//! Pools: how connections are shared, how many there should be, and what a pool tells of itself.
+//! Pools: how connections are shared, how many you need, and how to see what a pool does.
 //!
 //! 1. [One pool for all handles](#one-pool-for-all-handles)
 //! 2. [How many connections](#how-many-connections)
 //! 3. [Waiting](#waiting)
 //! 4. [Idle, old and dead connections](#idle-old-and-dead-connections)
-//! 5. [Finding what holds them](#finding-what-holds-them)
+//! 5. [Finding out who holds connections](#finding-out-who-holds-connections)
 //! 6. [Ending](#ending)
 //!
 //! # One pool for all handles
 //!
-//! Handles are cheap. All that are made for one database with the same settings share one pool in the process, so a
-//! task may make its own. `POOL_SIZE` connections are kept, `MAX_OVERFLOW` more are opened at a peak and closed again
-//! when they come back and nobody waits. The first connection is opened by the first call, and nothing is opened in
-//! advance.
+//! Handles are cheap. All handles for one database with the same settings share one pool in the process, so a task may
+//! make its own. The pool keeps up to `POOL_SIZE` idle connections. At a peak up to `MAX_OVERFLOW` more are opened;
+//! they are closed when they come back and nobody waits for one. The first call opens the first connection; nothing is
+//! opened in advance.
 //!
 //! ```
 //! use batchdb::DatabaseManager;
@@ -25,58 +25,60 @@
 //!
 //! # How many connections
 //!
-//! A database does as many things at a time as it has processors and disks; more connections only wait inside of it,
-//! and each takes memory there. The rule of thumb of the PostgreSQL project, which HikariCP's page [About Pool Sizing]
-//! made known, is for the *server*, all its clients together:
+//! A database server does about as many things at a time as it has processors and disks. More connections only wait
+//! inside the server, and each takes memory there. The PostgreSQL project's rule of thumb, made known by HikariCP's
+//! page [About Pool Sizing], is for the *server*, with all its clients together:
 //!
 //! ```text
 //! connections = processors of the server × 2 + disks that work at the same time
 //! ```
 //!
-//! It was found on spinning disks, and processors means cores, not their threads; where all data is in memory count 0
-//! for the disks, and for an SSD nobody has measured it: take 1. It is where to start measuring and not where to end.
-//! So, for a job:
+//! Processors means cores, not hardware threads. The rule was found on spinning disks; count 0 disks if all data is in
+//! memory, and 1 for an SSD (for which nobody has measured it). It is only a starting point for measuring. So, for a
+//! job:
 //!
-//! 1. Take the server's number, and subtract what its other clients need at the same hour.
-//! 2. Divide by the replicas of your job. That is `POOL_SIZE + MAX_OVERFLOW` of each.
+//! 1. Take the server's number, and subtract what other clients need at the same time.
+//! 2. Divide by the number of replicas of your job. That is `POOL_SIZE + MAX_OVERFLOW` for each replica.
 //! 3. Check that the sum over all programs stays below the server's `max_connections`, less its reserved ones.
 //!
-//! On a server with 8 processors and an SSD these are 17: two replicas of a job with 8 each, and one for who looks
-//! after it.
+//! Example: a server with 8 processors and an SSD gets 17 connections: 8 for each of two replicas, and one for an
+//! administrator.
 //!
-//! `POOL_SIZE` is what is kept between peaks. A job whose workers are always busy wants `POOL_SIZE` = workers and
-//! `MAX_OVERFLOW` = 0; one that is idle for hours wants a small `POOL_SIZE` and the rest as overflow.
+//! `POOL_SIZE` is the number kept between peaks. For a job whose workers are always busy, set `POOL_SIZE` to the number
+//! of workers and `MAX_OVERFLOW` to 0. For one that is idle for hours, set a small `POOL_SIZE` and the rest as
+//! overflow.
 //!
-//! **Workers and connections.** A worker that only computes between calls needs no connection meanwhile. Where the
-//! database is most of the work, give the fan-out as many workers as the pool has connections: more only wait, and the
-//! log says so once. A worker that needs two connections at a time (a session, and inside of it another call of the
-//! same database) needs a pool of more than the workers, or all of them may hold one and wait for the second.
+//! **Workers and connections.** A worker holds a connection only during a call. If the database is most of the work,
+//! give the fan-out as many workers as the pool has connections; more would only wait, and a line in the log says so.
+//! If a worker needs two connections at a time (a session, and inside it another call on the same database), the pool
+//! must be larger than the number of workers; otherwise all of them may hold one connection and wait for the second.
 //! `with_lock` holds one for as long as its work runs.
 //!
 //! [About Pool Sizing]: https://github.com/brettwooldridge/HikariCP/wiki/About-Pool-Sizing
 //!
 //! # Waiting
 //!
-//! Who waits is served in the order of asking: a connection that comes back goes to who has waited longest. After
-//! `POOL_TIMEOUT` the error is [`Checkout`](crate::ErrorKind::Checkout), which says how many connections there are and
-//! how many callers wait. A thread that holds all of them itself waits for nothing: a call on the handle within a session of
-//! a pool of one, or the input of a `bulk_insert` that reads from such a pool, is a [`Usage`](crate::ErrorKind::Usage) at once.
+//! Callers are served first come, first served: a connection that comes back goes to the caller that has waited
+//! longest. After `POOL_TIMEOUT` the error is [`Checkout`](crate::ErrorKind::Checkout); it says how many connections
+//! there are and how many callers wait. A thread that itself holds all connections of the pool, and asks for another
+//! one, would wait for itself, and gets the error [`Usage`](crate::ErrorKind::Usage) at once. Examples with a pool of
+//! one connection: a call on the handle inside a session, or a `bulk_insert` whose input is read from the same pool.
 //!
-//! A wrong password fails at once, with its own kind, after one login: it is remembered for 10 s, because repeated
-//! attempts lock accounts, and the first call after that tries it once more. While a server is away one caller a second
-//! tries; the others wait for the attempt that is under way, up to `CONNECT_TIMEOUT`, or get the error of the last one
-//! without waiting.
+//! A wrong password fails at once with the kind [`Auth`](crate::ErrorKind::Auth). Because repeated attempts lock
+//! accounts, the refusal is remembered for 10 s, and only the first call after that tries again. While a server cannot
+//! be reached, the pool makes one attempt per second. Other callers wait for the attempt that is under way, for
+//! `CONNECT_TIMEOUT` at most, or get the error of the last attempt without waiting.
 //!
 //! # Idle, old and dead connections
 //!
-//! A connection that sat idle for longer than `PING_AFTER_IDLE` (500 ms) is tested before it is given out, and replaced
-//! when it is dead; then all that are idle are tested before their next use. One that is older than `POOL_RECYCLE` (an
-//! hour, less some chance, so that they are not all replaced together) is replaced at its next use. Neither is seen by
-//! the caller, but for the time that it takes.
+//! A connection that was idle for longer than `PING_AFTER_IDLE` (500 ms) is tested before it is given out, and replaced
+//! if it is dead; then all other idle connections are tested before their next use too. A connection older than
+//! `POOL_RECYCLE` (one hour, shortened at random so that not all are replaced together) is replaced at its next use.
+//! The caller notices nothing of this except the time that it takes.
 //!
-//! A connection in which something went wrong with the connection itself is never given out again.
+//! A connection that has failed itself (and not only a statement on it) is never given out again.
 //!
-//! # Finding what holds them
+//! # Finding out who holds connections
 //!
 //! ```no_run
 //! # let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -86,12 +88,12 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! With `LEAK_AFTER=60` a connection that is held for longer than a minute is told in the log, with the line of your
+//! With `LEAK_AFTER=60` a connection that is held for longer than 60 s is reported in the log, with the line of your
 //! program that borrowed it, its flow and its task.
 //!
 //! # Ending
 //!
-//! A handle that is dropped leaves its pool open for another 60 s, so that the next task finds it warm.
-//! [`close`](crate::DatabaseManager::close) on the last handle ends it at once, and
-//! [`shutdown`](crate::DatabaseManager::shutdown) for all handles: callers that wait get
-//! [`Closed`](crate::ErrorKind::Closed). A program that just ends needs neither; the server notices.
+//! When the last handle is dropped, its pool stays open for another 60 s, so that the next task finds open connections.
+//! [`close`](crate::DatabaseManager::close) on the last handle closes the pool at once.
+//! [`shutdown`](crate::DatabaseManager::shutdown) closes it for all handles; callers that wait get
+//! [`Closed`](crate::ErrorKind::Closed). A program that simply ends needs neither.

@@ -8,7 +8,7 @@
 //!
 //! # Parameters
 //!
-//! SQL is the database's own. `:name` stands for a value, on every database:
+//! You write the SQL of your database. `:name` stands for a value, on every database:
 //!
 //! ```no_run
 //! use batchdb::{DatabaseManager, params};
@@ -22,37 +22,38 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! * [`params!`](crate::params!) is strict: a name too many is an error, as is one too few. Nothing is sent then.
-//! * A list belongs behind `IN` or `NOT IN`. An empty one makes `IN` false and `NOT IN` true.
-//! * A whole record may hold more than the statement names: a [`Row`](crate::Row), a map, or a serde struct by
-//!   [`record`](crate::record).
-//! * A colon in a string, a quoted name, a comment, a cast (`::`), an assignment (`:=`) or a slice is left alone. `\:`
-//!   is a colon and nothing more.
-//! * Values never become part of the text. Names of tables and columns are part of the text, so let them come from your
-//!   program.
+//! * [`params!`](crate::params!) is strict: a name that the statement does not use is an error, and so is a missing
+//!   one. Nothing is sent then.
+//! * A list stands alone in the parentheses of `IN` or `NOT IN`. With an empty list `IN` is false and `NOT IN` is true.
+//! * A whole record may hold more fields than the statement uses: a [`Row`](crate::Row), a map, or a serde struct
+//!   through [`record`](crate::record).
+//! * A colon in a string, a quoted name, a comment, a cast (`::`), an assignment (`:=`) or an array slice is left
+//!   alone. `\:` is a plain colon.
+//! * Values never become part of the SQL text. Names of tables and columns are part of it, so take them only from your
+//!   own program, never from input.
 //!
-//! On PostgreSQL a value goes in the type that the server expects. Where that would change it without a word (a
-//! fraction for an `integer`, a time of day for a `date`), the call is an error before the statement is run, and says
-//! which cast would mean it. A parameter that nothing gives a type, as in `SELECT :x AS x`, is a text to PostgreSQL: say
-//! `:x::int`.
+//! On PostgreSQL a value is sent as the type that the server expects at that place. If the conversion would silently
+//! change it (a fraction for an `integer`, a time of day for a `date`), the call fails before the statement runs, and
+//! the error names the cast that says what you mean. PostgreSQL takes a parameter whose type nothing determines, as in
+//! `SELECT :x AS x`, for a text: write `:x::int`.
 //!
 //! # Which call
 //!
 //! | call | returns |
 //! | --- | --- |
-//! | [`execute_query`](crate::DatabaseManager::execute_query) | all rows; none of a statement that returns none |
-//! | [`query_one`](crate::DatabaseManager::query_one), [`query_opt`](crate::DatabaseManager::query_opt) | exactly one row; one or none. More is an error |
-//! | [`query_as`](crate::DatabaseManager::query_as) | all rows as a type of yours, by serde |
-//! | [`query_each`](crate::DatabaseManager::query_each) | hands over row by row, in bounded memory |
-//! | [`execute`](crate::DatabaseManager::execute) | how many rows were changed |
-//! | [`execute_many`](crate::DatabaseManager::execute_many) | one statement for many records, all or none |
+//! | [`execute_query`](crate::DatabaseManager::execute_query) | all rows; an empty list for a statement that returns no rows |
+//! | [`query_one`](crate::DatabaseManager::query_one), [`query_opt`](crate::DatabaseManager::query_opt) | exactly one row; one row or none. More rows are an error |
+//! | [`query_as`](crate::DatabaseManager::query_as) | all rows as a type of your own, by serde |
+//! | [`query_each`](crate::DatabaseManager::query_each) | the number of rows; hands each row to a closure, in bounded memory |
+//! | [`execute`](crate::DatabaseManager::execute) | the number of changed rows |
+//! | [`execute_many`](crate::DatabaseManager::execute_many) | the number of changed rows; runs one statement for many records, all or none |
 //! | [`execute_transaction`](crate::DatabaseManager::execute_transaction) | the rows of several statements, all or none |
-//! | [`query_sets`](crate::DatabaseManager::query_sets), [`call_procedure`](crate::DatabaseManager::call_procedure) | several results; what a procedure puts out |
-//! | [`execute_query_with_timeout`](crate::DatabaseManager::execute_query_with_timeout) | all rows, within a limit of its own |
-//! | [`execute_query_with_retry`](crate::DatabaseManager::execute_query_with_retry) | all rows, after as many attempts as it takes, within `RETRY_ATTEMPTS` (3) and `RETRY_BUDGET` (60 s) |
+//! | [`query_sets`](crate::DatabaseManager::query_sets), [`call_procedure`](crate::DatabaseManager::call_procedure) | the rows of several results; the results and output parameters of a procedure |
+//! | [`execute_query_with_timeout`](crate::DatabaseManager::execute_query_with_timeout) | all rows, within a time limit for this call |
+//! | [`execute_query_with_retry`](crate::DatabaseManager::execute_query_with_retry) | all rows; retries up to `RETRY_ATTEMPTS` (3 attempts in all), the last of which begins within `RETRY_BUDGET` (60 s) |
 //! | [`execute_query_with_timing`](crate::DatabaseManager::execute_query_with_timing) | all rows and how long it took |
 //!
-//! All of them commit when they return `Ok`. Outside of a transaction one call is one transaction.
+//! All of them have committed when they return `Ok`. Outside a transaction, each call is a transaction of its own.
 //!
 //! ```no_run
 //! # let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -72,14 +73,13 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! A stream that is ended early is cancelled on the server and costs its connection; inside a transaction it costs the
-//! transaction. Where that matters, say `LIMIT`. A write with `RETURNING` is carried out to its end all the same,
-//! whenever its reader stops. [Data that does not fit into memory](super::large_data) and [many rows](super::mass) have
-//! pages of their own.
+//! Ending a stream early cancels the query on the server and closes its connection; inside a transaction it rolls the
+//! transaction back. To avoid that, use `LIMIT`. A write with `RETURNING` always runs to its end, whenever its reader
+//! stops. [Data that does not fit into memory](super::large_data) and [many rows](super::mass) have pages of their own.
 //!
 //! # Rows
 //!
-//! A [`Row`](crate::Row) is read by name or by index, as a type of yours, or as a whole by serde:
+//! Read a column of a [`Row`](crate::Row) by name or by index (from 0), or the whole row as a struct by serde:
 //!
 //! ```
 //! use batchdb::{Row, Value};
@@ -96,13 +96,14 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! By serde a row is a struct or a map with named fields, here and in [`query_as`](crate::DatabaseManager::query_as). Tuples
-//! and single values are not supported: use `db.query_one(…)?.get(0)?`.
+//! serde reads a row as a struct or a map with named fields, here and in
+//! [`query_as`](crate::DatabaseManager::query_as). Tuples and single values are not supported: use
+//! `db.query_one(…)?.get(0)?`.
 //!
-//! Every database gives the same [`Value`](crate::Value) for the same kind of thing, exactly or not at all; a value
-//! that does not fit the type that you ask for is an error that names the column. [What becomes of each
-//! type](super::types) has its own page. Two columns of one name are read by index; by name, or as a record, they are
-//! an error.
+//! Every database gives the same [`Value`](crate::Value) for the same kind of data, exactly or as an error. A value
+//! that does not fit the type that you ask for is an error that names the column. The page on [types](super::types) has
+//! the tables. Two columns with the same name can be read by index; reading them by name, or the row as a record, is an
+//! error.
 //!
 //! # One connection for several calls
 //!
@@ -117,18 +118,22 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! The next borrower finds the session clean: on PostgreSQL it is reset, through ODBC its connection is closed. That is
-//! told by reading the statements. What a function, a procedure or a `DO` block leaves behind is not seen.
+//! The next borrower gets a clean session: on PostgreSQL it is reset, through ODBC the connection is closed. batchdb
+//! decides from the text of the statements whether that is needed, so what a function, a procedure or a `DO` block
+//! leaves behind is not noticed.
 //!
 //! # What is refused
 //!
-//! * Several statements in one call: scripts are [migrations](super::migrations). (On SQL Server a batch is one call.)
-//! * `BEGIN`, `COMMIT` and their kin as text: [`transaction`](crate::DatabaseManager::transaction) ends on every way
-//!   out. So is what has the database begin transactions by itself: `SET IMPLICIT_TRANSACTIONS ON`, `SET autocommit = 0`.
-//! * Writes where `READ_ONLY` is set, before anything is sent, and by the server besides where it can. Where it cannot (any
-//!   database behind ODBC but PostgreSQL and SQLite), functions of your own count as writing.
-//! * `SET standard_conforming_strings = off` on PostgreSQL: a backslash in `'…'` is a backslash, whatever the database or
-//!   the role says. With escapes a string is written `E'…'`. (MySQL and MariaDB need `NO_BACKSLASH_ESCAPES` in their
-//!   `sql_mode` to read such strings as this crate does; better, let no value stand in a text.)
-//! * `?` for values, and `$1` beside names, because the compiled text would count differently. (On PostgreSQL `?` is an
-//!   operator and goes through.)
+//! * Several statements in one call; use [migrations](super::migrations) for scripts. (On SQL Server one call may be a
+//!   batch of several.)
+//! * `BEGIN`, `COMMIT` and the like as text: use [`transaction`](crate::DatabaseManager::transaction), which ends on
+//!   every way out. Settings that make the database begin transactions by itself are refused too: `SET
+//!   IMPLICIT_TRANSACTIONS ON`, `SET autocommit = 0`.
+//! * Writes when `READ_ONLY` is set: before anything is sent, and by the server too if it can. Where the server cannot
+//!   (every database through ODBC except PostgreSQL and SQLite), a call of a function of your own counts as a write.
+//! * `SET standard_conforming_strings = off` on PostgreSQL: a backslash in `'…'` is always a plain backslash, whatever
+//!   the settings of the database or the role say. Write a string with escapes as `E'…'`. (MySQL and MariaDB read such
+//!   strings as this crate does only with `NO_BACKSLASH_ESCAPES` in their `sql_mode`. It is better to pass values as
+//!   parameters.)
+//! * `?` as a placeholder, and `$1` together with `:name`, because the text that is sent numbers its parameters itself.
+//!   (On PostgreSQL `?` is an operator and is passed on.)

@@ -7,8 +7,8 @@
 //!
 //! # One at a time
 //!
-//! A lock by name, which nobody else in the whole cluster can hold on that database, and which ends with the process or
-//! its connection:
+//! A named lock: only one process of the whole cluster can hold it on that database. It ends with the process or its
+//! connection:
 //!
 //! ```no_run
 //! # let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -17,18 +17,19 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! [`with_lock`](crate::DatabaseManager::with_lock) waits, and says in its error who holds it. It takes one connection
-//! for as long as the work runs. When that connection fails the lock is gone while your work goes on: the call ends
-//! with [`LockLost`](crate::ErrorKind::LockLost), and [`Lock::check`](crate::Lock::check) tells before, ahead of what
-//! must not be done twice.
+//! [`try_lock`](crate::DatabaseManager::try_lock) returns `None` at once if somebody else holds the lock.
+//! [`with_lock`](crate::DatabaseManager::with_lock) waits for it, and its timeout error says who holds it. Both use one
+//! connection for as long as the work runs. If that connection fails, the lock is gone while your work goes on: the
+//! call then ends with [`LockLost`](crate::ErrorKind::LockLost). Call [`Lock::check`](crate::Lock::check) before a step
+//! that must not be done twice.
 //!
-//! PostgreSQL and SQL Server have such locks, SQLite has none, and behind [PgBouncer](super::pgbouncer) in transaction
-//! mode they hold nothing.
+//! PostgreSQL and SQL Server have such locks, SQLite has none. Behind [PgBouncer](super::pgbouncer) in transaction mode
+//! they do not work.
 //!
 //! # All at once
 //!
-//! A table of work: each replica claims a batch that nobody else has, and writes the results in the transaction that
-//! holds the claim. What a process that dies has claimed is free at once:
+//! A work table (queue): each replica claims a batch of rows that nobody else has claimed, and writes the results in
+//! the transaction that holds the claim. When a process dies, the rows that it had claimed are free at once:
 //!
 //! ```no_run
 //! use batchdb::{Claim, DatabaseManager, Error, params};
@@ -46,25 +47,26 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! [`claim_all`](crate::DatabaseManager::claim_all) returns when nothing is left that is not done, by whomever: it
-//! waits for what others hold, because one of those may die. [`claim`](crate::DatabaseManager::claim) takes one batch
-//! and returns.
+//! [`claim_all`](crate::DatabaseManager::claim_all) returns when all rows are done, by any replica: it waits for rows
+//! that others hold, because one of those replicas may die. [`claim`](crate::DatabaseManager::claim) does one batch and
+//! returns.
 //!
-//! A claim without `pending` and `done` deletes its rows when they are done. One with `pending` alone is refused: say
-//! `.done(…)`, or `.deleting()` where they are to be deleted. A `done` after which `pending` still holds is an error of
-//! `claim_all`, which would never end.
+//! A claim without `pending` and `done` deletes its rows when they are done. A claim with only `pending` is an error:
+//! add `.done(…)`, or `.deleting()` to delete the rows. If a row still matches `pending` after `done` was applied, that
+//! is an error too, because `claim_all` would never end.
 //!
-//! Where the work comes from another database, as in the example `replicated_survey`, its keys are put into such a
-//! table first, by `INSERT … ON CONFLICT DO NOTHING`, as often and by as many as you like: what is done stays, marked.
-//! (A queue whose rows are deleted when they are done would take them in again.)
+//! If the work comes from another database, as in the example `replicated_survey`, first insert its keys into such a
+//! table by `INSERT … ON CONFLICT DO NOTHING`. Every replica may do that, any number of times, as long as finished rows
+//! stay in the table, marked as done. (If they were deleted, the next insert would put them in again.)
 //!
 //! A process that is stopped but not dead (`SIGSTOP`, a machine that has lost its network) keeps its rows until the
-//! server notices: keep-alive on the server's side, or `idle_in_transaction_session_timeout`, bounds that.
+//! server notices. TCP keepalive on the server's side, or `idle_in_transaction_session_timeout`, bounds that time.
 //!
 //! # A row that always fails
 //!
-//! `claim_all` ends with the first batch that fails, and the next run, of any replica, claims the same rows first: one row
-//! whose work always fails stops them all. So give each row a savepoint, and write into the queue what failed:
+//! `claim_all` ends at the first batch that fails, and the next run of any replica claims the same rows first. So one
+//! row whose work always fails stops all replicas. To prevent that, give each row a savepoint, and write its error into
+//! the queue:
 //!
 //! ```no_run
 //! use batchdb::{Claim, DatabaseManager, Error, Transaction, params};
@@ -93,21 +95,21 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! The good rows of the batch stay, and `error IS NOT NULL` finds the others. `done` is applied to all rows of the batch,
-//! the failed ones too. With a column `state` let it keep theirs:
+//! The good rows of the batch are committed, and `error IS NOT NULL` finds the others. `done` is applied to all rows of
+//! the batch, including the failed ones. If the table has a column `state`, let `done` keep the state of failed rows:
 //! `.pending("state = 'new'").done("state = CASE state WHEN 'failed' THEN 'failed' ELSE 'done' END")`.
 //!
-//! [Not every error](super::transactions_and_retry#savepoints) ends at a savepoint: a limit that passes undoes the whole
-//! batch, and on SQL Server so does any failed statement. Where a row can do that, keep its key outside of the closure, and
-//! mark it by a call of its own before you claim again.
+//! [Not every error](super::transactions_and_retry#savepoints) ends at a savepoint: a timeout undoes the whole batch,
+//! and on SQL Server so does any failed statement. If a row can cause that, keep its key in a variable outside the
+//! closure, and mark the row by a separate call before you claim again.
 //!
 //! # Which of the two
 //!
 //! | | `with_lock` | `claim_all` |
 //! | --- | --- | --- |
-//! | work is done by | one replica, the others stand by | all of them |
-//! | a replica dies | the next one begins anew | the others do its batch |
-//! | needs | nothing | a table of work with a unique key |
-//! | for | a nightly run that is quick enough on one machine; maintenance | more work than one machine does in time |
+//! | work is done by | one replica; the others wait or skip | all replicas |
+//! | a replica dies | the next one starts again | the others do its batch |
+//! | needs | nothing else | a work table with a unique key |
+//! | use it for | a nightly run that is fast enough on one machine; maintenance | more work than one machine can do in time |
 //!
 //! [Kubernetes](super::kubernetes) has both as manifests.

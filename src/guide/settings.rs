@@ -1,7 +1,7 @@
-//! Settings: keys, who wins, where secrets come from, connection strings.
+//! Settings: keys, precedence, where secrets come from, connection strings.
 //!
 //! 1. [Keys](#keys)
-//! 2. [Who wins](#who-wins)
+//! 2. [Precedence](#precedence)
 //! 3. [The file](#the-file)
 //! 4. [Secrets](#secrets)
 //! 5. [Connection strings](#connection-strings)
@@ -22,24 +22,24 @@
 //!
 //! | part | what it is |
 //! | --- | --- |
-//! | environment | `BATCHDB_ENVIRONMENT`, else `PREFECT_ENVIRONMENT`, else `development` |
-//! | scope | `GLOBAL`, or the name of a flow that the builder was given |
-//! | name | the database's name, of ASCII letters, digits, `_` and `-`; `-` becomes `_` |
+//! | environment | the value of `BATCHDB_ENVIRONMENT`, else of `PREFECT_ENVIRONMENT`, else `development` |
+//! | scope | `GLOBAL`, or the name of the flow (job) that the program gave to the builder |
+//! | name | the database's name in upper case. It may have ASCII letters, digits, `_` and `-`; `-` becomes `_` |
 //! | key | [`Settings::reference`](crate::Settings::reference) lists them with their defaults, and so does the README |
 //!
 //! Two keys are for all databases: `{ENVIRONMENT}_GLOBAL_DATABASE_TIMEOUT` and
-//! `{ENVIRONMENT}_GLOBAL_CONNECTION_POOL_SIZE`. So `DATABASE` and `CONNECTION` cannot name a database.
+//! `{ENVIRONMENT}_GLOBAL_CONNECTION_POOL_SIZE`. Therefore no database can be named `DATABASE` or `CONNECTION`.
 //!
-//! Times are seconds, or a number with `ms`, `s`, `m` or `h`; only `PING_AFTER_IDLE` takes a bare number as
-//! milliseconds. Yes and no are `true` and `false`, `yes` and `no`, `on` and `off`, `1` and `0`. An empty value counts
+//! Times are in seconds, or a number with `ms`, `s`, `m` or `h`; only `PING_AFTER_IDLE` takes a bare number as
+//! milliseconds. A yes/no value is `true` or `false`, `yes` or `no`, `on` or `off`, `1` or `0`. An empty value counts
 //! as not set.
 //!
-//! # Who wins
+//! # Precedence
 //!
-//! First to last:
+//! The first of these that sets a key wins:
 //!
 //! 1. what the program sets in the builder,
-//! 2. the flow's scope, then `GLOBAL`; in each the process environment before the file,
+//! 2. the flow's scope, then `GLOBAL`; within each, the process environment before the file,
 //! 3. the keys for all databases,
 //! 4. the default.
 //!
@@ -51,32 +51,32 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! Handles for one database with the same settings share one pool in the process. Limits that belong to calls
-//! (`TIMEOUT`, retries) may differ within it; anything that makes the connections different makes another pool.
+//! Handles for one database with the same settings share one pool in the process. They may differ in the settings of
+//! single calls (`TIMEOUT`, retries) and still share it; a difference in anything that concerns the connections makes a
+//! second pool.
 //!
 //! # The file
 //!
-//! `envs/.env.{environment}` is a `.env` file: a line for each key, `#` begins a comment, a value with spaces stands in
-//! quotes. A key of this database that stands there twice is an error, unless the process environment has it too and
-//! wins. `${VAR}` is replaced from the process environment, so that no
-//! secret stands in the file; a variable that is not set is an error and not an empty text. Between single quotes
-//! everything is left as it is, and so is a bare `$x`.
+//! `envs/.env.{environment}` is a `.env` file: one line per key, `#` begins a comment, a value with spaces needs
+//! quotes. A key of this database that is there twice is an error, unless the process environment sets it too and wins.
+//! `${VAR}` is replaced from the process environment, so that the file holds no secret; a variable that is not set is
+//! an error and not an empty text. Nothing is replaced between single quotes, and a bare `$x` is left alone everywhere.
 //!
-//! In a connection string the replacement comes after the string was split: a password may hold `@`, `/`, `%` and `;`
-//! as they are.
+//! In a connection string the replacement happens after the string was split. So a password in a variable may contain
+//! `@`, `/`, `%` and `;` without encoding.
 //!
 //! # Secrets
 //!
-//! One of these says where a database is:
+//! Set one of these four:
 //!
 //! | key | what it holds |
 //! | --- | --- |
 //! | `CONNECTION_STRING` | the string, with `${VAR}` for its password |
-//! | `CONNECTION_STRING_FILE` | a regular file with the string, or a link to one, such as a mounted secret of Docker or Kubernetes |
-//! | `CONNECTION_STRING_COMMAND` | a line of the shell that prints the string, such as a vault's client; it has no terminal to ask at, and 30 s, or when it is run again what is left of `CONNECT_TIMEOUT`; `secret_timeout` of the builder is a shorter limit |
-//! | `CONNECTION_STRING` and `PASSWORD_FILE` | a string without a password, and a file with the password alone |
+//! | `CONNECTION_STRING_FILE` | the path of a regular file with the string, or of a link to one, such as a mounted secret of Docker or Kubernetes |
+//! | `CONNECTION_STRING_COMMAND` | a shell command that prints the string, such as a vault client. It has no terminal to ask questions on. Its limit is 30 s, or the builder's shorter `secret_timeout`; when it is run again, what is left of `CONNECT_TIMEOUT` |
+//! | `CONNECTION_STRING` and `PASSWORD_FILE` | the string without a password, and the path of a file with only the password |
 //!
-//! For any other place there is [`SecretSource`](crate::SecretSource):
+//! For any other source implement [`SecretSource`](crate::SecretSource):
 //!
 //! ```
 //! use batchdb::{DatabaseManager, SecretSource};
@@ -94,18 +94,18 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! Files, commands and sources are read again when the server refuses a login, and the login is tried once more if the
-//! secret has changed: a password that was rotated needs no restart. Repeated attempts lock accounts, so a refusal is
-//! remembered for 10 s, in which every call that needs a new connection gets its error; the first one after that tries
-//! the same secret once more, if it still is the same. A secret that cannot be read again counts as one that has not changed: the error stays
-//! [`Auth`](crate::ErrorKind::Auth), with the reason in front.
+//! Files, commands and sources are read again when the server refuses a login. If the secret has changed, the login is
+//! tried once more, so a rotated password needs no restart. Because repeated attempts lock accounts, a refusal is
+//! remembered for 10 s; during that time every call that needs a new connection gets the same error. The first call
+//! after that tries again, even if the secret is still the same. A secret that cannot be read again counts as
+//! unchanged: the error stays [`Auth`](crate::ErrorKind::Auth), and begins with the reason.
 //!
-//! When `.env` itself has a secret written out and every user of the machine can read it, the log says so, once. The
-//! other files that hold secrets are not looked at in this way.
+//! If the `.env` file itself contains a secret and every user of the machine can read it, the log warns once. Other
+//! files with secrets are not checked.
 //!
 //! # Connection strings
 //!
-//! SQLAlchemy's, libpq's, JDBC's, ADO's and plain ODBC strings work as they are; what is not understood is an error.
+//! Strings of SQLAlchemy, libpq, JDBC, ADO and plain ODBC work unchanged. An option that is not understood is an error.
 //!
 //! ```text
 //! postgresql://user:${PW}@db.example:5432/rpa_db?sslmode=verify-full&sslrootcert=/etc/ssl/ca.pem
@@ -115,22 +115,23 @@
 //! Driver=SQLite3;Database=survey_hub.sqlite;
 //! ```
 //!
-//! In the file a string with spaces stands in double quotes, as libpq's:
-//! `…_CONNECTION_STRING="host=db.example dbname=rpa_db password=${PW}"`. (Between single quotes `${PW}` would stay as it is.)
+//! In the file put a string with spaces, such as libpq's, in double quotes: `…_CONNECTION_STRING="host=db.example
+//! dbname=rpa_db password=${PW}"`. (Between single quotes `${PW}` would not be replaced.)
 //!
-//! `TYPE` (`postgresql`, `sqlserver`, `odbc`) is found from the string. To say it guards against a string of the wrong
-//! kind, and `odbc` with any driver's string is how every other database is reached. (A data source, `DSN=`, does not tell:
-//! it needs one of the two, and a SQL Server found behind `odbc` is refused, because its SQL is another.) The [page on SQL
-//! Server](super::sqlserver) has its strings, the one on [TLS](super::tls) what `sslmode` asks for.
+//! `TYPE` (`postgresql`, `sqlserver`, `odbc`) is inferred from the string. Setting it guards against a string of the
+//! wrong kind. Every other database is reached by `odbc` and the string of its ODBC driver. A data source (`DSN=`) does
+//! not show what it leads to, so it needs `TYPE=sqlserver` or `TYPE=odbc`; a SQL Server behind `TYPE=odbc` is refused,
+//! because its SQL dialect is different. The page on [SQL Server](super::sqlserver) has its strings, the one on
+//! [TLS](super::tls) the values of `sslmode`.
 //!
-//! SQLite's driver makes an empty database where there is none, also of a mistyped path. `NoCreat=1` in the string makes that
-//! an error: `Driver=SQLite3;Database=survey_hub.sqlite;NoCreat=1;`. `READ_ONLY=true`
-//! sets it by itself where the string names the driver; of a data source put it into `odbc.ini`.
+//! SQLite's driver creates an empty database when the file does not exist, for a mistyped path too. `NoCreat=1` in the
+//! string makes that an error: `Driver=SQLite3;Database=survey_hub.sqlite;NoCreat=1;`. `READ_ONLY=true` adds it by
+//! itself if the string names the driver; for a data source put it into `odbc.ini`.
 //!
 //! # When something is wrong
 //!
-//! Making a handle connects to nothing. It checks all settings, and its error lists everything that is wrong with them,
-//! each with the key, the file and the line, and never with a value:
+//! Making a handle connects to nothing. It checks all settings, and its error lists every problem with key, file and
+//! line, and never with a value:
 //!
 //! ```
 //! use batchdb::{DatabaseManager, ErrorKind};
@@ -145,7 +146,8 @@
 //! assert!(!wrong.report().contains("secret"));
 //! ```
 //!
-//! Of a mistyped key the last part is found: `DEVELOPMENT_GLOBAL_RPA_DB_POOLSIZE` is an error that names the nearest one, and
-//! so is a database that nobody has configured. The parts before it (environment, scope, database) cannot be found, because
-//! they may be those of another environment, flow or database: such a key sets nothing, without an error. `batchdb check` shows
-//! where each setting comes from: use it, and look whether the keys that you have set are named there.
+//! A mistyped last part of a key is found: `DEVELOPMENT_GLOBAL_RPA_DB_POOLSIZE` is an error that names the nearest
+//! valid key. So is a database that has no settings. A mistype in the parts before it (environment, scope, database)
+//! cannot be found, because the key might belong to another environment, flow or database: **such a key has no effect,
+//! and there is no error.** `batchdb check` shows where each setting comes from; check that the keys that you have set
+//! are listed there.

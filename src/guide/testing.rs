@@ -1,6 +1,6 @@
-//! Tests of your own: a mock, a real server that starts in seconds, fixtures, faults on order.
+//! Testing your program: a mock, a real server that starts in seconds, fixtures, fault injection.
 //!
-//! 1. [What to test with what](#what-to-test-with-what)
+//! 1. [What to use for which test](#what-to-use-for-which-test)
 //! 2. [Without a database](#without-a-database)
 //! 3. [A mock](#a-mock)
 //! 4. [A real server](#a-real-server)
@@ -14,17 +14,17 @@
 //! batchdb = { path = "../batchdb", features = ["testing"] }
 //! ```
 //!
-//! # What to test with what
+//! # What to use for which test
 //!
-//! | you want to know | take |
+//! | you want to know | use |
 //! | --- | --- |
-//! | what your code makes of rows | [`Row::from_pairs`](crate::Row::from_pairs): no database at all |
+//! | how your code processes rows | [`Row::from_pairs`](crate::Row::from_pairs): no database at all |
 //! | which statements your code sends, and what it does when they fail | `testing::MockDatabase` |
 //! | whether the SQL is right | `testing::TestDatabase` on a `testing::EmbeddedPostgres`: a real server |
 //! | whether a job survives deadlocks and lost connections | `testing::FaultInjector`, on either |
 //!
-//! A mock says what you told it: it cannot find a misspelled column. Most tests of a job belong on a real server; one
-//! costs some ten milliseconds once the server runs.
+//! A mock answers only what you told it: it cannot find a misspelled column. Most tests of a job should use a real
+//! server; once that runs, each test costs some ten milliseconds.
 //!
 //! # Without a database
 //!
@@ -42,8 +42,8 @@
 //!
 //! # A mock
 //!
-//! The handle that it gives is a real one: parameters are checked, a pool lends connections, transactions are begun,
-//! rolled back and attempted again, limits are kept. Only what the server would say is the test's word:
+//! The mock's handle is a real `DatabaseManager`: it checks parameters, uses a pool, begins, rolls back and retries
+//! transactions, and keeps limits. Only the server's answers come from the test:
 //!
 //! ```
 //! # #[cfg(feature = "testing")] {
@@ -66,14 +66,14 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! A statement that nothing was said about is an error. `on_call` and `answers` take closures, `after` gives an answer
-//! a latency, `on_connect` and `on_commit` are for the rest. Code that makes its handles by name finds the mock where
-//! the process environment has its `connection_string()`.
+//! A statement without an expectation is an error. `on_call` and `answers` take closures, `after` delays an answer,
+//! `on_connect` and `on_commit` set what happens there. Code that makes its own handles by name reaches the mock if the
+//! process environment sets the database's connection string to the mock's `connection_string()`.
 //!
 //! # A real server
 //!
-//! `EmbeddedPostgres` makes a throw-away cluster from the PostgreSQL that is installed on the machine: on a free port,
-//! as no root, and gone with the program, however that ends. It is there on Unix.
+//! `EmbeddedPostgres` starts a temporary server from the PostgreSQL that is installed on the machine: on a free port,
+//! never as root, and removed when the program ends, even if it is killed. It needs Unix.
 //!
 //! ```
 //! # #[cfg(all(unix, feature = "postgres", feature = "testing"))] {
@@ -102,10 +102,10 @@
 //!
 //! # A database for each test
 //!
-//! `TestDatabase` is one database of a server's, migrated, and dropped at the end of the test. The first test that
-//! wants a folder of migrations runs them; the others get a copy of what they made. It refuses to work in an
-//! environment called production, and drops no database that it has not made. Beside `EmbeddedPostgres` it takes any
-//! PostgreSQL from version 13 on, by its URL, whose user may create databases.
+//! `TestDatabase` creates a database on a server, migrates it, and drops it at the end of the test. The first test that
+//! uses a folder of migrations runs them; later tests get a copy of the result. It refuses to work in an environment
+//! whose name begins with `prod`, `prd` or `live`, and drops only databases that it has made. The server can be an
+//! `EmbeddedPostgres`, or any PostgreSQL 13 or newer, given by its URL, whose user may create databases.
 //!
 //! ```
 //! # #[cfg(all(unix, feature = "postgres", feature = "testing"))] {
@@ -120,14 +120,14 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! What a test that was killed leaves behind is dropped by a later one, an hour after it was made; what `keep` has left
-//! there stays. A state of the migrations that nobody has wanted for a week goes too. Numbers of a JSON fixture keep all
-//! their digits; `load_csv` takes CSV in place of JSON.
+//! A database that a killed test has left behind is dropped by a later test, one hour after it was created; databases
+//! kept by `keep` stay. Migrated templates that were not used for a week are dropped too. Numbers in a JSON fixture
+//! keep all their digits; `load_csv` takes CSV instead of JSON.
 //!
 //! # Migrations
 //!
-//! `testing::assert_round_trip` applies all versions one by one, undoes them one by one and applies them again, and
-//! compares the schema after each step with that of the way up; what is repeatable runs twice:
+//! `testing::assert_round_trip` applies all versions one by one, undoes them one by one and applies them again. After
+//! each step it compares the schema with the one of the first way up. Repeatable migrations run twice:
 //!
 //! ```
 //! # #[cfg(all(unix, feature = "postgres", feature = "testing"))] {
@@ -146,9 +146,9 @@
 //!
 //! # Faults
 //!
-//! A seed and a probability for each named point, on a real database or a mock. What is told to the program is what it
-//! would be told then: a commit whose answer was lost is committed, and
-//! [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+//! `FaultInjector` injects faults at named points, each with a probability, from a seed; on a real database or on a
+//! mock. Your program sees what it would see in the real case: for a commit whose answer was lost, the transaction is
+//! committed and the error is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
 //!
 //! ```
 //! # #[cfg(feature = "testing")] {
@@ -183,5 +183,5 @@
 //! # Ok::<(), batchdb::Error>(())
 //! ```
 //!
-//! The file is made where there is none, unless the string has `NoCreat=1`. It stands in for another *database*, and not
-//! for SQL Server: types, locks and messages are its own.
+//! If the file does not exist it is created, unless the string has `NoCreat=1`. SQLite can stand in for a second
+//! database, but not for SQL Server: its types, locks and messages are different.

@@ -14,7 +14,7 @@ use crate::row::Row;
 use crate::transaction::{Failed, Transaction, TransactionOptions};
 
 impl DatabaseManager {
-    /// The same handle for the rest of a call that began then: what is left of its limit on whole calls.
+    /// The same handle for the rest of a call that began at `began`: with what is left of its limit on whole calls.
     pub(crate) fn for_the_rest(&self, began: Instant) -> DatabaseManager {
         DatabaseManager {
             whole: self.whole.map(|limit| limit.saturating_sub(began.elapsed())),
@@ -27,10 +27,10 @@ impl DatabaseManager {
         DatabaseManager { whole: Some(self.whole.map_or(limit, |whole| whole.min(limit))), ..other }
     }
 
-    /// A handle that makes calls again by `policy`, instead of by `RETRY_ATTEMPTS` and `RETRY_BUDGET`.
+    /// Returns a handle that retries by `policy`, instead of by `RETRY_ATTEMPTS` and `RETRY_BUDGET`.
     ///
-    /// It is for the calls that repeat themselves: [`execute_query_with_retry`], [`execute_query_safe`],
-    /// [`transaction`], [`transaction_with`] and [`execute_transaction`]. [`RetryPolicy::never`] stops them from it.
+    /// It applies to the calls that retry: [`execute_query_with_retry`], [`execute_query_safe`], [`transaction`],
+    /// [`transaction_with`] and [`execute_transaction`]. [`RetryPolicy::never`] turns their retries off.
     ///
     /// [`execute_query_with_retry`]: DatabaseManager::execute_query_with_retry
     /// [`execute_query_safe`]: DatabaseManager::execute_query_safe
@@ -51,9 +51,9 @@ impl DatabaseManager {
         DatabaseManager { retry: Some(policy), ..self.clone() }
     }
 
-    /// A handle whose calls do no harm when they happen twice. Those that repeat themselves (see
-    /// [`with_retry`](DatabaseManager::with_retry)) are then made again also when nobody knows whether they happened:
-    /// after [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown), or a time limit in the middle of a write.
+    /// Returns a handle for calls that do no harm when they happen twice. The calls that retry (see
+    /// [`with_retry`](DatabaseManager::with_retry)) then also retry when it is not known whether they happened: after
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown), or after a timeout during a write.
     ///
     /// ```no_run
     /// use batchdb::{DatabaseManager, params};
@@ -68,17 +68,18 @@ impl DatabaseManager {
         DatabaseManager { idempotent: true, ..self.clone() }
     }
 
-    /// Runs any statement and returns its rows, and does so again, after a wait, when it surely did not happen: the
-    /// server was away, it undid the statement in a deadlock, or it was short of a resource. Queries that only read
-    /// are made again also when the connection broke in the middle.
+    /// Runs any statement and returns its rows; retries, after a wait, when the statement certainly did not happen: the
+    /// server could not be reached, undid the statement in a deadlock, or was short of a resource. Queries that only
+    /// read are also retried when the connection broke during the call.
     ///
-    /// A write whose outcome is unknown is not repeated, unless the handle is
-    /// [`idempotent`](DatabaseManager::idempotent). Each attempt has the limits of a call of its own;
-    /// [`with_deadline`](DatabaseManager::with_deadline) limits all of them with the waits.
+    /// There are at most `RETRY_ATTEMPTS` (3) attempts in all, the last of which begins within `RETRY_BUDGET` (60 s). A
+    /// write whose outcome is unknown is not retried, unless the handle is [`idempotent`](DatabaseManager::idempotent).
+    /// The usual limits apply to each attempt; [`with_deadline`](DatabaseManager::with_deadline) limits all attempts
+    /// and waits together.
     ///
     /// # Errors
     ///
-    /// The last attempt's, as [`execute_query`](DatabaseManager::execute_query).
+    /// That of the last attempt, as [`execute_query`](DatabaseManager::execute_query).
     ///
     /// ```no_run
     /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -96,7 +97,7 @@ impl DatabaseManager {
         )
     }
 
-    /// [`execute_query_with_retry`](DatabaseManager::execute_query_with_retry) where `retry_on_failure` says so, else
+    /// [`execute_query_with_retry`](DatabaseManager::execute_query_with_retry) if `retry_on_failure` is true, else
     /// [`execute_query`](DatabaseManager::execute_query).
     ///
     /// # Errors
@@ -124,13 +125,13 @@ impl DatabaseManager {
         }
     }
 
-    /// Runs several statements in one transaction and returns the rows of each. The whole is made again as a
-    /// [`transaction`](DatabaseManager::transaction) is; the statements are collected for that before the first one runs.
+    /// Runs several statements in one transaction and returns the rows of each. It retries as a whole, like
+    /// [`transaction`](DatabaseManager::transaction); for that, the statements are collected before the first one runs.
     ///
     /// # Errors
     ///
-    /// As [`execute_query`](DatabaseManager::execute_query); the text names the statement, counted from 1. Then
-    /// nothing of the others stays.
+    /// As [`execute_query`](DatabaseManager::execute_query); the message names the statement, counted from 1. None of
+    /// the statements is kept then.
     ///
     /// ```no_run
     /// # use batchdb::{DatabaseManager, params};
@@ -160,18 +161,18 @@ impl DatabaseManager {
     /// Runs `work` in a transaction: commits when it returns `Ok`, rolls back when it returns `Err` or
     /// panics. `Ok` means that the server has committed.
     ///
-    /// When the database undid the transaction for a reason that may pass (a deadlock, a serialization failure, a
-    /// connection that broke before the commit), or could not be reached, `work` **runs again from its beginning**, by
-    /// the handle's [`RetryPolicy`]. What it did to the database is gone by then; what it did elsewhere, to a variable
-    /// or a file, happens again. An error that `work` makes itself, or a panic, is not repeated. For work that must run once at
-    /// most there is [`transaction_once`](DatabaseManager::transaction_once).
+    /// If the database undid the transaction for a transient reason (a deadlock, a serialization failure, a connection
+    /// that broke before the commit), or could not be reached, `work` **runs again from the beginning**, by the
+    /// handle's [`RetryPolicy`]. Its changes in the database have been undone by then; what it did elsewhere, to a
+    /// variable or a file, happens again. An error of your own, or a panic, is not retried. For work that must run at
+    /// most once use [`transaction_once`](DatabaseManager::transaction_once).
     ///
     /// # Errors
     ///
-    /// What `work` returns; what beginning and committing give.
-    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the connection broke after the commit was sent: that is
-    /// repeated only for an [`idempotent`](DatabaseManager::idempotent) handle, and
-    /// [`settle_commit`](TransactionOptions::settle_commit) finds it out.
+    /// The error of `work`, or of beginning and committing. [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when
+    /// the connection broke after the commit was sent: that is retried only on an
+    /// [`idempotent`](DatabaseManager::idempotent) handle; [`settle_commit`](TransactionOptions::settle_commit) finds
+    /// out what happened.
     ///
     /// ```no_run
     /// # use batchdb::{DatabaseManager, Error, params};
@@ -190,7 +191,8 @@ impl DatabaseManager {
         self.transaction_with(TransactionOptions::new(), work)
     }
 
-    /// The same with an isolation level, read-only, or a commit that is settled.
+    /// As [`transaction`](DatabaseManager::transaction), with an isolation level, in read-only mode, or with
+    /// [`settle_commit`](TransactionOptions::settle_commit).
     ///
     /// # Errors
     ///
@@ -216,8 +218,8 @@ impl DatabaseManager {
         self.again(self.call(), "transaction", attempt, Failed::cause).map_err(Failed::into_error)
     }
 
-    /// Runs `work` in a transaction, and never a second time, whatever comes of it. With options:
-    /// `db.session(|session| session.transaction_with(options, work))`.
+    /// Runs `work` in a transaction at most once, without retries. With options: `db.session(|session|
+    /// session.transaction_with(options, work))`.
     ///
     /// # Errors
     ///
@@ -239,9 +241,8 @@ impl DatabaseManager {
         self.session(|session| session.transaction(|tx| work(tx)))
     }
 
-    /// Makes a call until it succeeds, fails for good, or neither the policy nor the deadline allows a further
-    /// attempt, or the program is told to stop.
-    /// `cause` is what the database said of a failure.
+    /// Makes a call until it succeeds, fails for good, the policy or the deadline allows no further attempt, or the
+    /// program is told to stop. `cause` extracts the database's error from a failure.
     fn again<R, F>(
         &self,
         call: Call,

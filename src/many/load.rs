@@ -1,4 +1,4 @@
-//! Records as the rows of a load, where that does the same and is faster than statements.
+//! Records as the rows of a load (`COPY`), used if that has the same effect as statements and is faster.
 
 use super::{MOST_BYTES, OPERATION, Records, Window, is_refusal};
 use crate::backend::{LoadTarget, RowSource};
@@ -8,10 +8,10 @@ use crate::session::{Session, WholeLimit};
 use crate::sql::{Places, PlainInsert};
 use crate::value::Value;
 
-/// How many records are kept until they are in.
+/// How many records are kept until they are in the database.
 const MOST_ROWS: usize = 20_000;
 
-/// Records on their way, each kept for the case that the load is refused.
+/// The records of a load under way; each is kept in case the load is refused.
 struct Kept<'r, I> {
     records: &'r mut Records<I>,
     insert: &'r PlainInsert,
@@ -41,7 +41,7 @@ impl<P: IntoParams, I: Iterator<Item = P>> RowSource for Kept<'_, I> {
 }
 
 impl Session<'_> {
-    /// Loads the next records. True besides, where the load was refused and statements have done it.
+    /// Loads the next records. The flag is true if the load was refused and statements did the work instead.
     pub(super) fn loaded<P: IntoParams>(
         &mut self,
         insert: &PlainInsert,
@@ -61,7 +61,7 @@ impl Session<'_> {
             savepoint.load_step(OPERATION, |connection, budget| connection.load(&mut source, budget))
         });
         match loaded {
-            // Statements say what a loop would say, and which record it is about also where the server did not.
+            // Statements give the error that a loop would give, and name the record even if the server did not.
             Err(error) if is_refusal(&error) || error.kind() == ErrorKind::RowCount => {
                 Ok((self.window(insert, &mut window)?, true))
             }

@@ -1,8 +1,9 @@
-//! Whether many rows at a time do to a table what a loop would do.
+//! Whether multi-row statements have the same effect on a table as a loop would have.
 //!
-//! Triggers run at other moments and see other rows, rules rewrite the statement, and a row that refers to a later one of
-//! the same table would be taken where a loop refuses it; a function in a default or a check may look at the table, and see
-//! the rows before it only one by one. None of that can be told from the statement.
+//! Four things make a difference. Triggers run at other moments and see other rows. Rules rewrite the statement. A row
+//! that refers to a later row of the same table is accepted, which a loop would refuse. A function in a default or a
+//! check may read the table, and in a loop it would see the rows before its own. The statement shows none of this, so
+//! the catalog is asked.
 
 use crate::dialect::Dialect;
 use crate::engine::Engine;
@@ -11,13 +12,14 @@ use crate::params;
 use crate::session::Session;
 use crate::value::Value;
 
-/// A plain table, its partitions included: no triggers but those of foreign keys, no rules, no row-level security, no
-/// foreign key to itself, no function or operator of the database's own in a default, a check or the check of a domain,
-/// which a type may be made of by any number of steps: as a domain, an array, a range or a field. (Of those functions that
-/// the server or an extension brings none reads a table; the server's own are not in `pg_depend` at all.) And whether
-/// `COPY` would take values for an identity that an `INSERT` has to leave alone. The partitions of partitions are looked
-/// up in the catalog, because PostgreSQL has a function for them only from 12 on. `OFFSET 0` keeps the planner from asking
-/// all of this of every table of the database, which took a hundred times as long.
+/// Asks PostgreSQL whether the table and all its partitions are plain: no triggers except those of foreign keys, no
+/// rules, no row-level security, no foreign key to itself, and no user-defined function or operator in a default, in a
+/// check, or in the check of a domain. A column's type may contain a domain at any depth: as a domain over a domain, an
+/// array, a range or a field. (Functions of the server and of extensions are allowed, because none of them reads a
+/// table; the server's own are not in `pg_depend` at all.) The query also tells whether `COPY` would accept values for
+/// an identity column for which an `INSERT` would not. Partitions of partitions are looked up in the catalog, because
+/// PostgreSQL has a function for them only from version 12 on. `OFFSET 0` prevents the planner from evaluating all of
+/// this for every table of the database, which took a hundred times as long.
 const POSTGRES: &str = "\
     SELECT c.relkind IN ('r', 'p') AND NOT c.relhasrules AND NOT c.relrowsecurity \
      AND NOT EXISTS (SELECT 1 FROM pg_constraint f WHERE f.conrelid = c.oid AND f.confrelid = c.oid AND f.contype = 'f') \
@@ -57,22 +59,22 @@ const SQLITE: &str = "\
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     OneByOne,
-    /// As the rows of statements.
+    /// As the rows of multi-row statements.
     Together,
-    /// As the rows of a load, where they are nothing but values.
+    /// As the rows of a load, if they consist of nothing but values.
     Loaded,
 }
 
-/// Asks the database. `table` is as the statement has it, with its quotes.
+/// Asks the database. `table` is written as in the statement, with its quotes.
 pub(super) fn way_into(session: &mut Session<'_>, engine: Engine, table: &str) -> Result<Way> {
     let (sql, name) = match engine {
         Engine::Postgres => (POSTGRES, table.to_owned()),
         Engine::Sqlite => (SQLITE, bare(table)),
-        // Each record is a statement of its own there, in one batch.
+        // On SQL Server each record is a statement of its own anyway, several in one batch.
         Engine::SqlServer if session.dialect()? == Dialect::SqlServer => return Ok(Way::Together),
         Engine::SqlServer => return Ok(Way::OneByOne),
     };
-    // A name that nobody finds is left to the server, which says so.
+    // If the table is not found, the server itself will report that.
     let Some(row) = session.query_opt(sql, params! { name: name })? else { return Ok(Way::OneByOne) };
     let told = |column: &str| match row.value(column) {
         Ok(Value::Bool(flag)) => *flag,
@@ -86,7 +88,7 @@ pub(super) fn way_into(session: &mut Session<'_>, engine: Engine, table: &str) -
     })
 }
 
-/// The table's own name, without schema and quotes. One that has a quote in it is none that will be found.
+/// The table's own name, without schema and quotes. (A name that contains a quote will not be found.)
 fn bare(table: &str) -> String {
     let name = table.rsplit('.').next().unwrap_or(table).trim();
     name.trim_matches(['"', '`', '[', ']']).to_owned()

@@ -1,7 +1,7 @@
-//! Threads that an ODBC driver has not given back: who waits for them, and who is refused.
+//! Threads that are stuck in an ODBC driver: which callers wait for them, and which are refused.
 //!
-//! A driver whose calls do not return takes a thread with each of them. The pool opens no connection while such threads
-//! are as many as it may have connections; those in use at that moment may still be added.
+//! Each call of a driver that does not return blocks a thread. The pool opens no new connection while it has as many
+//! such threads as it may have connections. Connections in use at that moment may still add more.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,18 +12,18 @@ use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 
-/// How often it is looked whether a thread has ended. A close takes milliseconds, and a login follows on it.
+/// How often to check whether a thread has ended. A close takes milliseconds, and a login follows it.
 const LOOK: Duration = Duration::from_millis(2);
 
 impl Pool {
-    /// Waits until there is room for one more thread of a driver. Connections that are being closed make room in a
-    /// moment, and are waited for as for those that are in use: most sessions of ODBC end by a close. Calls that were given
-    /// up had their time already, and nobody waits for those.
+    /// Waits until there is room for one more thread of a driver. Connections that are being closed soon make room, so
+    /// they are waited for like connections in use; most ODBC sessions end by a close. Calls that were given up have
+    /// already used their time, so they are not waited for.
     ///
     /// # Errors
     ///
-    /// `Checkout` when there are too many calls that were given up, or no room came in `POOL_TIMEOUT`; a timeout when
-    /// `whole` passed first, and `Closed`.
+    /// `Checkout` when too many calls were given up, or when there was no room within `POOL_TIMEOUT`; a timeout when
+    /// `whole` passed first; `Closed`.
     pub(super) fn await_room(&self, patience: Deadline, whole: Deadline) -> Result<()> {
         loop {
             let held = self.connector.abandoned();

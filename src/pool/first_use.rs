@@ -9,10 +9,10 @@ use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Phase, Result};
 
-/// How often who waits for another's first use looks whether it was told to stop.
+/// How often a caller that waits for another's first use checks whether it was cancelled.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
-/// Whether the first use of a pool has happened, and whether somebody is about it.
+/// Whether the first use of a pool has happened, or is under way.
 #[derive(Debug, Default)]
 pub(crate) struct FirstUse {
     done: AtomicBool,
@@ -21,18 +21,18 @@ pub(crate) struct FirstUse {
 }
 
 thread_local! {
-    /// The calls that the first use itself makes must not wait for it.
+    /// Calls that the first use itself makes must not wait for it.
     static WITHIN: Cell<bool> = const { Cell::new(false) };
 }
 
 impl FirstUse {
-    /// Runs `work` unless it has succeeded before. Others wait for it until `whole`, or until their task's own deadline;
-    /// calls from within pass.
+    /// Runs `work` unless it has succeeded before. Other callers wait for it until `whole` or the deadline of their
+    /// task; calls from within `work` pass.
     ///
     /// # Errors
     ///
-    /// What `work` gives; a timeout in the phase `lock` when somebody else's work took too long, and `Cancelled` when the
-    /// thread's work was told to stop meanwhile.
+    /// Those of `work`; a timeout in the phase `lock` when another caller's work took too long; `Cancelled` when this
+    /// caller was cancelled meanwhile.
     pub(crate) fn once(&self, whole: Deadline, work: impl FnOnce() -> Result<()>) -> Result<()> {
         if self.done.load(Ordering::Acquire) || WITHIN.get() {
             return Ok(());
@@ -41,7 +41,7 @@ impl FirstUse {
         let mut under_way = self.lock();
         while *under_way {
             let left = context::in_force(deadline).left_for(Phase::Lock, Instant::now())?;
-            // Nobody signals here who tells the program to stop.
+            // A cancel does not signal this condition, so look at it now and then.
             let wait = if deadline.shrinks() { left.min(LOOK_UP) } else { left };
             under_way = self.ended.wait_timeout(under_way, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -65,7 +65,7 @@ impl FirstUse {
     }
 }
 
-/// Somebody's turn; it ends also when the work panics, and the next one in line tries.
+/// One caller's turn. It also ends when the work panics; then the next caller tries.
 struct Turn<'a> {
     first_use: &'a FirstUse,
 }

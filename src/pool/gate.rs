@@ -1,8 +1,9 @@
-//! The gate in front of the pool: so many permits, handed out first come, first served, and with each what lies idle.
+//! The gate in front of the pool: a fixed number of permits, handed out first come, first served, each with an idle
+//! connection if there is one.
 //!
-//! r2d2 wakes its waiters in order but lets a newcomer take the connection first, and does not wake anybody when a
-//! broken connection comes back. Here who has waited longest is handed what comes back, a connection with the permit
-//! or the permit alone, and one lock is all that a checkout takes.
+//! r2d2 wakes its waiters in order, but lets a newcomer take the connection first, and wakes nobody when a broken
+//! connection comes back. Here the caller that has waited longest gets what comes back, a permit with or without a
+//! connection, and a checkout takes only one lock.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,11 +22,11 @@ pub(super) enum Refused {
     Closed,
 }
 
-/// Hands out a fixed number of permits, and keeps things that whoever has one may use.
+/// Hands out a fixed number of permits, and keeps idle things for the holders of permits.
 #[derive(Debug)]
 pub(super) struct Gate<T> {
     state: Mutex<State<T>>,
-    /// Written under the lock of the state; a mark that whoever returns a connection can look at without it.
+    /// Written under the lock of the state, so that a caller that returns a connection can read it without the lock.
     closed: AtomicBool,
     /// Signalled when the last permit came back.
     drained: Condvar,
@@ -35,26 +36,28 @@ pub(super) struct Gate<T> {
 #[derive(Debug)]
 struct State<T> {
     free: usize,
-    /// What was used last lies on top. There are never more than free permits, because each permit takes one with it.
+    /// The last used one is on top. There are never more of them than free permits, because each permit takes one
+    /// along.
     idle: Vec<T>,
     waiting: VecDeque<Ticket<T>>,
-    /// How many wait until all permits are back. To signal costs a system call also where nobody waits for it.
+    /// How many callers wait until all permits are back. It is counted because a signal costs a system call even if
+    /// nobody waits.
     draining: usize,
 }
 
 /// A place in the queue.
 type Ticket<T> = Sender<Called<T>>;
 
-/// What comes of waiting: a permit, maybe with something to use.
+/// The result of waiting: a permit, perhaps with something idle to use.
 type Called<T> = Result<Option<T>, Refused>;
 
-/// There is room for the one outcome of a ticket, so this never waits.
+/// The channel has room for the one result of a ticket, so this never blocks.
 fn call<T>(ticket: &Ticket<T>, outcome: Called<T>) {
     let _ = ticket.try_send(outcome);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is guarded here is consistent after each statement, so a panic elsewhere has not broken it.
+    // The guarded state is consistent after each statement, so a poisoned lock can be used.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -64,7 +67,7 @@ impl<T> Gate<T> {
         Gate { state: Mutex::new(state), closed: AtomicBool::new(false), drained: Condvar::new(), capacity }
     }
 
-    /// A permit, where one is there and nobody waits; with it comes something idle, where there is any.
+    /// Gets a permit if one is free and nobody waits, together with something idle if there is any.
     pub(super) fn pass(&self) -> Option<(Permit<'_, T>, Option<T>)> {
         self.pass_locked(&mut lock(&self.state))
     }
@@ -77,7 +80,7 @@ impl<T> Gate<T> {
         Some((Permit { gate: self }, state.idle.pop()))
     }
 
-    /// Waits in line for a permit; with it comes something idle, where there is any.
+    /// Waits in line for a permit, which comes with something idle if there is any.
     pub(super) fn enter(&self, until: Deadline) -> Result<(Permit<'_, T>, Option<T>), Refused> {
         let (ticket, called) = {
             let mut state = lock(&self.state);
@@ -97,16 +100,17 @@ impl<T> Gate<T> {
 
     fn wait(&self, ticket: &Ticket<T>, called: &Receiver<Called<T>>, until: Deadline) -> Called<T> {
         context::receive(called, until).unwrap_or_else(|_| {
-            // Out of the queue first; if the call came in between, the permit is ours after all.
+            // Leave the queue first. If the permit arrived in between, it is ours after all.
             lock(&self.state).waiting.retain(|other| !other.same_channel(ticket));
             called.try_recv().unwrap_or(Err(Refused::TimedOut))
         })
     }
 
-    /// Takes a permit back together with something to be used again: for who has waited longest, else to lie idle.
+    /// Takes back a permit together with something to be used again: it goes to the caller that has waited longest, or
+    /// becomes idle.
     ///
-    /// Gives both back where the gate is closed, or nobody waits and `most` lie idle already. Then it is to be thrown
-    /// away before the permit is returned, or somebody would make a new one while it is still there.
+    /// Returns both if the gate is closed, or if nobody waits and `most` are idle already. The caller must then drop
+    /// the thing before the permit, or somebody could make a new one while it still exists.
     pub(super) fn keep<'g>(
         &'g self,
         permit: Permit<'g, T>,
@@ -150,14 +154,14 @@ impl<T> Gate<T> {
         }
     }
 
-    /// Lets nobody in any more and sends those away who wait.
+    /// Admits nobody any more, and turns the waiting callers away.
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         self.closed.store(true, Ordering::Release);
         state.waiting.drain(..).for_each(|ticket| call(&ticket, Err(Refused::Closed)));
     }
 
-    /// Waits until every permit is back; false when that did not happen in time.
+    /// Waits until all permits are back; false if that did not happen in time.
     pub(super) fn drain(&self, until: Instant) -> bool {
         let mut state = lock(&self.state);
         state.draining += 1;
@@ -172,7 +176,7 @@ impl<T> Gate<T> {
         state.free == self.capacity
     }
 
-    /// Takes out all that lies idle.
+    /// Takes out everything that is idle.
     pub(super) fn take_idle(&self) -> Vec<T> {
         std::mem::take(&mut lock(&self.state).idle)
     }
@@ -190,7 +194,7 @@ impl<T> Gate<T> {
         self.capacity - lock(&self.state).free
     }
 
-    /// How many things lie idle.
+    /// How many things are idle.
     pub(super) fn idle(&self) -> usize {
         lock(&self.state).idle.len()
     }

@@ -1,20 +1,21 @@
-//! Which connections the calling thread holds itself. A thread that holds all of a pool and asks for one more would wait for
-//! itself: an iterator of a load that reads from the pool that it is loaded into, a call on the handle within a session.
+//! How many connections of a pool the calling thread holds itself. A thread that holds all of them and asks for one
+//! more would wait for itself. Examples: a call on the handle inside a session, or a load whose iterator reads from the
+//! same pool.
 
 use std::cell::{Cell, RefCell};
 
 use super::Pool;
 
 thread_local! {
-    /// The place of the pool whose connection this thread holds, 0 for none. Mostly that is all: a thread borrows one at a
-    /// time, at each call, and a list would be a good part of what that takes.
+    /// The address of the pool whose connection this thread holds, 0 for none. A thread usually holds only one at a
+    /// time, and maintaining a list at each call would take a noticeable part of its time.
     static FIRST: Cell<usize> = const { Cell::new(0) };
-    /// The places of the pools whose connections it holds besides, once for each.
+    /// The addresses of the pools of further connections that it holds, one entry per connection.
     static MORE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A connection of the pool at this place is held by this thread. It is given back here too: a session lives in one call of
-/// the handle, whatever threads it is lent to.
+/// The mark that this thread holds a connection of the pool at this address. It is also removed by this thread, because
+/// a session lives inside one call of the handle, even if it is lent to other threads.
 #[derive(Debug)]
 pub(super) struct Held(usize);
 
@@ -24,7 +25,7 @@ impl Held {
         if FIRST.get() == 0 {
             FIRST.set(place);
         } else {
-            // A thread that is ending has no such list any more, and waits for nothing that it holds.
+            // A thread that is ending has no such list any more, and cannot wait for itself.
             let _ = MORE.try_with(|held| held.borrow_mut().push(place));
         }
         Held(place)

@@ -1,7 +1,7 @@
 //! Connections that are held for longer than `LEAK_AFTER`: one warning for each, which says where it was borrowed.
 //!
-//! Off unless the setting is there: it costs each checkout an entry in a map. The timer looks only while something
-//! is borrowed, and then once for the oldest.
+//! Off by default, because it costs each checkout an entry in a map. The timer runs only while something is borrowed,
+//! and then once for the oldest loan.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::TIMER;
 use crate::context;
 
-/// The loans of one pool, while they last.
+/// The current loans of one pool.
 #[derive(Debug)]
 pub(super) struct Loans {
     database: Arc<str>,
@@ -22,14 +22,14 @@ pub(super) struct Loans {
 
 #[derive(Debug, Default)]
 struct State {
-    /// By number, which is by age.
+    /// Ordered by number, that is, by age.
     loans: BTreeMap<u64, Loan>,
     last: u64,
-    /// The timer is going to look.
+    /// A timer is set.
     watched: bool,
-    /// What is to be told, each with how long it was held.
+    /// Loans to be reported, each with the time for which it was held.
     overdue: Vec<(Loan, Duration)>,
-    /// Somebody is going to tell it.
+    /// A thread for the reports is running.
     telling: bool,
 }
 
@@ -40,13 +40,13 @@ struct Loan {
     flow: Option<Arc<str>>,
     task: Option<Arc<str>>,
     thread: thread::Thread,
-    /// The last call that was made on the connection.
+    /// The last call on the connection.
     operation: &'static str,
     told: bool,
 }
 
 impl Loans {
-    /// `None` where the limit is 0: nobody looks then.
+    /// `None` if the limit is 0: then nothing is recorded.
     pub(super) fn new(database: &Arc<str>, limit: Duration) -> Option<Arc<Loans>> {
         (!limit.is_zero())
             .then(|| Arc::new(Loans { database: Arc::clone(database), limit, state: Mutex::default() }))
@@ -56,7 +56,7 @@ impl Loans {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a loan to the calling thread, until the note is dropped.
+    /// Records a loan to the calling thread until the note is dropped.
     pub(super) fn note(self: &Arc<Loans>, place: &'static Location<'static>) -> Note {
         let (flow, task) = context::with(|context| (context.flow.clone(), context.task.clone()));
         let mut state = self.lock();
@@ -72,7 +72,7 @@ impl Loans {
     }
 
     fn look_in(self: &Arc<Loans>, time: Duration) {
-        // Whoever has closed the pool has no use for the warning.
+        // After the pool was closed, nobody needs the warning.
         let loans = Arc::downgrade(self);
         TIMER.execute_after(time, move || {
             if let Some(loans) = loans.upgrade() {
@@ -106,18 +106,18 @@ impl Loans {
         }
     }
 
-    /// Writes the warnings on a thread of its own, one for each pool at most. The log is the program's own code: it may
-    /// use this very database, or wait for whoever reads it, and neither must stop the timer of all pools.
+    /// Writes the warnings on a separate thread, at most one per pool. A logger is the program's own code: it may use
+    /// this very database, or block, and must not hold up the timer of all pools.
     fn tell_apart(self: &Arc<Loans>) {
         let loans = Arc::clone(self);
         let telling = thread::Builder::new().name("batchdb-leaks".to_owned()).spawn(move || {
             while let Some((loan, held)) = loans.next_overdue() {
-                // A logger that panics has lost one line, and gets the next.
+                // If the logger panics, one line is lost; it still gets the next.
                 let _ = catch_unwind(AssertUnwindSafe(|| loans.tell(&loan, held)));
             }
         });
         if telling.is_err() {
-            // They are told with the next one.
+            // They are reported with the next one.
             self.lock().telling = false;
         }
     }
@@ -144,7 +144,7 @@ impl Loans {
     }
 }
 
-/// The note of one loan.
+/// The record of one loan.
 #[derive(Debug)]
 pub(super) struct Note {
     loans: Arc<Loans>,

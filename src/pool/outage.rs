@@ -1,8 +1,8 @@
-//! What the pool remembers of failed connection attempts, so that an outage is no storm of logins.
+//! What the pool remembers of failed connection attempts, so that an outage does not cause a storm of logins.
 //!
-//! Until a connection has succeeded, and again after one has failed, one caller at a time tries. While
-//! the server is away, one caller a second does and the others get the stored error at once. Refused
-//! credentials are remembered longer, because repeated attempts lock accounts.
+//! Before the first successful connection, and again after a failed one, only one caller at a time tries to connect.
+//! While the server cannot be reached, there is one attempt per second, and the other callers get the stored error at
+//! once. Refused credentials are remembered for longer, because repeated attempts lock accounts.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,15 +11,15 @@ use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 
-/// How long a server that cannot be reached is left alone between two attempts.
+/// The pause between two attempts to connect to an unreachable server.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// How long refused credentials are believed without asking again.
+/// How long refused credentials are remembered before another attempt.
 const AUTH_MEMORY: Duration = Duration::from_secs(10);
 
-/// How often who waits for another's attempt looks whether it was told to stop.
+/// How often a caller that waits for another's attempt checks whether it was cancelled.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
-/// The memory of one pool.
+/// The failed attempts of one pool.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     state: Mutex<State>,
@@ -28,9 +28,9 @@ pub(super) struct Outage {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The last attempt succeeded, so callers may connect side by side.
+    /// The last attempt succeeded, so callers may connect at the same time.
     proven: bool,
-    /// Somebody tries now.
+    /// An attempt is under way.
     trying: bool,
     failure: Option<(Error, Instant)>,
 }
@@ -40,11 +40,11 @@ impl Outage {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks whether to connect now. Waits for somebody else's attempt where one is enough.
+    /// Asks whether to connect now. Waits for another caller's attempt if only one is allowed at a time.
     ///
     /// # Errors
     ///
-    /// The stored error, or `None` when `until` passed in the wait.
+    /// The stored error, or `None` when `until` passed while waiting.
     pub(super) fn admit(&self, until: Deadline) -> Result<Attempt<'_>, Option<Error>> {
         let mut state = self.lock();
         loop {
@@ -65,14 +65,14 @@ impl Outage {
             if left.is_zero() {
                 return Err(None);
             }
-            // Who may be told to stop looks up now and then: nobody signals that here.
+            // A cancel does not signal this condition, so check for it now and then.
             let wait = if until.shrinks() { left.min(LOOK_UP) } else { left };
             state = self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
 
-/// The right to try one connection. Dropped without a report, it counts as not made.
+/// The right to make one attempt. If it is dropped without a report, the attempt counts as not made.
 #[derive(Debug)]
 pub(super) struct Attempt<'a> {
     outage: &'a Outage,
@@ -86,7 +86,8 @@ impl Attempt<'_> {
         state.failure = None;
     }
 
-    /// `own_limit`: the attempt had less time than the pool gives one, so a timeout says nothing of the server.
+    /// `own_limit`: the caller's deadline was shorter than `CONNECT_TIMEOUT`, so a timeout says nothing about the
+    /// server.
     pub(super) fn failed(self, error: &Error, own_limit: bool) {
         let memory = match error.kind() {
             ErrorKind::Auth => AUTH_MEMORY,

@@ -1,7 +1,8 @@
 //! One pool per process, database and settings, however many handles there are.
 //!
-//! A task may make its own handle and still share connections. When the last handle is gone the pool
-//! lingers, so that the next task finds it warm; a fan-out that is under way keeps it for as long.
+//! A task may make its own handle and still share connections. After the last handle is dropped, the pool stays open
+//! for a while (`LINGER`), so that the next task finds open connections. It also stays open as long as a fan-out is
+//! running.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -22,7 +23,7 @@ const LINGER: Duration = Duration::from_secs(60);
 struct Entry {
     pool: Arc<Pool>,
     handles: usize,
-    /// When the last handle went.
+    /// When the last handle was dropped.
     unused_since: Instant,
 }
 
@@ -39,18 +40,18 @@ fn pools() -> MutexGuard<'static, Entries> {
 pub(crate) struct PoolHandle {
     pool: Arc<Pool>,
     key: Fingerprint,
-    /// Whether the registry counts it: not one of a pool that was shut down, nor one that was given up.
+    /// Whether the registry still counts it: no longer after the pool was shut down or the share was given up.
     counted: bool,
 }
 
-/// The pool for these settings: the one that is open, or a new one, which has not connected yet.
+/// Returns the open pool for these settings, or a new one, which has not connected yet.
 pub(crate) fn pool_for(settings: &Arc<Settings>) -> Result<PoolHandle> {
     let key = settings.fingerprint();
     if let Some(entry) = pools().get_mut(&key) {
         entry.handles += 1;
         return Ok(PoolHandle { pool: Arc::clone(&entry.pool), key, counted: true });
     }
-    // Made outside the lock: a backend may read certificate files.
+    // Created outside the lock, because a backend may read certificate files.
     let made = Arc::new(Pool::new(Arc::clone(settings))?);
     let mut pools = pools();
     let number = free_number(&pools, &settings.database);
@@ -62,16 +63,16 @@ pub(crate) fn pool_for(settings: &Arc<Settings>) -> Result<PoolHandle> {
     Ok(PoolHandle { pool: Arc::clone(&entry.pool), key, counted: true })
 }
 
-/// The smallest number that no open pool of this name has. A name has several pools where handles differ in their
-/// settings, and whoever watches must be able to tell them apart for as long as they are open.
+/// The smallest number that no open pool of this name has. A database name has several pools if its handles differ in
+/// their settings, and monitoring must be able to tell them apart while they are open.
 fn free_number(pools: &Entries, database: &str) -> u32 {
     let same = pools.values().filter(|entry| *entry.pool.settings().database == *database);
     let taken: Vec<u32> = same.map(|entry| entry.pool.number()).collect();
     (1..).find(|number| !taken.contains(number)).unwrap_or(u32::MAX)
 }
 
-/// A pool of one connection that is nobody else's, for what must not wait for a place in the shared one: its only place
-/// may be that of the caller.
+/// A private pool with a single connection, for work that must not wait for the shared pool: the caller may hold the
+/// shared pool's only connection.
 pub(crate) fn apart(mut settings: Settings) -> Result<PoolHandle> {
     let key = settings.fingerprint();
     (settings.pool_size, settings.max_overflow, settings.leak_after) = (1, 0, Duration::ZERO);
@@ -88,11 +89,12 @@ impl PoolHandle {
         &self.pool
     }
 
-    /// Gives the share up; the last one closes the pool at once.
+    /// Gives the share up; if it is the last one, the pool is closed at once.
     pub(crate) fn close(mut self) {
         let last = {
             let mut pools = pools();
-            // Counted and looked at in one step: of two that close at once, one is the last.
+            // Counted down and read in one step, so that of two handles that close at the same time exactly one is the
+            // last.
             let last = self.leave(&mut pools) == Some(0);
             if last {
                 pools.remove(&self.key);
@@ -104,7 +106,7 @@ impl PoolHandle {
         }
     }
 
-    /// Takes this share off the count, once; says how many are left where the pool is still known.
+    /// Subtracts this share from the count, once; returns how many are left if the pool is still registered.
     fn leave(&mut self, pools: &mut Entries) -> Option<usize> {
         if !std::mem::take(&mut self.counted) {
             return None;
@@ -163,15 +165,15 @@ fn close_later(key: Fingerprint) {
             }
         };
         if let Some(entry) = unused {
-            // Not here: this thread makes the slots of all pools. A silent server's sessions end slowly, and the log is
-            // the program's own code, which may wait for anything.
+            // Not on this thread, which makes the slots of all pools: sessions of a silent server close slowly, and a
+            // logger is the program's own code, which may block.
             let pool = entry.pool;
             let closing = std::thread::Builder::new().name("batchdb-close".to_owned()).spawn(move || {
                 let fields = [("database", (&*pool.settings().database).into())];
                 log_line::event(Level::Debug, "the pool was unused and is closed", &fields);
                 pool.close();
             });
-            // Where no thread can be had, the pool was dropped with the closure, which closes it here after all.
+            // If no thread can be started, the pool was dropped with the closure, which has closed it on this thread.
             drop(closing);
         }
     });

@@ -1,9 +1,8 @@
 //! What r2d2 gives us: slots, each a place for one connection.
 //!
-//! r2d2 would connect on its three worker threads, forget the type of the error, and go on trying for
-//! ever. So it makes empty slots, which are there at once, and the pool fills them in the caller's
-//! thread, under the caller's deadline, with the caller's error. A slot stays out of r2d2's hands for as long as its
-//! connection lives, idle or not; what goes back is closed there.
+//! r2d2 would connect on its own three worker threads, forget the type of the error, and retry for ever. So it only
+//! makes empty slots, which takes no time, and the pool fills them in the caller's thread, under the caller's deadline,
+//! and returns errors to the caller. r2d2 gets a slot back only when its connection ends; it then closes it.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -25,14 +24,14 @@ pub(crate) struct Slot {
 /// A slot as r2d2 hands it out.
 pub(super) type Slotted = r2d2::PooledConnection<SlotManager>;
 
-/// A connection and what the pool knows of it.
+/// A connection and what the pool knows about it.
 pub(super) struct Live {
     pub(super) connection: Box<dyn Connection>,
-    /// When it is too old to be used again; `None` for never.
+    /// When it becomes too old to be used again; `None` for never.
     pub(super) expires: Option<Instant>,
-    /// Since when nobody has used it.
+    /// Since when it has been idle.
     pub(super) idle_since: Instant,
-    /// Until when it may be used as it is, without a test; `None` for always.
+    /// Until when it may be used without a test; `None` for always.
     pub(super) fresh_until: Option<Instant>,
 }
 
@@ -41,8 +40,8 @@ impl Live {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// Nobody uses it from now on. It is fresh for `limit`, if it does not expire before; made here and not when it is
-    /// asked for, because then somebody waits.
+    /// It is idle from now on, and fresh for `limit`, if it does not expire before. This is computed here and not at
+    /// the checkout, because then a caller waits.
     pub(super) fn rest(&mut self, now: Instant, limit: Duration) {
         self.idle_since = now;
         let tested = now.checked_add(limit);
@@ -69,7 +68,7 @@ impl Slot {
         self.live = Some(Box::new(Live { connection, expires, idle_since, fresh_until: expires }));
     }
 
-    /// Takes the connection out and closes it; a panic of a driver's destructor ends here.
+    /// Takes the connection out and closes it; catches a panic of the driver's destructor.
     pub(super) fn empty(&mut self) {
         if let Some(live) = self.live.take()
             && catch_unwind(AssertUnwindSafe(|| drop(live))).is_err()
@@ -111,25 +110,25 @@ impl r2d2::ManageConnection for SlotManager {
         Ok(())
     }
 
-    /// What comes back is done with.
+    /// A slot that comes back is finished.
     fn has_broken(&self, _: &mut Slot) -> bool {
         true
     }
 }
 
-/// Closes idle connections side by side: to say goodbye to a silent server takes each of them its whole limit.
+/// Closes idle connections in parallel, because closing a connection to a silent server takes its whole limit.
 pub(super) fn close_together(slots: Vec<Slotted>) {
     thread::scope(|scope| {
         for mut slot in slots {
             let named = thread::Builder::new().name("batchdb-close".to_owned());
-            // Where no thread can be had, the slot is dropped with the closure, which closes it here.
+            // If no thread can be started, the slot is dropped with the closure, which closes it on this thread.
             drop(named.spawn_scoped(scope, move || slot.empty()));
         }
     });
 }
 
-/// A lifetime with up to 2.5 % taken off, so that connections opened together do not end together.
-/// (HikariCP takes off as much.)
+/// The maximum age, shortened at random by up to 2.5 % (as in HikariCP), so that connections that were opened together
+/// do not end together.
 pub(super) fn expiry(opened: Instant, lifetime: Duration, chance: f64) -> Option<Instant> {
     if lifetime.is_zero() {
         return None;

@@ -1,4 +1,4 @@
-//! What a pool tells of itself.
+//! The public state of a pool.
 
 use std::sync::atomic::Ordering;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Pool;
 
-/// The state of one pool. All keys are always there; before the first use the counts are 0.
+/// The state of one pool. All fields are always present; before the first use the counts are 0.
 ///
 /// ```
 /// let db = batchdb::DatabaseManager::builder("rpa_db").connection_string("postgresql://u@localhost/d").build()?;
@@ -21,41 +21,43 @@ use super::Pool;
 pub struct PoolStatus {
     /// The database's name.
     pub database_name: String,
-    /// Which one it is of the open pools of that name, from 1: handles whose settings differ have pools of their own.
+    /// The number of this pool among the open pools of that database name, from 1: handles with different settings have
+    /// different pools.
     pub number: u32,
     /// `not_initialized` before the first connection, then `active`, and `closed` at the end.
     pub status: &'static str,
-    /// Connections that are kept when nobody uses them (`POOL_SIZE`).
+    /// How many idle connections are kept open (`POOL_SIZE`).
     pub pool_size: usize,
-    /// Connections that may be opened on top (`MAX_OVERFLOW`).
+    /// How many more connections may be open at a peak (`MAX_OVERFLOW`).
     pub max_overflow: usize,
-    /// Open connections that nobody uses.
+    /// Idle connections.
     pub checked_in: usize,
     /// Connections in use.
     pub checked_out: usize,
     /// Open connections beyond `pool_size`; never negative.
     pub overflow: usize,
-    /// Connections thrown away as broken, since the start.
+    /// Connections closed as broken, since the pool was made.
     pub invalid: u64,
-    /// Threads of this pool that sit in an ODBC driver's call which nobody waits for any longer, or that have been
-    /// closing a connection for more than two seconds. Each ends when its driver returns. When as many as the pool may
-    /// have connections sit in calls that were given up, it opens no more.
+    /// Threads of this pool that are in a call of an ODBC driver for which nobody waits any more, or that have been
+    /// closing a connection for more than two seconds. Each ends when the driver returns. If the calls that were given
+    /// up are as many as the pool may have connections, it opens no more.
     pub abandoned: usize,
     /// Callers that wait for a connection.
     pub waiting: usize,
-    /// Connections opened, since the start.
+    /// Connections opened, since the pool was made.
     pub opened: u64,
-    /// Checkouts that gave a connection, since the start.
+    /// Successful checkouts, since the pool was made.
     pub checkouts: u64,
-    /// How long they took on average, in milliseconds: waiting in line, testing and connecting.
+    /// Their average time in milliseconds: waiting in line, testing and connecting.
     pub checkout_mean_ms: f64,
-    /// What 95 of a hundred did not exceed, told in steps that double: up to twice as much as it was.
+    /// The 95th percentile of their time in milliseconds. It is counted in doubling steps, so it may be up to twice the
+    /// true value.
     pub checkout_p95_ms: f64,
-    /// The longest.
+    /// The longest time in milliseconds.
     pub checkout_max_ms: f64,
-    /// All of them together.
+    /// The total time in milliseconds.
     pub checkout_total_ms: f64,
-    /// Connections in use, in percent of all that may be open.
+    /// Connections in use, in percent of `pool_size + max_overflow`.
     pub utilization_percent: f64,
     /// When this was read.
     pub timestamp: DateTime<Utc>,

@@ -1,12 +1,12 @@
-//! How long checkouts took: counted in doubling steps, so that a checkout costs a few atomic additions.
+//! The times of checkouts, counted in doubling steps, so that counting costs only a few atomic additions.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Step `n` counts what took less than 2ⁿ µs, and not less than half of that. The last has all that took longer.
+/// Step `n` counts times below 2ⁿ µs and of at least half of that. The last step has everything longer.
 const STEPS: usize = 40;
 
-/// The times of all checkouts of a pool that gave a connection.
+/// The times of all successful checkouts of a pool.
 #[derive(Debug)]
 pub(super) struct Waits {
     steps: [AtomicU64; STEPS],
@@ -14,7 +14,7 @@ pub(super) struct Waits {
     longest_nanos: AtomicU64,
 }
 
-/// What the counts say. All zero before the first checkout.
+/// The summary of the counts. All zero before the first checkout.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Summary {
     pub(super) count: u64,
@@ -35,7 +35,8 @@ impl Default for Waits {
 }
 
 impl Waits {
-    /// A checkout that neither waited nor tested nor connected: less than a microsecond, and not worth a clock.
+    /// Counts a checkout that neither waited nor tested nor connected. It took less than a microsecond, so the clock is
+    /// not read.
     pub(super) fn count_none(&self) {
         self.steps[0].fetch_add(1, Ordering::Relaxed);
     }
@@ -45,7 +46,7 @@ impl Waits {
         let step = (u64::BITS - (nanos / 1_000).leading_zeros()) as usize;
         self.steps[step.min(STEPS - 1)].fetch_add(1, Ordering::Relaxed);
         self.total_nanos.fetch_add(nanos, Ordering::Relaxed);
-        // Most are not the longest, and looking is cheaper than writing.
+        // Most are not the longest, and reading is cheaper than writing.
         if nanos > self.longest_nanos.load(Ordering::Relaxed) {
             self.longest_nanos.fetch_max(nanos, Ordering::Relaxed);
         }
@@ -57,7 +58,7 @@ impl Waits {
         let longest = self.longest_nanos.load(Ordering::Relaxed);
         let total = self.total_nanos.load(Ordering::Relaxed);
         let mean = total.checked_div(count).unwrap_or(0);
-        // The end of the step in which the 95th of a hundred lies, but never more than the longest.
+        // The upper end of the step with the 95th percentile, but never more than the longest time.
         let mut left = (count * 95).div_ceil(100);
         let step = steps.iter().position(|in_step| {
             left = left.saturating_sub(*in_step);

@@ -1,4 +1,4 @@
-//! The doors for many rows and many records: statements that were made elsewhere.
+//! How mass loads and `execute_many` run their steps in a session.
 
 use std::time::Instant;
 
@@ -12,12 +12,13 @@ use crate::params::IntoParams;
 use crate::row::Row;
 use crate::sql::{self, Statement};
 
-/// The limit on the whole call, for a load that waits for somebody else's rows. Its steps look at it themselves.
+/// The deadline of the whole call, for a load that waits for rows of the program's iterator. The steps of a load check
+/// it themselves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WholeLimit(Option<Deadline>);
 
 impl WholeLimit {
-    /// An error when it has passed, or the program was told to stop and its grace is over.
+    /// Returns an error if the deadline has passed, or the grace period after a cancel is over.
     pub(crate) fn check(self) -> Result<()> {
         let Some(whole) = self.0 else { return Ok(()) };
         let left = context::in_force(whole).left_for(Phase::Query, Instant::now());
@@ -27,14 +28,14 @@ impl WholeLimit {
 }
 
 impl Session<'_> {
-    /// The limit on the whole call; free to look at where there is none.
+    /// The deadline of the whole call; if there is none, checking it costs nothing.
     pub(crate) fn whole_limit(&self) -> WholeLimit {
         let whole = self.budget().whole;
         WholeLimit((whole.at().is_some() || whole.shrinks()).then_some(whole))
     }
 
-    /// Does what is one call to the program and several steps to us, and tells of it once: `written` says how many
-    /// rows it was about. Without a text it is a load, which writes.
+    /// Runs what is one call for the program, but several steps internally, and counts and logs it once; `written`
+    /// gives the number of rows. Without a text it is a load, which writes.
     pub(crate) fn as_call<T, E>(
         &mut self,
         operation: &'static str,
@@ -49,8 +50,8 @@ impl Session<'_> {
         outcome
     }
 
-    /// Has the connection do one step of a mass load, as a part of a call: refused where the settings say so, its
-    /// errors named.
+    /// Runs one step of a mass load on the connection, as a part of a call: refused with `READ_ONLY`, and with database
+    /// and call added to its errors.
     pub(crate) fn load_step<T>(
         &mut self,
         operation: &'static str,
@@ -66,7 +67,7 @@ impl Session<'_> {
         self.step_ended(operation, outcome)
     }
 
-    /// Runs a statement that was compiled before, as a part of a call.
+    /// Runs an already compiled statement, as a part of a call.
     pub(crate) fn run_bound(
         &mut self,
         operation: &'static str,
@@ -97,7 +98,7 @@ impl Session<'_> {
         outcome.map_err(|error| self.failed_by(error.during(operation)))
     }
 
-    /// Whether records may go as the rows of one statement.
+    /// Whether several records may be sent as the rows of one statement.
     pub(crate) fn takes_many_rows(&mut self) -> Result<bool> {
         Ok(self.connection()?.takes_many_rows())
     }

@@ -20,7 +20,8 @@ use super::Session;
 /// The variable of the batch for what the procedure returns, and its column.
 const RETURN: &str = "batchdb_return";
 
-/// A stored procedure, by its name. A text is one whose output parameters the server is asked for.
+/// A stored procedure, by name. Where a `Procedure` is expected, a plain name works as well; then SQL Server is asked
+/// for the output parameters.
 ///
 /// ```
 /// use batchdb::Procedure;
@@ -31,19 +32,20 @@ const RETURN: &str = "batchdb_return";
 pub struct Procedure {
     name: String,
     outputs: Vec<Output>,
-    /// All outputs that there are were named, if any.
+    /// All output parameters were named, so the server need not be asked.
     told: bool,
 }
 
 impl Procedure {
-    /// A procedure, with its schema where that is not the user's own.
+    /// A procedure; include the schema if it is not the user's default schema.
     #[must_use]
     pub fn new(name: &str) -> Procedure {
         Procedure { name: name.to_owned(), outputs: Vec::new(), told: false }
     }
 
-    /// Names an output parameter of SQL Server (without the `@`) with its type as SQL has it. With one of them named
-    /// the server is not asked, which saves a round trip; those that are not named do not come back.
+    /// Declares an output parameter of SQL Server: its name without the `@`, and its SQL type. If at least one is
+    /// declared, the server is not asked, which saves a round trip; output parameters that are not declared are not
+    /// returned.
     #[must_use]
     pub fn output(mut self, name: &str, sql_type: &str) -> Procedure {
         self.outputs.push(Output { name: name.to_owned(), sql_type: sql_type.to_owned() });
@@ -51,7 +53,8 @@ impl Procedure {
         self
     }
 
-    /// Says that nothing is put out, or nothing that is wanted: SQL Server is not asked, which saves a round trip.
+    /// Says that there are no output parameters, or that they are not wanted: SQL Server is not asked, which saves a
+    /// round trip.
     #[must_use]
     pub fn without_outputs(mut self) -> Procedure {
         self.outputs.clear();
@@ -66,14 +69,15 @@ impl From<&str> for Procedure {
     }
 }
 
-/// What a stored procedure gave.
+/// The result of a stored procedure.
 #[derive(Debug, Clone)]
 pub struct ProcedureResult {
-    /// What it returned by `RETURN`, on SQL Server: 0 where it does not say. PostgreSQL's procedures return nothing.
+    /// The `RETURN` value on SQL Server; 0 if the procedure does not set it. `None` on PostgreSQL, whose procedures
+    /// have none.
     pub return_value: Option<i64>,
     /// Its output parameters by name, without the `@`.
     pub outputs: Row,
-    /// The rows of each of its results, in order.
+    /// The rows of each result, in order.
     pub sets: Vec<Vec<Row>>,
 }
 

@@ -18,10 +18,10 @@ use crate::row::{Columns, Row};
 use crate::settings::Settings;
 use crate::sql::{self, Template};
 
-/// The rows of a query, one after the other, in bounded memory. Made by [`Session::query_iter`].
+/// An iterator over the rows of a query, in bounded memory. Made by [`Session::query_iter`].
 ///
-/// An error comes out as `Err`, once, and is the last item; the end without one means that all rows have come. So
-/// read it with `row?`: `flatten` or `filter_map(Result::ok)` would take an error for the end.
+/// An error is returned once, as an `Err`, and is the last item. If the iterator ends without one, all rows have come.
+/// So use `row?`: with `flatten` or `filter_map(Result::ok)` an error would look like the end.
 #[must_use = "an iterator that is dropped unread cancels its query"]
 pub struct RowIter<'r> {
     /// `None` behind the end.
@@ -32,7 +32,7 @@ pub struct RowIter<'r> {
     call: Call<'static>,
     template: Option<Arc<Template>>,
     handed: u64,
-    /// What stopped half way would leave nobody able to say what of it was kept.
+    /// The statement may write, so it is read to its end: if it were stopped half way, nobody could say what was kept.
     acts: bool,
     divisible: bool,
     /// Inside a transaction: where its errors are remembered.
@@ -42,18 +42,18 @@ pub struct RowIter<'r> {
 }
 
 impl Session<'_> {
-    /// Runs a query and gives its rows one by one, as they are asked for.
+    /// Runs a query and returns an iterator that fetches its rows on demand.
     ///
-    /// The memory is bounded: of a PostgreSQL result what the socket holds, of any other a few blocks. (Where an ODBC
-    /// driver reads results ahead, tell it not to: SQLite's by `StepAPI=1` in the connection string, psqlODBC by
-    /// `UseDeclareFetch=1`.) A reader that takes its time holds the server back. Each fetch is limited by `TIMEOUT`; the time between two fetches is not.
-    /// The session belongs to the rows until they are dropped. To write what was read, have a second session or
-    /// another database.
+    /// Memory use is bounded: for PostgreSQL by the socket's buffer, otherwise by a few blocks of rows. (Some ODBC
+    /// drivers read whole results ahead; turn that off by `StepAPI=1` in the connection string for SQLite's driver, by
+    /// `UseDeclareFetch=1` for psqlODBC.) A slow reader slows the server down. `TIMEOUT` limits each fetch, but not the
+    /// time between two fetches. The session is borrowed until the iterator is dropped; to write meanwhile, use a
+    /// second session or another database.
     ///
-    /// **Dropped before the last row**, a query is cancelled on the server, and its connection is closed unless the
-    /// rest comes within a moment. The session is then at its end, and every later call in it says so; a transaction
-    /// is thereby rolled back, even when its closure returns `Ok`. A statement that writes (`INSERT … RETURNING`) is
-    /// carried out to its end all the same; [`RowIter::finish`] tells how that went.
+    /// **If it is dropped before the last row**, the query is cancelled on the server and the connection is closed,
+    /// unless the remaining rows arrive within 10 ms. Then every later call in the session returns an error that says
+    /// so, and an open transaction is rolled back, even if its closure returns `Ok`. A statement that writes (`INSERT …
+    /// RETURNING`) always runs to its end; [`RowIter::finish`] returns its result.
     ///
     /// # Errors
     ///
@@ -75,15 +75,15 @@ impl Session<'_> {
         self.rows("query_iter", sql, params)
     }
 
-    /// Runs a query and hands its rows to `receive` one by one: [`query_iter`](Session::query_iter) as a loop.
+    /// Runs a query and hands its rows to `receive` one by one: a loop over [`query_iter`](Session::query_iter).
     ///
-    /// Each fetch is limited by `TIMEOUT`; the time that `receive` takes is not. Return `Ok(false)` to stop early: the
-    /// query is then cancelled on the server and the connection closed. A statement that writes
-    /// (`INSERT … RETURNING`) is carried out to its end all the same. Returns the number of rows that were handed over.
+    /// `TIMEOUT` limits each fetch, but not the time that `receive` takes. Return `Ok(true)` for the next row,
+    /// `Ok(false)` to stop early: then the query is cancelled on the server and the connection closed. A statement that
+    /// writes (`INSERT … RETURNING`) always runs to its end. Returns the number of rows that were handed over.
     ///
     /// # Errors
     ///
-    /// What `receive` returns, and whatever `execute_query` gives.
+    /// The error of `receive`, or those of `execute_query`.
     pub fn query_each<E: From<Error>>(
         &mut self,
         sql: &str,
@@ -99,8 +99,8 @@ impl Session<'_> {
         Ok(rows.finish()?)
     }
 
-    /// The rows of a query whose reader may fail, and take them with it: one that writes is refused, because what it
-    /// has taken out of its table would be nowhere then.
+    /// The rows of a query whose reader may fail. A statement that writes is refused, because the rows that it has
+    /// deleted from its table would be lost then.
     ///
     /// # Errors
     ///
@@ -132,7 +132,7 @@ impl Session<'_> {
         self.open_rows(operation, sql, params, false)
     }
 
-    /// `described` asks for the columns first where they would come with the first row only.
+    /// With `described` the columns are looked up first, even if they would otherwise come only with the first row.
     fn open_rows(
         &mut self,
         operation: &'static str,
@@ -177,7 +177,7 @@ impl Session<'_> {
     }
 }
 
-/// An error with the names of its database and its call; it is logged, and remembered where it ends a transaction.
+/// Adds database and call to an error, logs it, and remembers it if it may end the transaction.
 fn told(
     settings: &Settings,
     recorder: &Recorder,
@@ -195,24 +195,24 @@ fn told(
 }
 
 impl RowIter<'_> {
-    /// The names of the columns, in order. They are known before the first row, but for a PostgreSQL database with
-    /// `STATEMENT_CACHE=0`, where they come with it.
+    /// The column names, in order. They are known before the first row, except on PostgreSQL with `STATEMENT_CACHE=0`,
+    /// where they come with the first row.
     pub fn columns(&self) -> impl ExactSizeIterator<Item = &str> {
         let names = self.columns.as_deref().map_or(&[][..], Columns::names);
         names.iter().map(|name| &**name)
     }
 
-    /// Ends the query where it is, which dropping does as well, and says how that went: how many rows were handed
-    /// over. A query that only reads is cancelled. One that writes is carried out to its end.
+    /// Ends the query early, as dropping the iterator does, and returns the number of rows that were handed over. A
+    /// query that only reads is cancelled; one that writes runs to its end.
     ///
     /// # Errors
     ///
-    /// Whatever reading the rest of a statement that writes gives.
+    /// Those of the rest of a statement that writes.
     pub fn finish(mut self) -> Result<u64> {
         self.end().map(|()| self.handed)
     }
 
-    /// Ends what has not ended, and tells how.
+    /// Ends the query if it has not ended, and returns the result.
     fn end(&mut self) -> Result<()> {
         let Some(cursor) = self.cursor.take() else { return Ok(()) };
         match self.close(cursor) {
@@ -226,7 +226,7 @@ impl RowIter<'_> {
 
     fn close(&mut self, mut cursor: Box<dyn Cursor + '_>) -> Result<()> {
         let mut outcome = Ok(());
-        // In a panic nobody waits for the end of a statement, and the connection is thrown away in any case.
+        // During a panic the end of the statement is not waited for, and the connection is closed anyway.
         if self.acts && !std::thread::panicking() {
             outcome = drain(&mut *cursor);
         }
@@ -246,7 +246,7 @@ impl RowIter<'_> {
         about(self.call, self.template.as_deref()).end(self.settings, self.recorder, Ok(self.handed));
     }
 
-    /// A row cannot be read, which is the end of the reading, and no word against the statement.
+    /// A row cannot be decoded. That ends the reading, but does not mean that the statement has failed.
     fn unreadable(&mut self, error: Error) -> Error {
         let closed = self.cursor.take().map_or(Ok(()), |cursor| self.close(cursor));
         let error = match closed {
@@ -265,7 +265,7 @@ fn about<'c>(call: Call<'c>, template: Option<&'c Template>) -> Call<'c> {
     template.map_or(call, |template| call.about(Some(template.source()), template.writes()))
 }
 
-/// Reads a statement that writes to its end; rows that cannot be read are nobody's concern any more.
+/// Reads a statement that writes to its end, ignoring rows that cannot be decoded.
 fn drain(cursor: &mut dyn Cursor) -> Result<()> {
     loop {
         match cursor.next() {

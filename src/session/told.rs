@@ -61,7 +61,7 @@ impl<'a> Call<'a> {
         ended
     }
 
-    /// Its text goes along without its literals: a program that writes values into texts must not find them in a log.
+    /// The text is logged with its literals masked: a program may have written values into it.
     #[cold]
     fn tell_slow(self, settings: &Settings, took: Duration) {
         let text = self.text.map(|text| sql::masked(text, settings.dialect()));

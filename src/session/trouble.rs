@@ -1,12 +1,12 @@
-//! What is remembered of the errors of an open transaction: a program may swallow them, and what comes behind them is their
-//! doing. Pure.
+//! The errors of an open transaction that are remembered, because the program may ignore them, and later errors follow
+//! from them. Pure.
 
 use crate::error::{Error, ErrorKind};
 
 /// The errors of the open transaction that matter to what follows.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
-    /// What the database said first that ends the transaction, and may not be said to the next one.
+    /// The first transient error. It dooms this transaction; another attempt may succeed.
     doom: Option<Error>,
     /// The first error by which the transaction may have failed.
     first: Option<Error>,
@@ -18,8 +18,8 @@ pub(super) struct Trouble {
 impl Trouble {
     /// Remembers an error of the open transaction.
     ///
-    /// The closure of a transaction makes of an error what it likes; whether the whole is worth a second attempt,
-    /// the database has said.
+    /// The closure of a transaction may turn an error into anything; only the database's own error says whether another
+    /// attempt is worthwhile.
     pub(super) fn note(&mut self, error: &Error) {
         if self.doom.is_none() && error.is_transient() {
             self.doom = Some(error.clone());
@@ -37,17 +37,18 @@ impl Trouble {
         self.lasting.take()
     }
 
-    /// Takes what says whether a second attempt is worth it.
+    /// Takes the error that says whether another attempt is worthwhile.
     pub(super) fn take_doom(&mut self) -> Option<Error> {
         self.doom.take()
     }
 
-    /// From here on nothing follows from the errors before: their transaction has ended, or a savepoint has undone them.
+    /// Forgets the earlier errors: their transaction has ended, or a savepoint has undone them.
     pub(super) fn forget(&mut self) {
         *self = Trouble::default();
     }
 
-    /// The error with what it follows from, where the transaction had failed before or its connection was given up.
+    /// Adds the first error of the transaction, if this error only says that the transaction had failed before, or that
+    /// its connection was given up.
     #[cold]
     pub(super) fn explain(&self, error: Error) -> Error {
         match &self.first {
@@ -59,7 +60,8 @@ impl Trouble {
     }
 }
 
-/// Whether the database has said it, or the connection has failed by it: what was refused here has failed nothing.
+/// Whether the transaction may have failed by this error: it came from the database, or broke the connection. A call
+/// that was refused by this crate has failed nothing.
 fn may_fail_the_rest(error: &Error) -> bool {
     error.sqlstate().is_some_and(|state| state != "25P02")
         || error.native_code().is_some()

@@ -23,93 +23,99 @@ const fn key(name: &'static str, default: Option<&'static str>, meaning: &'stati
 pub(super) static TYPE: Key = key(
     "TYPE",
     None,
-    "`postgresql`, `sqlserver` or `odbc`. Found from the connection string when it is not given.",
+    "`postgresql`, `sqlserver` or `odbc`. Inferred from the connection string when it is not set.",
 );
 pub(super) static CONNECTION_STRING: Key =
     key("CONNECTION_STRING", None, "Where the database is: a URL, a libpq string or an ODBC string.");
 pub(super) static CONNECTION_STRING_FILE: Key = key(
     "CONNECTION_STRING_FILE",
     None,
-    "The file that holds the connection string, such as a mounted secret. Read again when a login is refused.",
+    "A file that holds the connection string, such as a mounted secret. Read again when a login is refused.",
 );
 pub(super) static CONNECTION_STRING_COMMAND: Key = key(
     "CONNECTION_STRING_COMMAND",
     None,
-    "A line of the shell that prints the connection string, such as a vault's. Run again when a login is refused.",
+    "A shell command that prints the connection string, such as a vault client. Run again when a login is refused.",
 );
 pub(super) static PASSWORD_FILE: Key = key(
     "PASSWORD_FILE",
     None,
-    "The file that holds the password, for a connection string without one. Read again when a login is refused.",
+    "A file that holds the password, for a connection string without one. Read again when a login is refused.",
 );
 pub(super) static POOL_SIZE: Key = Key {
     for_all: Some("CONNECTION_POOL_SIZE"),
-    ..key("POOL_SIZE", Some("5"), "How many connections are kept open when they are idle.")
+    ..key("POOL_SIZE", Some("5"), "How many idle connections the pool keeps open.")
 };
 pub(super) static MAX_OVERFLOW: Key =
-    key("MAX_OVERFLOW", Some("10"), "How many connections there may be above the pool's size.");
+    key("MAX_OVERFLOW", Some("10"), "How many more connections may be open at a peak.");
 pub(super) static POOL_TIMEOUT: Key =
     key("POOL_TIMEOUT", Some("30"), "How long a call waits for a free connection.");
 pub(super) static POOL_RECYCLE: Key =
-    key("POOL_RECYCLE", Some("3600"), "The age at which a connection is replaced. 0 is never.");
+    key("POOL_RECYCLE", Some("3600"), "Age at which a connection is replaced, at its next use. 0: never.");
 pub(super) static PING_AFTER_IDLE: Key = key(
     "PING_AFTER_IDLE",
     Some("500ms"),
-    "A connection that was idle for longer is tested first. A bare number is milliseconds; 0 is always.",
+    "A connection that was idle for longer is tested before use. A bare number is milliseconds. 0: always.",
 );
 pub(super) static LEAK_AFTER: Key = key(
     "LEAK_AFTER",
     Some("0"),
-    "A connection that is held for longer is told in the log, with the place that borrowed it. 0 is never.",
+    "A connection that is held for longer is logged, with the source line that borrowed it. 0: never.",
 );
 pub(super) static TIMEOUT: Key = Key {
     for_all: Some("DATABASE_TIMEOUT"),
-    ..key("TIMEOUT", Some("30"), "The limit on one statement, and on one fetch of a long result.")
+    ..key("TIMEOUT", Some("30"), "Limit on one statement, and on each fetch of a streamed result.")
 };
-pub(super) static CONNECT_TIMEOUT: Key =
-    key("CONNECT_TIMEOUT", Some("10"), "The limit on opening a connection: name, network, TLS and login.");
+pub(super) static CONNECT_TIMEOUT: Key = key(
+    "CONNECT_TIMEOUT",
+    Some("10"),
+    "Limit on opening a connection: name lookup, TCP, TLS and login together.",
+);
 pub(super) static RETRY_ATTEMPTS: Key = key(
     "RETRY_ATTEMPTS",
     Some("3"),
-    "How often a call that repeats itself, or a transaction, is attempted in all. 1 repeats nothing.",
+    "Attempts in all, for transactions and other calls that retry. 1: no retries.",
 );
 pub(super) static RETRY_BUDGET: Key = key(
     "RETRY_BUDGET",
     Some("60"),
-    "The time within which the last attempt begins. `TIMEOUT` counts for each attempt by itself.",
+    "The last attempt begins within this time. `TIMEOUT` applies to each attempt by itself.",
 );
 pub(super) static STATEMENT_CACHE: Key = key(
     "STATEMENT_CACHE",
     Some("256"),
-    "How many prepared statements a connection keeps. 0 is none, for poolers in transaction mode.",
+    "How many prepared statements a connection keeps. 0: none, for poolers in transaction mode.",
 );
 pub(super) static SLOW_QUERY: Key = key(
     "SLOW_QUERY",
     Some("0"),
-    "A statement that takes as long or longer is told in the log, without its values. 0 is none.",
+    "A statement that takes at least this long is logged, without its values. 0: off.",
 );
 pub(super) static AUDIT: Key = key(
     "AUDIT",
     Some("false"),
-    "Whether every call is told in the log, by the target `batchdb::audit`: who, where, what kind, how long.",
+    "Whether every call is logged under the target `batchdb::audit`: who, where, which operation, how long.",
 );
 pub(super) static READ_ONLY: Key = key("READ_ONLY", Some("false"), "Whether every write is refused.");
 pub(super) static TEXT_PARAMETERS: Key = key(
     "TEXT_PARAMETERS",
     Some("auto"),
-    "As what texts go to SQL Server: `varchar`, `nvarchar`, or `auto`, which is `varchar` for ASCII only.",
+    "How texts are sent to SQL Server: `varchar`, `nvarchar`, or `auto` (`varchar` if all ASCII, else `nvarchar`).",
 );
-pub(super) static MIGRATIONS_DIR: Key =
-    key("MIGRATIONS_DIR", None, "The folder of the migrations. Else `migrations/` and the database's name.");
+pub(super) static MIGRATIONS_DIR: Key = key(
+    "MIGRATIONS_DIR",
+    None,
+    "The folder of the migration files. When it is not set: `migrations/{database}`.",
+);
 pub(super) static MIGRATION_PLACEHOLDERS: Key = key(
     "MIGRATION_PLACEHOLDERS",
     None,
-    "What stands for `${name}` in migration files: `name=value`, with commas between several.",
+    "Values for `${name}` in migration files: `name=value`, separated by commas.",
 );
 pub(super) static MIGRATION_TIMEOUT: Key = key(
     "MIGRATION_TIMEOUT",
     Some("3600"),
-    "The limit on one migration, and on waiting for the lock of the migrations.",
+    "Limit on one migration file, and on waiting for the migration lock.",
 );
 pub(super) static MIGRATE_ON_START: Key = key(
     "MIGRATE_ON_START",

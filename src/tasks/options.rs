@@ -1,4 +1,4 @@
-//! What a caller may ask of a fan-out.
+//! The options of a fan-out.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use super::retry::Retry;
 use crate::cancel::CancelToken;
 use crate::context::Stop;
 
-/// How long what runs may go on after a cancel.
+/// How long running tasks may go on after a cancel.
 const GRACE: Duration = Duration::from_secs(20);
 
 pub(super) type Namer<T> = Box<dyn Fn(usize, &T) -> String + Send + Sync>;
 pub(super) type Callback = Box<dyn FnMut(Progress<'_>) + Send>;
 
-/// How a fan-out names, runs and repeats its tasks.
+/// How a fan-out names, runs and retries its tasks.
 ///
 /// ```
 /// use std::time::Duration;
@@ -46,12 +46,12 @@ pub struct MapOptions<T> {
 }
 
 impl<T> MapOptions<T> {
-    /// Names each task by a template: `{field}` is that field of the item (a column of a row, a field of
-    /// a struct, a key of a map), `{index}` the item's place from 0.
+    /// Names each task by a template: `{index}` is the item's position, from 0; `{field}` is that field of the item (a
+    /// column of a row, a field of a struct, a key of a map).
     ///
-    /// The name stands in log lines, so put keys in it and nobody's personal data. Of a longer text the
-    /// first 80 characters are taken. A field that an item does not have, or that is a list or a record
-    /// itself, leaves the placeholder as it is, with one warning in the log.
+    /// The name appears in log lines, so use keys and no personal data. It is cut after 80 characters. If an item does
+    /// not have the field, or the field is a list or a record itself, the placeholder stays as it is, with one warning
+    /// in the log.
     pub fn new(template: &str) -> MapOptions<T>
     where
         T: Serialize,
@@ -60,7 +60,7 @@ impl<T> MapOptions<T> {
         MapOptions::named(move |index, item| template.render(index, item))
     }
 
-    /// Names each task by a function of the item's place from 0 and the item.
+    /// Names each task by a function of the item's position, from 0, and the item.
     pub fn named(name: impl Fn(usize, &T) -> String + Send + Sync + 'static) -> MapOptions<T> {
         MapOptions {
             name: Box::new(name),
@@ -77,37 +77,37 @@ impl<T> MapOptions<T> {
         }
     }
 
-    /// How many tasks run at a time, at least 1. By default as many as the machine has processors.
+    /// How many tasks run at a time, at least 1. Default: the number of processors.
     ///
-    /// Tasks that mostly wait for a database may be more than that; more than the connections of its
-    /// pool only wait for one another. Never more threads are started than there are items.
+    /// For tasks that mostly wait for a database this may be more, up to the number of connections in its pool; beyond
+    /// that they only wait for one another. Never more threads are started than there are items.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers.max(1));
         self
     }
 
-    /// How often a failed task is run again. By default never.
+    /// How often a failed task is run again: 2 means up to 3 runs. Default: 0.
     ///
-    /// The whole task is run again, with what it had already committed: let it be one transaction, or
-    /// harmless when repeated. A panic is a defect and not repeated, nor is a task whose time has passed.
+    /// The whole task is run again, including what it had already committed: make it one transaction, or safe to
+    /// repeat. A panic is not retried, because it is a defect, nor is a task whose time limit has passed.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retry.most = retries;
         self
     }
 
-    /// The pause before a task is run again. By default none.
+    /// The pause before a task is run again. Default: none.
     ///
-    /// The worker waits, so that a failing database is not asked more often by its other tasks. A pause
-    /// that would end after the task's [`timeout`](MapOptions::timeout) is not begun.
+    /// The worker waits and runs no other task meanwhile, so that a failing database gets fewer calls. If the pause
+    /// would end after the task's [`timeout`](MapOptions::timeout), the task fails without it.
     pub fn retry_delay(mut self, delay: Duration) -> Self {
         self.retry.delay = delay;
         self
     }
 
-    /// Which errors are worth another attempt.
+    /// Which errors are retried.
     ///
-    /// By default all but those of this crate that are not [transient](crate::Error::is_transient). An
-    /// error type that hides what it was made of counts as not of this crate.
+    /// Default: all errors, except those of this crate that are not [transient](crate::Error::is_transient). An error
+    /// type of yours that does not return the batchdb error as its `source` counts as not of this crate.
     ///
     /// ```
     /// use batchdb::{ErrorKind, MapOptions};
@@ -122,43 +122,43 @@ impl<T> MapOptions<T> {
         self
     }
 
-    /// The time that a task has, over all its attempts.
+    /// The time limit of a task, over all its attempts. Default: none.
     ///
-    /// No call of this crate that the task makes goes on past it. The task's own code is not interrupted.
+    /// No call of this crate in the task goes on past it. The task's own code is not interrupted.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
     }
 
-    /// Lets the fan-out be told to stop: once the token is cancelled, no new item is started, and those not yet
-    /// started are [`NotStarted`](TaskState::NotStarted). By default nobody can. The token of a
-    /// [`with_cancel`](crate::with_cancel) around the fan-out is heard in any case.
+    /// Makes the fan-out cancellable: once the token is cancelled, no new item is started, and the items that were not
+    /// started are [`NotStarted`](TaskState::NotStarted). A [`with_cancel`](crate::with_cancel) around the fan-out can
+    /// cancel it in any case, with or without a token here.
     ///
-    /// What runs by then may end within the [`grace`](MapOptions::grace), all its stages included; it is not run
-    /// again when it fails. In a chain of stages this counts for its own stage and those after it that have no
-    /// token of their own.
+    /// Items that are running may finish within the [`grace`](MapOptions::grace) period, including all their stages; a
+    /// task that fails is not retried any more. In a chain the token applies to its stage and to the stages after it
+    /// that have no token of their own.
     pub fn cancel(mut self, token: CancelToken) -> Self {
         self.cancel = Some(token);
         self
     }
 
-    /// How long what runs may go on after the cancel. By default 20 s, for Kubernetes kills after 30 s; Docker by
-    /// itself does after 10 s.
+    /// How long running tasks may go on after the cancel. Default: 20 s, because Kubernetes kills a process after 30 s.
+    /// (Docker kills after 10 s by default.)
     ///
-    /// At its end every call of this crate that a task makes ends with
-    /// [`Cancelled`](crate::ErrorKind::Cancelled), and is cancelled on the server; the task is
-    /// [`Cancelled`](TaskState::Cancelled). The task's own code is not interrupted.
+    /// When it is over, every call of this crate in a task ends with [`Cancelled`](crate::ErrorKind::Cancelled), and is
+    /// cancelled on the server; the task's state is [`Cancelled`](TaskState::Cancelled). The task's own code is not
+    /// interrupted.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Stops the fan-out at the first task that does not complete. By default the others go on.
+    /// Stops the fan-out at the first task that does not complete. Default: the other tasks go on.
     ///
-    /// No new item is started then, and every call of this crate that a running task makes ends at once with
-    /// [`Cancelled`](crate::ErrorKind::Cancelled), and is cancelled on the server. Of a chain of stages all are
-    /// stopped. [`into_values`](crate::TaskResults::into_values) gives the error of the task that failed, and not
-    /// of one that was stopped for its sake.
+    /// Then no new item is started, and every call of this crate in a running task ends at once with
+    /// [`Cancelled`](crate::ErrorKind::Cancelled), and is cancelled on the server. In a chain all stages are stopped.
+    /// [`into_values`](crate::TaskResults::into_values) returns the error of the task that failed, and not of one that
+    /// was stopped because of it.
     ///
     /// ```
     /// use batchdb::{MapOptions, TaskState, map_tasks};
@@ -174,37 +174,36 @@ impl<T> MapOptions<T> {
         self
     }
 
-    /// Starts at most so many tasks in a second, all workers together, repeated attempts included. By default as many
-    /// as the workers can.
+    /// Starts at most so many tasks per second, all workers together, retries included. Default: no limit.
     ///
-    /// The starts are spread evenly, and time in which none was wanted is not made up for: what is behind this, such as
-    /// a service that counts its calls, never sees a burst. 0.1 is one in ten seconds. What is not above zero is no
-    /// limit.
+    /// The starts are spread evenly, and unused time is not made up for, so a service with a rate limit never sees a
+    /// burst. 0.1 is one start in ten seconds. A number that is not above zero means no limit.
     pub fn per_second(mut self, starts: f64) -> Self {
         self.pace = Pace::per_second(starts);
         self
     }
 
-    /// For [`map_stream`](crate::map_stream): hands the records over in the order of the items. By default each is
-    /// handed over as soon as its task is done.
+    /// For [`map_stream`](crate::map_stream): hands the records over in the order of the items. Default: each as soon
+    /// as its task is done.
     ///
-    /// What is done before its turn is held back, and counts as in flight: one slow task stops the others for as long
-    /// as that takes.
+    /// Records that are done before their turn are held back and count as [`in_flight`](MapOptions::in_flight), so one
+    /// slow task can hold up the others.
     pub fn in_order(mut self) -> Self {
         self.in_order = true;
         self
     }
 
-    /// For [`map_stream`](crate::map_stream): how many items are at most read from the input and not yet handed over
-    /// as records, which bounds the memory. By default twice the workers; fewer than those leave some without work.
+    /// For [`map_stream`](crate::map_stream): the maximum number of items that are read from the input and not yet
+    /// handed over as records. It bounds the memory. Default: twice the number of workers; with fewer than the workers,
+    /// some have no work.
     pub fn in_flight(mut self, items: usize) -> Self {
         self.in_flight = Some(items.max(1));
         self
     }
 
-    /// Is called after each item, on the worker's thread and never twice at a time, so keep it short.
+    /// Sets a callback that is called after each item, on the worker's thread. Calls never overlap, so keep it short.
     ///
-    /// If it panics, the tasks go on and it is not called again.
+    /// If it panics, the tasks go on, and it is not called again.
     ///
     /// ```
     /// use batchdb::{MapOptions, map_tasks};
@@ -229,7 +228,7 @@ impl<T> Default for MapOptions<T> {
 }
 
 impl<T> MapOptions<T> {
-    /// Who may tell the stage to stop, where it was said.
+    /// What can stop the stage, if `cancel` was set.
     pub(super) fn stop(&self) -> Option<Stop> {
         self.cancel.as_ref().map(|token| Stop::new(token.clone(), self.grace))
     }
@@ -256,15 +255,15 @@ impl<T> fmt::Debug for MapOptions<T> {
     }
 }
 
-/// How far a fan-out is, after one more item.
+/// The progress of a fan-out, after one more item.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Progress<'a> {
-    /// The items that are done with, this one included, whatever became of them.
+    /// The number of finished items, including this one, whatever their state.
     pub done: usize,
-    /// All items; of [`map_stream`](crate::map_stream) those that were read so far.
+    /// The number of all items; for [`map_stream`](crate::map_stream), of those read so far.
     pub total: usize,
-    /// The items of `done` that did not complete.
+    /// How many items of `done` did not complete.
     pub failed: usize,
     /// The name of this item's task.
     pub name: &'a str,

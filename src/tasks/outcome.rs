@@ -17,16 +17,16 @@ pub enum TaskState {
     Completed,
     /// It returned an error, in its last attempt.
     Failed,
-    /// It failed with a timeout, or an error that is not of this crate, when its
+    /// It failed with a timeout, or with an error that is not of this crate, after its
     /// [`timeout`](crate::MapOptions::timeout) had passed.
     TimedOut,
-    /// It panicked. The panic's text is the error's.
+    /// It panicked. The error has the panic's text.
     Crashed,
-    /// It failed because a call that it made was cancelled, or failed after the fan-out had been told to stop and
-    /// was not run again.
+    /// It failed because one of its calls was cancelled; or it failed after the fan-out was cancelled, and was
+    /// therefore not retried.
     Cancelled,
-    /// It did not run: the stage before it did not complete, the fan-out was told to stop before it began, or the
-    /// whole fan-out was refused.
+    /// It did not run: the stage before it did not complete, the fan-out was cancelled before it began, or the whole
+    /// fan-out was refused.
     NotStarted,
 }
 
@@ -50,10 +50,10 @@ impl fmt::Display for TaskState {
     }
 }
 
-/// Why a task did not complete: the error that it returned, or what kept it from that.
+/// Why a task did not complete: the error that it returned, or what prevented it from running.
 ///
-/// It reads as that error, with its chain of sources. One of this crate is found by
-/// [`as_batchdb`](TaskError::as_batchdb).
+/// `Display` and `source` are those of that error. [`as_batchdb`](TaskError::as_batchdb) finds an error of this crate
+/// in it.
 pub struct TaskError(Box<dyn StdError + Send + Sync>);
 
 impl TaskError {
@@ -70,7 +70,7 @@ impl TaskError {
         }
     }
 
-    /// The error of this crate that it is, or that is among its sources.
+    /// The error of this crate, if it is one or has one among its sources.
     #[must_use]
     pub fn as_batchdb(&self) -> Option<&Error> {
         let mut cause: Option<&(dyn StdError + 'static)> = Some(self.0.as_ref());
@@ -108,7 +108,7 @@ impl StdError for TaskError {
     }
 }
 
-/// The record that every item leaves, whatever became of its task.
+/// The record of one item's task. Every item leaves one.
 pub struct TaskRecord<R> {
     pub(super) index: usize,
     pub(super) name: Arc<str>,
@@ -125,7 +125,7 @@ impl<R> TaskRecord<R> {
         TaskRecord { index, name, state, attempts: 0, duration, outcome: Err(error) }
     }
 
-    /// The item's place in the input, from 0.
+    /// The item's position in the input, from 0.
     #[must_use]
     pub fn index(&self) -> usize {
         self.index
@@ -137,25 +137,25 @@ impl<R> TaskRecord<R> {
         &self.name
     }
 
-    /// What became of it.
+    /// The final state.
     #[must_use]
     pub fn state(&self) -> TaskState {
         self.state
     }
 
-    /// How often it was run.
+    /// How often it was run: 1 without retries, 0 if it was not started.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// The time from its first start to its end, pauses between attempts included.
+    /// The time from its first start to its end, including pauses between attempts.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.duration
     }
 
-    /// What it returned, if it completed.
+    /// The value that it returned, if it completed.
     #[must_use]
     pub fn value(&self) -> Option<&R> {
         self.outcome.as_ref().ok()
@@ -167,7 +167,7 @@ impl<R> TaskRecord<R> {
         self.outcome.as_ref().err()
     }
 
-    /// What it returned, or why it did not.
+    /// The value that it returned, or why it did not complete.
     ///
     /// # Errors
     ///
@@ -217,9 +217,9 @@ impl<R> TaskResults<R> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Tasks`] when a task did not complete: it says how many, and has the error of the first one that
-    /// failed by itself as its source. When the whole fan-out was refused, why: [`ErrorKind::Usage`] for one inside a task
-    /// of another, [`ErrorKind::Io`] when no threads could be started.
+    /// [`ErrorKind::Tasks`] when a task did not complete: the message says how many, and the source is the error of the
+    /// first one that failed by itself. If the whole fan-out was refused: [`ErrorKind::Usage`] inside a task of another
+    /// fan-out, [`ErrorKind::Io`] when no threads could be started.
     pub fn into_values(self) -> Result<Vec<R>> {
         if let Some(refusal) = self.refusal {
             return Err(refusal);
@@ -248,17 +248,17 @@ impl<R> TaskResults<R> {
         Err(Error::new(ErrorKind::Tasks, message).with_source(error))
     }
 
-    /// The values of the tasks that completed. Leaves the others out: look at [`failed`](Self::failed) too.
+    /// The values of the completed tasks. The others are left out: look at [`failed`](Self::failed) too.
     pub fn completed(&self) -> impl Iterator<Item = &R> {
         self.records.iter().filter_map(TaskRecord::value)
     }
 
-    /// As [`completed`](Self::completed), giving the values away.
+    /// As [`completed`](Self::completed), but by value.
     pub fn into_completed(self) -> impl Iterator<Item = R> {
         self.records.into_iter().filter_map(|record| record.outcome.ok())
     }
 
-    /// The records of the tasks that did not complete, those that were not started included.
+    /// The records of the tasks that did not complete, including those that were not started.
     pub fn failed(&self) -> impl Iterator<Item = &TaskRecord<R>> {
         self.records.iter().filter(|record| record.outcome.is_err())
     }
@@ -273,7 +273,7 @@ impl<R> TaskResults<R> {
         counts
     }
 
-    /// Why no task was started at all, if so.
+    /// The error, if the whole fan-out was refused and no task was started.
     #[must_use]
     pub fn refusal(&self) -> Option<&Error> {
         self.refusal.as_ref()

@@ -29,25 +29,25 @@ const PER_WORKER: usize = 2;
 /// Runs `work` once for each item of an input of any length, and hands the records to `receive` as an iterator. The
 /// memory is bounded: at most [`in_flight`](MapOptions::in_flight) items are read and not yet handed over.
 ///
-/// Names, retries, time limits, panics, the [`fail_fast`](MapOptions::fail_fast) and the
-/// [`per_second`](MapOptions::per_second) of the options are those of [`map_tasks`](crate::map_tasks), and every item
-/// that is read leaves a [record](TaskRecord), in the order in which the tasks are done, or of the items where the
-/// options say [`in_order`](MapOptions::in_order).
+/// Names, retries, time limits, panics, [`fail_fast`](MapOptions::fail_fast) and [`per_second`](MapOptions::per_second)
+/// work as in [`map_tasks`](crate::map_tasks). Every item that is read leaves a [record](TaskRecord), in the order in
+/// which the tasks finish, or in that of the items with [`in_order`](MapOptions::in_order).
 ///
-/// The calling thread reads the input, when `receive` asks for the next record. So the input may be a
-/// [`RowIter`](crate::RowIter), whose query then goes no faster than the receiver; and an input that makes it wait
-/// makes what is done by then wait too, and who says stop: one that waits for something should hear the same token.
+/// The calling thread reads the input, whenever `receive` asks for the next record. So the input may be a
+/// [`RowIter`](crate::RowIter), whose query then goes no faster than the receiver. While the calling thread waits for a
+/// slow input, finished records wait too, and so does the end after a cancel: an input that waits for something should
+/// look at the same token.
 ///
-/// **When it is told to stop**, by a token or by `fail_fast`, no new item is started. What runs is recorded as it
-/// ends. If the input has not ended by then, the last record is that of its next item: it is
-/// [`NotStarted`](crate::TaskState::NotStarted), and its error says that the items behind it were not read.
+/// **When it is cancelled**, by a token or by `fail_fast`, no new item is started. Running tasks leave their records as
+/// they end. If the input has not ended by then, the last record stands for its next item: it is
+/// [`NotStarted`](crate::TaskState::NotStarted), and its error says that the remaining items were not read.
 ///
-/// **When `receive` returns early**, what runs is cancelled as by `fail_fast`, and nothing more is started. When
+/// **When `receive` returns early**, running tasks are cancelled as by `fail_fast`, and nothing more is started. When
 /// `map_stream` returns, its threads have ended.
 ///
 /// # Errors
 ///
-/// What `receive` returns. [`Usage`](ErrorKind::Usage) inside a task of another fan-out and [`Io`](ErrorKind::Io) when
+/// The error of `receive`. [`Usage`](ErrorKind::Usage) inside a task of another fan-out, and [`Io`](ErrorKind::Io) when
 /// no threads can be started: then nothing was read, and `receive` was not called.
 ///
 /// ```
@@ -81,11 +81,12 @@ where
     try_map_stream(items.into_iter().map(Ok::<T, Error>), options, work, receive)
 }
 
-/// The same for an input that may fail: from one database through eight threads into another, of any size.
+/// As [`map_stream`], for an input of `Result`s, such as the rows of a query. The example copies from one database
+/// through eight threads into another, in bounded memory.
 ///
-/// Nothing is read behind an error of the input. It is never taken for the end: the last record is then
-/// [`NotStarted`](crate::TaskState::NotStarted) with that error, and `try_map_stream` returns it even when `receive` returns
-/// `Ok`.
+/// Nothing is read after an error of the input. Such an error is never taken for the end: the last record is then
+/// [`NotStarted`](crate::TaskState::NotStarted) with that error, and `try_map_stream` returns the error even if
+/// `receive` returns `Ok`.
 ///
 /// # Errors
 ///
@@ -164,8 +165,8 @@ where
     }
 }
 
-/// A worker: one item after the other, until there are no more. It ends by nothing else: each item owes a record, and
-/// items, values and errors may be the caller's own types, with a `drop` that panics.
+/// A worker: one item after the other, until there are no more. Nothing else may end it, because every item must leave
+/// a record, and items, values and errors may be types of the caller with a `drop` that panics.
 fn serve<T, R>(
     inbox: &Receiver<(usize, T)>,
     outbox: &Sender<TaskRecord<R>>,
@@ -223,11 +224,11 @@ pub struct TaskStream<'s, R> {
 }
 
 impl<R> TaskStream<'_, R> {
-    /// The values alone, up to the first task that did not complete: that one's error is the last item, of the kind
-    /// [`Tasks`](ErrorKind::Tasks) and with the task's own error as its source. Where that task was only stopped for
-    /// another's sake, as by [`fail_fast`](MapOptions::fail_fast), it is the error of the one that failed by itself.
+    /// The values alone, up to the first task that did not complete: the last item is then an error of the kind
+    /// [`Tasks`](ErrorKind::Tasks), with the task's own error as its source. If that task was only stopped because of
+    /// another one ([`fail_fast`](MapOptions::fail_fast)), it is the error of the task that really failed.
     ///
-    /// A fan-out that was told to stop before its input had ended ends in an error as well, so that a transaction
+    /// If the fan-out is cancelled before its input has ended, the last item is an error as well, so that a transaction
     /// that is filled from here keeps all or nothing.
     pub fn values(self) -> impl Iterator<Item = Result<R>> {
         let mut stream = Some(self);

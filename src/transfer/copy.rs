@@ -25,20 +25,21 @@ const BYTES: usize = 1024 * 1024;
 
 /// Copies the rows of a query into a table of another database, in one transaction there: all rows or none.
 ///
-/// The columns of the result go to the columns of the same names; rename them with `AS`. It streams: the query is read
-/// on a thread of its own, a few chunks wait between the two, and the slower side sets the pace, so that the memory
-/// does not grow with the rows. Flow, task, deadline and [`CancelToken`] of the calling thread hold for both sides.
-/// `TIMEOUT` limits each fetch on the one side and each chunk on the other; a
-/// [deadline](DatabaseManager::with_deadline) of either handle ends the whole.
+/// The columns of the result go to the columns of the same names; rename them with `AS`. The rows are streamed: a
+/// thread of its own reads the query, a few chunks wait between the two sides, and the slower side sets the pace, so
+/// memory use does not grow with the number of rows. Flow, task, deadline and [`CancelToken`] of the calling thread
+/// apply to both sides. `TIMEOUT` limits each fetch on the reading side and each chunk on the writing side; a
+/// [deadline](DatabaseManager::with_deadline) of either handle ends the whole copy.
 ///
-/// Values go as they are: PostgreSQL and ODBC, in either direction. Within one server `INSERT … SELECT` is faster.
+/// It copies between PostgreSQL and ODBC databases in any direction, without changing values. Within one server `INSERT
+/// … SELECT` is faster. Returns the number of rows and chunks, and the time.
 ///
 /// # Errors
 ///
-/// The first thing that went wrong on either side, which ends both at once; nothing is copied then, unless chunks are
-/// [committed by themselves](BulkOptions::commit_chunks). Of the query as
-/// [`query_iter`](crate::Session::query_iter), of the table as [`bulk_insert`](DatabaseManager::bulk_insert).
-/// [`Usage`](ErrorKind::Usage) when both sides are one pool of a single connection. It is attempted once.
+/// The first error on either side, which ends both at once; nothing is copied then, unless chunks are [committed by
+/// themselves](BulkOptions::commit_chunks). On the reading side as [`query_iter`](crate::Session::query_iter), on the
+/// writing side as [`bulk_insert`](DatabaseManager::bulk_insert). [`Usage`](ErrorKind::Usage) when both handles share a
+/// pool of a single connection. It is not retried.
 ///
 /// ```no_run
 /// use batchdb::{BulkOptions, DatabaseManager, copy_query, params};
@@ -64,11 +65,11 @@ pub fn copy_query(
 
 /// Copies all rows of a table into a table of another database. See [`copy_query`].
 ///
-/// Both have the same columns, by name. `from_table` may carry its schema, and is quoted.
+/// The columns are matched by name. `from_table` may include its schema, and is quoted.
 ///
-/// A column that the written database computes by itself (generated, computed, `rowversion`) takes no values, and is left
-/// out; one that only the other computes is copied as what it is. Numbers of an identity are copied, where the database
-/// takes them: PostgreSQL does.
+/// Columns that the target database computes itself (generated, computed, `rowversion`) are left out; columns that only
+/// the source computes are copied like any other. Values of identity columns are copied if the target accepts them:
+/// PostgreSQL does.
 ///
 /// # Errors
 ///
@@ -95,12 +96,12 @@ pub fn copy_table(
     copy("copy_table", from, sql, to, table, true, options)
 }
 
-/// What the reading side sends.
+/// The messages of the reading side.
 enum Message {
     /// First of all: the names of the columns.
     Columns(Vec<String>),
     Rows(Vec<Vec<Value>>),
-    /// Last of all. A channel that ends without it ended by an error.
+    /// Last of all. A channel that ends without it has ended by an error.
     End,
 }
 
@@ -246,7 +247,7 @@ impl Incoming {
         }
     }
 
-    /// Takes the columns at these places away, and their values out of every row.
+    /// Removes the columns at these positions, and their values from every row.
     fn leave_out(&mut self, columns: &mut Vec<String>, places: Vec<usize>) {
         for place in places.iter().rev() {
             columns.remove(*place);
@@ -265,7 +266,7 @@ impl Incoming {
     }
 }
 
-/// The channel has ended without a last message: the reading side tells why.
+/// The channel has ended without a last message: the reading side has the reason.
 fn torn() -> Error {
     Error::new(ErrorKind::Cancelled, "the reading side of the copy has failed")
 }

@@ -23,7 +23,7 @@ const BUFFER: usize = 64 * 1024;
 /// After so many rows progress is told.
 const TOLD_AFTER: u64 = 10_000;
 
-/// How rows are written by [`export`](DatabaseManager::export).
+/// The format and the progress callback of [`export`](DatabaseManager::export).
 ///
 /// ```
 /// use batchdb::{CsvFormat, ExportOptions};
@@ -54,13 +54,13 @@ impl<'p> ExportOptions<'p> {
         ExportOptions { format: Format::Csv(format), progress: None }
     }
 
-    /// One JSON object a line, with the names of the columns as keys and values as
-    /// [`Value::to_json`](crate::Value::to_json) spells them: exact decimals, dates and times are strings.
+    /// One JSON object per line, with the column names as keys and the values in the form of
+    /// [`Value::to_json`](crate::Value::to_json): decimals, dates and times are strings.
     pub fn json_lines() -> ExportOptions<'p> {
         ExportOptions { format: Format::JsonLines, progress: None }
     }
 
-    /// Calls `told` with the number of rows so far, after every 10,000 and at the end.
+    /// Calls `told` with the number of rows written so far, after every 10,000 rows and at the end.
     pub fn progress(mut self, told: impl FnMut(u64) + 'p) -> Self {
         self.progress = Some(Box::new(told));
         self
@@ -77,7 +77,7 @@ impl fmt::Debug for ExportOptions<'_> {
 }
 
 impl Session<'_> {
-    /// Writes the rows of a query to `sink`, and returns how many they are.
+    /// Writes the rows of a query to `sink`, and returns their number.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl Session<'_> {
         pour(rows, &mut writer, options.progress).map_err(|error| named(error).in_database(&database))
     }
 
-    /// Writes the rows of a query to a file that is there as a whole or not at all.
+    /// Writes the rows of a query to a file that is complete or not there at all.
     ///
     /// # Errors
     ///
@@ -125,25 +125,25 @@ impl Session<'_> {
 }
 
 impl DatabaseManager {
-    /// Writes the rows of a query to `sink`, as CSV or as JSON lines, and returns how many they are.
+    /// Writes the rows of a query to `sink`, as CSV or as JSON lines, and returns their number.
     ///
-    /// The rows are streamed: the memory does not grow with them, and a slow sink holds the server back. The sink needs
-    /// no buffer of its own, and is flushed at the end.
+    /// The rows are streamed: memory use does not grow with their number, and a slow sink slows the server down. The
+    /// sink needs no buffer of its own, and is flushed at the end.
     ///
-    /// Values are spelled so that the database reads them back: `true` and `false`; numbers with all their digits;
-    /// dates, times and timestamps by ISO 8601; in CSV bytes as `\x` and hexadecimal digits and PostgreSQL's arrays as
-    /// its own literals (`{1,NULL}`). [`CsvFormat`] says how NULL is told from the empty text.
+    /// Values are written so that the database can read them back: `true` and `false`; numbers with all their digits;
+    /// dates, times and timestamps in ISO 8601; in CSV, bytes as `\x` and hexadecimal digits, and PostgreSQL's arrays
+    /// as its own literals (`{1,NULL}`). [`CsvFormat`] says how NULL differs from the empty text.
     ///
-    /// **A sink that got half of the rows** has no mark of that. Where somebody could take it for the whole, use
-    /// [`export_to_path`](DatabaseManager::export_to_path).
+    /// **After an error the sink may hold a part of the rows**, and nothing in it says so. If somebody could take that
+    /// for the whole, use [`export_to_path`](DatabaseManager::export_to_path).
     ///
-    /// It is attempted once, because what was written cannot be taken back.
+    /// It is not retried, because what was written cannot be taken back.
     ///
     /// # Errors
     ///
-    /// [`Io`](ErrorKind::Io) when the sink refuses, with its own error as the source; the query is cancelled then.
-    /// [`Decode`](ErrorKind::Decode) before anything was written when several columns bear one name. Else as
-    /// [`execute_query`](DatabaseManager::execute_query), possibly in the midst of the rows.
+    /// [`Io`](ErrorKind::Io) when writing to the sink fails, with the sink's error as the source; the query is
+    /// cancelled then. [`Decode`](ErrorKind::Decode), before anything is written, when several columns have the same
+    /// name. Else as [`execute_query`](DatabaseManager::execute_query), possibly in the middle of the rows.
     ///
     /// ```no_run
     /// use batchdb::{DatabaseManager, ExportOptions, params};
@@ -164,15 +164,16 @@ impl DatabaseManager {
         self.session(|session| session.export(sql, params, sink, options))
     }
 
-    /// Writes the rows of a query to a file that is there as a whole or not at all, and returns how many they are.
+    /// Writes the rows of a query to a file that is complete or not there at all, and returns their number.
     ///
-    /// They are written to a hidden file beside it (`.NAME.PID-N.partial`, with `long-name` for one that leaves no room). When all are there it is synced to the disk
-    /// and renamed, in one step, also over a file of that name. After an error it is deleted and the old file stays;
-    /// after a crash a `.partial` may be left behind. A link at that path is replaced, and not followed.
+    /// The rows are written to a hidden file in the same folder (`.NAME.PID-N.partial`, or `.long-name.PID-N.partial`
+    /// if that would be too long). When it is complete, it is synced to disk and renamed in one step, replacing an
+    /// existing file. After an error it is deleted, and an existing file stays; after a crash, a `.partial` file may be
+    /// left behind. A symbolic link at the path is replaced, not followed.
     ///
     /// # Errors
     ///
-    /// As [`export`](DatabaseManager::export), and [`Io`](ErrorKind::Io) when the file cannot be made or renamed.
+    /// As [`export`](DatabaseManager::export), and [`Io`](ErrorKind::Io) when the file cannot be created or renamed.
     ///
     /// ```no_run
     /// # use batchdb::{DatabaseManager, ExportOptions};

@@ -5,13 +5,14 @@ use crate::error::{Error, Result};
 /// How CSV is written by [`export`](crate::DatabaseManager::export) and read by
 /// [`import_csv`](crate::DatabaseManager::import_csv).
 ///
-/// The default is that of RFC 4180 and of PostgreSQL's `COPY … CSV`: commas, a line of headers, a field that holds a
-/// comma, a quote or a line end in double quotes, and quotes in it doubled. Always UTF-8; lines end with a line feed
-/// when written, and with that, a carriage return, or both when read. A byte order mark is passed over.
+/// The default is that of RFC 4180 and of PostgreSQL's `COPY … CSV`: commas, a header line, and double quotes around
+/// fields that contain a comma, a quote (then doubled) or a line end. The encoding is always UTF-8; a byte order mark
+/// is skipped. Lines are written with a line feed at the end, and may end with a line feed, a carriage return, or both
+/// when read.
 ///
-/// **NULL and the empty text** are told apart: NULL is an empty field, and the empty text an empty field in quotes
-/// (`""`). With another [`null`](CsvFormat::null) mark, NULL is the mark without quotes, and a text that reads the same
-/// is put in quotes. So what was exported is imported as it was, by the same format.
+/// **NULL and the empty text** are different: NULL is an empty field, and the empty text is an empty field in quotes
+/// (`""`). With another [`null`](CsvFormat::null) mark, NULL is the mark without quotes, and a text that looks the same
+/// is put in quotes. So exported data is imported unchanged with the same format.
 ///
 /// ```
 /// use batchdb::CsvFormat;
@@ -28,25 +29,25 @@ pub struct CsvFormat {
 }
 
 impl CsvFormat {
-    /// Commas, a line of headers, NULL as an empty field.
+    /// Commas, a header line, NULL as an empty field.
     pub fn new() -> CsvFormat {
         CsvFormat { delimiter: ',', null: String::new(), header: true }
     }
 
-    /// What stands between two fields. Default: a comma. It must be one character of ASCII, and neither a quote nor a
+    /// The character between two fields. Default: a comma. It must be an ASCII character, and neither a quote nor a
     /// line end.
     pub fn delimiter(mut self, delimiter: char) -> CsvFormat {
         self.delimiter = delimiter;
         self
     }
 
-    /// How NULL is spelled, without quotes. Default: nothing at all.
+    /// How NULL is written, without quotes. Default: an empty field.
     pub fn null(mut self, mark: &str) -> CsvFormat {
         self.null = mark.to_owned();
         self
     }
 
-    /// The first line is data. Default: it holds the names of the columns.
+    /// The file has no header line. Default: the first line holds the column names.
     pub fn without_header(mut self) -> CsvFormat {
         self.header = false;
         self

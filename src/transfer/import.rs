@@ -16,9 +16,9 @@ use crate::value::Value;
 /// The name of the call in errors and in the log.
 const IMPORT: &str = "import_csv";
 
-/// How a CSV file is read by [`import_csv`](DatabaseManager::import_csv).
+/// The options of [`import_csv`](DatabaseManager::import_csv).
 ///
-/// By default the file's headers are the names of the columns, and all rows are written or none.
+/// By default the header line names the columns, and all rows are written or none.
 ///
 /// ```
 /// use batchdb::{BulkOptions, CsvFormat, ImportOptions};
@@ -46,40 +46,40 @@ impl<'p> ImportOptions<'p> {
         ImportOptions::default()
     }
 
-    /// How the file is written. Default: [`CsvFormat::new`].
+    /// The format of the file. Default: [`CsvFormat::new`].
     pub fn format(mut self, format: CsvFormat) -> Self {
         self.format = format;
         self
     }
 
-    /// The columns of the table that the fields go to, in their order. For a file without headers; where it has some,
-    /// they are passed over.
+    /// The columns of the table, in the order of the fields. For a file without a header line; if the format has one,
+    /// it is skipped, and must have as many fields.
     pub fn columns(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.columns = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The fields under this header go to this column. Others go to the column of their header's name.
+    /// Loads the fields under this header into this column. Default: into the column with the header's name.
     pub fn rename(mut self, header: &str, column: &str) -> Self {
         self.renamed.push((header.to_owned(), column.to_owned()));
         self
     }
 
-    /// The fields under this header, or for this column, are left out.
+    /// Leaves out the fields under this header, or for this column.
     pub fn ignore(mut self, header: &str) -> Self {
         self.ignored.push(header.to_owned());
         self
     }
 
-    /// The fields for this column are bytes, written as hexadecimal digits with or without `\x` in front.
+    /// Reads the fields for this column as bytes: hexadecimal digits, with or without `\x` in front.
     ///
-    /// PostgreSQL reads `\x…` by itself; other databases would keep the text.
+    /// PostgreSQL reads `\x…` by itself; other databases would store the text.
     pub fn bytes(mut self, column: &str) -> Self {
         self.bytes.push(column.to_owned());
         self
     }
 
-    /// Chunks, commits and progress of the load. Default: all rows or none.
+    /// Sets chunks, commits and progress of the load. Default: all rows or none.
     pub fn load(mut self, load: BulkOptions<'p>) -> Self {
         self.load = load;
         self
@@ -100,10 +100,10 @@ impl fmt::Debug for ImportOptions<'_> {
 }
 
 impl Session<'_> {
-    /// Loads a CSV file into a table: all rows in a transaction of its own, or in a savepoint of the one that is open.
+    /// Loads a CSV file into a table: all rows or none, in a transaction of its own or in a savepoint of the open one.
     ///
-    /// The closure of a [`transaction`](DatabaseManager::transaction) may run again. Let it open the file each time: one
-    /// that it borrows would go on where the first attempt had stopped reading.
+    /// The closure of a [`transaction`](DatabaseManager::transaction) may run again. Open the file inside of it: a file
+    /// that it borrows would continue where the first attempt stopped reading.
     ///
     /// # Errors
     ///
@@ -137,27 +137,29 @@ impl Session<'_> {
 }
 
 impl DatabaseManager {
-    /// Loads a CSV file into a table, in one transaction: all rows or none. Says how many they are.
+    /// Loads a CSV file into a table, in one transaction: all rows or none. Returns the number of rows and chunks, and
+    /// the time.
     ///
-    /// The file's headers name the columns, or [`ImportOptions`] does; columns that are not named get their defaults. It
-    /// is read as it is loaded, so its size does not matter. Values go as text, which the database converts to the types
-    /// of the columns; [`CsvFormat`] says which fields are NULL. What was [exported](DatabaseManager::export) comes back
-    /// as it was.
+    /// The header line names the columns, or [`ImportOptions`] does; columns that are not named get their defaults. The
+    /// file is streamed, so its size does not matter. Values are sent as text, which the database converts to the
+    /// column types; [`CsvFormat`] says which fields are NULL. [Exported](DatabaseManager::export) data comes back
+    /// unchanged.
     ///
-    /// Let dates be ISO 8601: PostgreSQL reads all others by its `DateStyle`, by default with the month first, so that
-    /// `05.04.2026` is the 4th of May, without an error. For a file with the day first, `SET datestyle = 'ISO, DMY'` in
-    /// a [`session`](DatabaseManager::session), and load in it.
+    /// Write dates in ISO 8601: PostgreSQL reads other forms by its `DateStyle`, by default with the month first, so
+    /// `05.04.2026` is the 4th of May, without an error. For a file with the day first, run `SET datestyle = 'ISO,
+    /// DMY'` in a [`session`](DatabaseManager::session), and load in that session.
     ///
-    /// The reading is strict, because a file that was damaged on its way must not become data: each line has as many
-    /// fields as the first, quotes are closed, the text is UTF-8. An empty line is passed over, but in a file of one
-    /// column, where it is a record.
+    /// Reading is strict, because a damaged file must not become data: each line must have as many fields as the first,
+    /// quotes must be closed, the text must be UTF-8. Empty lines are skipped, except in a file with one column, where
+    /// an empty line is a record.
     ///
     /// # Errors
     ///
-    /// [`Data`](ErrorKind::Data) for what is no CSV, with line and column; [`Io`](ErrorKind::Io) when `source` cannot be
+    /// [`Data`](ErrorKind::Data) for invalid CSV, with line and column; [`Io`](ErrorKind::Io) when `source` cannot be
     /// read; else as [`bulk_insert`](DatabaseManager::bulk_insert), with the line of the record. With
-    /// [`commit_chunks`](BulkOptions::commit_chunks) the failure says how many records stay. A second call cannot begin
-    /// behind them; [the same file again](crate::guide::large_data#the-same-file-again) has what to do instead.
+    /// [`commit_chunks`](BulkOptions::commit_chunks) the failure says how many records are committed. A second call
+    /// cannot start after them; see [the same file again](crate::guide::large_data#the-same-file-again) for what to do
+    /// instead.
     ///
     /// ```no_run
     /// use batchdb::{DatabaseManager, ImportOptions};

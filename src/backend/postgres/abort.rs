@@ -1,10 +1,10 @@
 //! A stream that can be cut from another thread.
 //!
-//! `postgres` waits on its socket without a limit, in calls and in `Drop` alike: dropping a client with
-//! unread rows took 3.1 s in a measurement, and for ever on a silent peer (rust-postgres issues 725 and
-//! 755). Its TLS connector is handed the raw socket, so the stream that it returns is ours: it keeps the
-//! waker of a pending read or write, and an abort flag. Setting the flag and waking makes the blocked
-//! call fail with `TimedOut`, and the drop that follows returns at once.
+//! The driver `postgres` waits on its socket without a limit, both in calls and in `Drop`: dropping a client with
+//! unread rows took 3.1 s in a measurement, and for ever with a silent peer (rust-postgres issues 725 and 755). But the
+//! driver hands the raw socket to its TLS connector, and uses the stream that the connector returns. Ours returns this
+//! stream, which keeps the waker of a pending read or write, and an abort flag. Setting the flag and waking the task
+//! makes the blocked call fail with `TimedOut`, and the drop that follows returns at once.
 
 use std::io;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Debug, Default)]
 pub(super) struct AbortHandle {
     aborted: AtomicBool,
-    /// Who waits to read, and who waits to write.
+    /// The wakers of the pending read and of the pending write.
     wakers: Mutex<[Option<Waker>; 2]>,
 }
 
@@ -58,8 +58,8 @@ fn cut() -> io::Error {
 pub(super) struct AbortableStream<S> {
     stream: S,
     handle: Arc<AbortHandle>,
-    /// What the handle was given last. The driver waits with one waker for as long as it lives, so that the handle's
-    /// lock is taken twice in the life of a connection and not twice in each call.
+    /// The wakers that were stored last. The driver uses the same waker for its whole life, so the handle's lock is
+    /// taken twice per connection and not twice per call.
     kept: [Option<Waker>; 2],
 }
 
@@ -81,13 +81,13 @@ impl<S: Unpin> AbortableStream<S> {
         let outcome = operation(Pin::new(&mut self.stream), context);
         if outcome.is_pending() {
             let (kept, waker) = (&mut self.kept[side as usize], context.waker());
-            // Not `will_wake`: it also compares tables of functions, of which the compiler makes several for one waker.
+            // Not `will_wake`, which also compares the function tables, of which the compiler may make several for one
+            // waker.
             if kept.as_ref().is_none_or(|kept| kept.data() != waker.data()) {
                 self.handle.keep(side, waker);
                 *kept = Some(waker.clone());
             }
-            // Looked at after the waker was stored: an abort before that moment is seen here, one after it finds the
-            // waker.
+            // Checked after the waker was stored: an earlier abort is seen here, a later one finds the waker.
             if self.handle.aborted.load(Ordering::SeqCst) {
                 return Poll::Ready(Err(cut()));
             }
@@ -111,8 +111,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for AbortableStream<S> {
         self.get_mut().guard(Side::Write, context, |stream, context| stream.poll_write(context, bytes))
     }
 
-    /// A socket holds nothing back, but this may be all that the driver does: one that waits for itself neither reads nor
-    /// writes, and would never hear of the cut.
+    /// A socket has nothing to flush. But a flush may be the only operation that the driver polls while it waits for
+    /// itself, without reading or writing; so it must see the abort too.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.get_mut().guard(Side::Write, context, |stream, context| stream.poll_flush(context))
     }

@@ -1,7 +1,7 @@
-//! Cancel requests, sent by a few threads of their own.
+//! Cancel requests, sent by a few dedicated threads.
 //!
-//! A cancel opens a second connection to the server, which can hang as long as any other. So it is sent
-//! on a stream that is cut after a limit, by threads that nobody waits for.
+//! A cancel opens a second connection to the server, which can hang like any other. So it is sent on a stream that is
+//! cut after a time limit, by threads that nobody waits for.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
@@ -13,12 +13,12 @@ use postgres::CancelToken;
 use super::tls::Connector;
 use super::watchdog::Control;
 
-/// How many cancels are on their way at once.
+/// How many cancels are sent at the same time.
 const SENDERS: usize = 4;
-/// How long one may take, and how old one may be before it is not worth sending.
+/// How long a cancel may take, and the age from which it is not worth sending.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// How to cancel what one connection does.
+/// How to cancel the running statement of one connection.
 #[derive(Clone)]
 pub(super) struct CancelRequest {
     pub(super) token: CancelToken,
@@ -59,7 +59,7 @@ fn send_all(queue: &Receiver<(Instant, CancelRequest)>) {
         let control = Control::watched();
         control.cut_at(Instant::now() + LIMIT);
         let connector = request.connector.for_cancel(control.abort_handle());
-        // `cancel_query` unwraps the runtime that it builds, which fails when file descriptors run out.
+        // `cancel_query` panics if its runtime cannot be built, as when file descriptors run out.
         match catch_unwind(AssertUnwindSafe(|| request.token.cancel_query(connector))) {
             Ok(Ok(())) => (),
             Ok(Err(error)) => log::debug!("a cancel request did not reach the server: {error}"),

@@ -1,4 +1,4 @@
-//! What a certificate says of itself: for whom, by whom, until when.
+//! The contents of a certificate: for whom, by whom, until when.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::backend::reach::Found;
 
-/// A certificate that ends sooner than this is told before it does.
+/// `diagnose` warns about a certificate that expires sooner than this.
 const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub(super) fn describe(certificate: &CertificateDer<'_>, found: &mut Found) {

@@ -1,10 +1,10 @@
-//! From SQLSTATE to what a batch program has to know. One table.
+//! From a SQLSTATE to the kind and effect of an error. One table.
 //!
-//! The codes are those of <https://www.postgresql.org/docs/current/errcodes-appendix.html>. What may be tried again
-//! follows what the server says it has done, never what would be convenient: 40001 and 40P01 by
-//! <https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html>, the lack of resources and the
-//! refused sessions as in Npgsql's `PostgresException.IsTransient`. That list has the class 08 and 57P01 besides, which
-//! leave open whether a write was committed; they are `OutcomeUnknown` here.
+//! The codes are those of <https://www.postgresql.org/docs/current/errcodes-appendix.html>. What may be retried follows
+//! from what the server says that it has done: 40001 and 40P01 by
+//! <https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html>, resource shortages and refused
+//! sessions as in Npgsql's `PostgresException.IsTransient`. That list also has class 08 and 57P01, which leave open
+//! whether a write was committed; here these are `OutcomeUnknown`.
 
 use std::error::Error as _;
 
@@ -16,35 +16,35 @@ use crate::error::{Effect, Error, ErrorKind, Object, Phase, Position};
 pub(super) fn kind_of(sqlstate: &str) -> (ErrorKind, Effect) {
     use Effect::{Final, NotSent, RolledBack, Throttled, Unknown};
     match sqlstate {
-        // Serialization failure, deadlock: the server undid the transaction for the sake of another.
+        // Serialization failure, deadlock: the server rolled the transaction back in favour of another.
         "40001" | "40P01" => (ErrorKind::Conflict, RolledBack),
         // Lock not available (NOWAIT, lock_timeout).
         "55P03" => (ErrorKind::Conflict, RolledBack),
         // Statement completion unknown.
         "40003" => (ErrorKind::OutcomeUnknown, Unknown),
-        // Wrong password, no such role, refused by pg_hba.conf, no such database: asking again locks accounts.
+        // Wrong password, no such role, refused by pg_hba.conf, no such database: repeated attempts lock accounts.
         "28P01" | "28000" => (ErrorKind::Auth, Final),
         "3D000" => (ErrorKind::Connect, Final),
         // Too many connections; starting up; going away. The statement was not taken.
         "53300" | "57P03" | "57P05" => (ErrorKind::Connect, NotSent),
         // Out of memory, configuration limit exceeded, other lack of resources.
         "53000" | "53200" | "53400" => (ErrorKind::Throttled, Throttled),
-        // The disk is full, or cannot be read or written. Neither passes by waiting.
+        // The disk is full, or cannot be read or written. Waiting helps with neither.
         "53100" | "58030" => (ErrorKind::Io, Final),
-        // The administrator ended the session or the server: what it did may have been committed.
+        // The administrator ended the session or the server: its work may have been committed.
         "57P01" | "57P02" | "57P04" => (ErrorKind::OutcomeUnknown, Unknown),
-        // Cancelled: by us (the caller tells), or by somebody who did not want it to go on, `statement_timeout` included.
+        // Cancelled: by us (the caller knows that), or by somebody on purpose, including `statement_timeout`.
         "57014" => (ErrorKind::Cancelled, Final),
         // Idle-in-transaction and transaction time-outs of the server.
         "25P03" | "25P04" => (ErrorKind::Timeout(Phase::Query), RolledBack),
         // A write in a read-only transaction.
         "25006" => (ErrorKind::ReadOnly, Final),
-        // A statement in a transaction that has already failed. What it failed of says whether it may be tried again.
+        // A statement in a transaction that has already failed. The first error decides about a retry.
         "25P02" => (ErrorKind::Database, Final),
         // A constraint of the transaction; a value for a column that is generated always.
         "40002" | "428C9" => (ErrorKind::Constraint, Final),
         "42501" => (ErrorKind::Permission, Final),
-        // The types of parameters cannot be told, or do not fit.
+        // The types of parameters cannot be inferred, or do not fit.
         "42P18" | "42P08" => (ErrorKind::Params, Final),
         "0A000" => (ErrorKind::Database, Final),
         _ => match sqlstate.get(..2).unwrap_or_default() {
@@ -118,7 +118,7 @@ fn hint(kind: ErrorKind, sqlstate: &str) -> Option<&'static str> {
     })
 }
 
-/// The driver's text without what a log line must not have: the whole error is the source, for the caller.
+/// The message without anything that a log line must not contain; the caller gets the whole error as the source.
 pub(super) fn from_db_error(database: &DbError) -> Error {
     let sqlstate = database.code().code();
     let (kind, effect) = kind_of(sqlstate);
@@ -142,7 +142,7 @@ pub(super) fn from_db_error(database: &DbError) -> Error {
     }
 }
 
-/// What the server said, in its own words.
+/// The server's own message.
 #[derive(Debug)]
 struct ServerText(String);
 
@@ -169,7 +169,7 @@ impl std::fmt::Display for ServerText {
 
 impl std::error::Error for ServerText {}
 
-/// Our own error, where one of ours travelled through the driver (a value that cannot be sent).
+/// Our own error, if it was passed through the driver (for a value that cannot be sent).
 pub(super) fn our_own(error: &postgres::Error) -> Option<Error> {
     let mut cause = error.source();
     while let Some(inner) = cause {

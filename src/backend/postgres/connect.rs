@@ -29,24 +29,24 @@ use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::log_line;
 use crate::settings::{PostgresTarget, Settings, scrub};
 
-/// How soon a peer that stopped answering on the network level is noticed: half a minute of silence on
-/// an idle connection, ten seconds for bytes that nobody acknowledges. The system's own defaults are two
-/// hours and about a quarter of an hour.
+/// TCP keepalive and user timeout: a peer that stopped answering is noticed after half a minute on an idle connection,
+/// and after ten seconds if sent bytes are not acknowledged. The system's defaults are two hours and about a quarter of
+/// an hour.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_RETRIES: u32 = 3;
 #[cfg(target_os = "linux")]
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The lexer of this crate takes a backslash in a plain string for a backslash. So must the server, whatever its database
-/// or the role says; told with the login, it is that which `RESET ALL` goes back to, and costs no round trip.
+/// This crate's lexer takes a backslash in a plain string literally, and so must the server, whatever the settings of
+/// the database or the role say. Sent with the login, the setting costs no round trip, and `RESET ALL` goes back to it.
 const PLAIN_BACKSLASH: &str = "-c standard_conforming_strings=on";
 
 /// Asks the server to refuse writes.
 const READ_ONLY: &str = "SET default_transaction_read_only = on;";
 
-/// Has a backslash in a plain string be a backslash, where that could not be said with the login; a server that knows no
-/// other way has no such setting.
+/// The same as a statement, if it could not be sent with the login. A server without this setting always takes a
+/// backslash literally.
 const SET_PLAIN_BACKSLASH: &str = "SELECT pg_catalog.set_config(name, 'on', false) \
      FROM pg_catalog.pg_settings WHERE name = 'standard_conforming_strings' AND setting = 'off';";
 
@@ -58,7 +58,7 @@ pub(in crate::backend) struct PostgresConnector {
     description: String,
     statement_cache: usize,
     read_only: bool,
-    /// Who answers there takes no options with a login, as poolers do not.
+    /// The other side accepts no options with a login, like some poolers.
     takes_no_options: AtomicBool,
 }
 
@@ -77,7 +77,7 @@ impl PostgresConnector {
         })
     }
 
-    /// The driver's settings, but for the address.
+    /// The driver's settings, without the address.
     fn config(&self, notices: &Notices, with_options: bool) -> Config {
         let target = &self.target;
         let mut config = Config::new();
@@ -151,7 +151,7 @@ impl PostgresConnector {
         }
     }
 
-    /// An attempt, and another one without our options where they were what was refused.
+    /// One attempt; and another one without our options, if these were refused.
     fn log_in(
         &self,
         notices: &Notices,
@@ -168,7 +168,7 @@ impl PostgresConnector {
         }
     }
 
-    /// What a session is told first.
+    /// The first statements of a session.
     fn opening(&self) -> Arc<str> {
         let plain = if self.takes_no_options.load(Ordering::Relaxed) { SET_PLAIN_BACKSLASH } else { "" };
         let read_only = if self.read_only { READ_ONLY } else { "" };
@@ -208,8 +208,8 @@ impl PostgresConnector {
                         connection.set_up(deadline, Phase::Connect)?;
                         return Ok(connection);
                     }
-                    // Only an address that cannot be reached is worth another one: the same password
-                    // would be refused again, and count again.
+                    // The next address is tried only if this one cannot be reached: the same password would be refused
+                    // there too, and count as another failed login.
                     Err(error) if matches!(error.kind(), ErrorKind::Connect | ErrorKind::Timeout(_)) => {
                         last = Some(error);
                     }
@@ -242,12 +242,12 @@ impl backend::Connector for PostgresConnector {
     }
 }
 
-/// Has the driver connect. Its TCP connect is one piece with a limit of its own, which nobody can cut: where the thread's
-/// work can be told to stop meanwhile, it is made by another thread, which may be left behind and ends at that limit.
+/// Lets the driver connect. Its TCP connect has a limit of its own, but cannot be interrupted. If the calling thread
+/// can be cancelled meanwhile, another thread makes the connection; it can be left behind, and ends at that limit.
 ///
 /// # Errors
 ///
-/// Where the driver's own outcome is not known.
+/// When the driver's result is not known.
 fn opened(
     manager: Manager,
     control: &Control,
@@ -263,7 +263,7 @@ fn opened(
                 .with_effect(Effect::NotSent)
         }
         Missed::Late => {
-            // Whatever it has opened by then is of no use.
+            // The connection that it may open later is not used.
             control.abort_handle().abort();
             context::in_force(deadline).passed(Phase::Connect)
         }
@@ -272,7 +272,7 @@ fn opened(
 
 type Manager = PostgresConnectionManager<Connector>;
 
-/// Takes the server's notices. Their text may quote values, and goes to nobody who has not asked for it.
+/// Receives the server's notices. Their text may quote values, so it goes only to a listener that has asked for it.
 fn told_to(notices: Notices) -> impl Fn(DbError) + Send + Sync + 'static {
     move |notice| {
         let level = match notice.parsed_severity() {
@@ -286,8 +286,8 @@ fn told_to(notices: Notices) -> impl Fn(DbError) + Send + Sync + 'static {
     }
 }
 
-/// The deadline of one attempt, when so many places are still to be tried: an address that is silent must
-/// leave time for the next.
+/// The deadline of one attempt when so many addresses are still to be tried: a silent address must leave time for the
+/// next.
 fn share_of(deadline: Deadline, places: usize) -> Deadline {
     let now = Instant::now();
     match u32::try_from(places) {
@@ -298,8 +298,8 @@ fn share_of(deadline: Deadline, places: usize) -> Deadline {
     }
 }
 
-/// Whether a login was refused for its options. PgBouncer, Amazon's proxy and a server that does not have the setting each
-/// say so in words, under codes that mean other things too, such as a wrong password.
+/// Whether a login was refused because of its options. PgBouncer, Amazon's proxy and a server without the setting say
+/// so only in the message text; their codes also mean other things, such as a wrong password.
 fn refuses_options(error: &Error) -> bool {
     let said = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     ["startup parameter", "command-line options", "standard_conforming_strings"]
@@ -330,7 +330,7 @@ fn connect_error(error: &postgres::Error, in_time: bool, deadline: Deadline) -> 
     }
     if let Some(database) = error.as_db_error() {
         let error = classify::from_db_error(database);
-        // Nothing of the caller's was sent yet, whatever the code says of sessions in full flight.
+        // No statement was sent yet, whatever this code means for open sessions.
         return match error.kind() {
             ErrorKind::OutcomeUnknown | ErrorKind::Database => {
                 error.with_kind(ErrorKind::Connect).with_effect(Effect::NotSent)
@@ -356,11 +356,11 @@ fn connect_error(error: &postgres::Error, in_time: bool, deadline: Deadline) -> 
     Error::new(ErrorKind::Connect, what).with_effect(Effect::NotSent).with_source(io::Error::other(detail))
 }
 
-/// What TLS failed on, in words that say what to do about it. To try again would not help.
+/// Why TLS failed, and what to do about it. A retry would not help.
 fn tls_error(error: &postgres::Error) -> Option<Error> {
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
-        // An I/O error gives out its content here, and not as a source.
+        // An I/O error returns its inner error this way, and not as a source.
         if let Some(content) = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             if let Some(ours) = content.downcast_ref::<Error>() {
                 return Some(ours.clone());

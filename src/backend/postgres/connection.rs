@@ -1,4 +1,4 @@
-//! One connection: every call armed with its deadline, every failure told truthfully.
+//! One connection: every call is armed with its deadline, and every failure says what is known of its effect.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -22,16 +22,17 @@ use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::row::{Columns, Row};
 use crate::sql::{Statement, discards_prepared};
 
-/// How long a healthy connection may take to say goodbye.
+/// How long closing a healthy connection may take.
 const CLOSE_GRACE: Duration = Duration::from_millis(100);
 
-/// Results up to here stay where the driver's rows were.
+/// Results up to this size stay in the memory that the driver's rows had.
 const FEW_ROWS: usize = 100;
 
-/// Everything that a session can keep, undone. The role is that of the beginning only by its own `RESET`: the first one
-/// leaves none, and `RESET ALL` leaves it as it is. `DISCARD ALL` would do, but the server refuses it in a text
-/// of several statements, and one text is one round trip. Nor is it `DEALLOCATE ALL`: the driver keeps statements of
-/// its own by which it looks up types, and would fail for ever after (`26000`) on each type that it does not know yet.
+/// Undoes everything that a session can keep. The role needs a `RESET` of its own: the session authorization does not
+/// bring it back, and `RESET ALL` does not touch it. `DISCARD ALL` would do everything, but the server refuses it in a
+/// text of several statements, and this must be one text to take one round trip. `DEALLOCATE ALL` cannot be used
+/// either: the driver keeps prepared statements of its own for looking up types, and would fail (`26000`) for every
+/// type that it does not know yet.
 const RESET: &str = "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *; \
      DO $$ DECLARE prepared pg_catalog.text; BEGIN \
        FOR prepared IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP \
@@ -46,15 +47,15 @@ pub(super) struct PgConnection {
     notices: Notices,
     pub(super) statements: StatementCache,
     pub(super) in_transaction: bool,
-    /// The mark of the transaction that was begun last.
+    /// The mark of the transaction that was begun last, for `settle_commit`.
     mark: Option<CommitMark>,
-    /// The text that every session begins with; `RESET ALL` forgets what it says, so it is sent again after a reset.
+    /// The statements that every session begins with. `RESET ALL` undoes them, so they are sent again after a reset.
     opening: Arc<str>,
     pub(super) broken: bool,
-    /// What the driver has prepared for itself is gone: it can look up no further type, and the session ends with its
-    /// borrower.
+    /// The driver's own prepared statements are gone. It can look up no further types, so the connection is closed when
+    /// it is returned.
     stripped: bool,
-    /// Where the rows of the load under way go.
+    /// The target of the load under way.
     pub(super) copy: Option<Copy>,
 }
 
@@ -80,7 +81,7 @@ impl PgConnection {
         }
     }
 
-    /// Gives a session the settings that it always has, when it is new or as good as new.
+    /// Sends the settings that every session has, when it is new or was reset.
     pub(super) fn set_up(&mut self, deadline: Deadline, phase: Phase) -> Result<()> {
         if self.opening.is_empty() {
             return Ok(());
@@ -89,7 +90,7 @@ impl PgConnection {
         self.call(deadline, phase, false, |client| client.batch_execute(&opening))
     }
 
-    /// After a text that takes away what was prepared, ours is gone like the driver's own.
+    /// After a text that deallocates prepared statements, ours are gone, and so are the driver's own.
     fn note_discarded(&mut self, discards: bool) {
         if discards {
             self.stripped = true;
@@ -97,8 +98,8 @@ impl PgConnection {
         }
     }
 
-    /// Runs one driver call under a deadline. `writes` says whether its effect matters when the
-    /// connection breaks under it.
+    /// Runs one driver call under a deadline. `writes` says whether the outcome is unknown when the connection breaks
+    /// during the call.
     pub(super) fn call<T>(
         &mut self,
         deadline: Deadline,
@@ -112,7 +113,7 @@ impl PgConnection {
         self.call_in_time(deadline, phase, writes, work)
     }
 
-    /// The same where the clock was looked at a moment ago.
+    /// The same, with a reading of the clock from a moment ago.
     fn call_in_time<T>(
         &mut self,
         deadline: Deadline,
@@ -125,16 +126,16 @@ impl PgConnection {
             return Err(Error::new(ErrorKind::Connect, "the connection has failed before")
                 .with_effect(Effect::NotSent));
         };
-        // A borrower whose connection proves dead has been promised an answer at its limit, not after a grace. And what
-        // undoes and cleans up comes behind the limit of a call, one after the other: to give up closes the session, which
-        // undoes and cleans as well.
+        // A ping, a rollback and a reset get no grace period. A caller that waits for the ping was promised an answer
+        // at its limit. A rollback and a reset may run one after the other after the limit of a call has passed; if
+        // they fail, the connection is closed, which undoes and cleans as well.
         match phase {
             Phase::Ping | Phase::Rollback | Phase::Reset => self.control.arm_without_grace(deadline),
             _ => self.control.arm(deadline),
         }
         let outcome = work(client);
         let in_time = self.control.disarm();
-        // A cancel is on its way or has been served: it must not meet the next statement.
+        // A cancel is on its way or has been served; it must not hit the next statement.
         self.broken |= !in_time;
         let failed = Failed { in_time, in_transaction: self.in_transaction, writes, phase, deadline };
         outcome.map_err(|error| failed.explain(&error, &mut self.broken))
@@ -157,8 +158,8 @@ impl PgConnection {
         Ok((prepared, false))
     }
 
-    /// Prepares a text. A statement that is missing then (`26000`) is one of the driver's own, by which it looks up
-    /// types: something has taken it away, and the driver would miss it for ever.
+    /// Prepares a text. If a statement is missing now (`26000`), it is one of the driver's own, with which it looks up
+    /// types. Something has deallocated it, and the driver will never prepare it again.
     pub(super) fn prepare_text(&mut self, text: &str, deadline: Deadline) -> Result<postgres::Statement> {
         let outcome = self.call(deadline, Phase::Query, false, |client| client.prepare(text));
         let Err(error) = outcome else { return outcome };
@@ -190,7 +191,7 @@ impl PgConnection {
                 let found = self.call_in_time(first, Phase::Query, writes, |client| {
                     with_params(args, |params| client.query(text, params))
                 })?;
-                // Each of the driver's rows goes as it is read, and ours take their place.
+                // Each of the driver's rows is freed as it is read, and our row takes its memory.
                 let read = |(place, row): (usize, postgres::Row)| {
                     prepared.shape.read(&row).map_err(|error| unread(error, place, writes))
                 };
@@ -203,7 +204,7 @@ impl PgConnection {
                 }
                 *kept = rows;
                 if kept.len() > FEW_ROWS {
-                    // A driver's row is larger: what is left of its place is worth giving back.
+                    // A driver's row is larger than ours, so the remaining memory is worth giving back.
                     kept.shrink_to_fit();
                 }
                 Ok(count)
@@ -211,7 +212,7 @@ impl PgConnection {
         }
     }
 
-    /// Runs a statement; one that has lost its meaning on the server is prepared anew, once.
+    /// Runs a statement. If its prepared form is not valid on the server any more, it is prepared again, once.
     fn run_kept(
         &mut self,
         statement: &Statement,
@@ -228,11 +229,11 @@ impl PgConnection {
         match outcome {
             Err(error) if is_stale(&error) => {
                 self.statements.forget(&statement.text);
-                // A procedure may say the same after it has committed a part.
+                // A procedure may return the same error after it has committed a part.
                 if !known || statement.traits.divisible || self.in_transaction || self.broken {
                     return Err(error);
                 }
-                // The server refused it before anything ran, so it may be prepared anew and sent again.
+                // The server refused it before anything ran, so it may be prepared and sent again.
                 let (prepared, _) = self.prepare(statement, first)?;
                 self.run_prepared(&prepared, statement, kept, first)
             }
@@ -240,14 +241,14 @@ impl PgConnection {
         }
     }
 
-    /// Whether a statement that was run is known to return rows, even where there were none.
+    /// Whether a statement that was run is known to return rows, even if there were none.
     fn returns_rows(&mut self, statement: &Statement) -> bool {
         let prepared = self.statements.get(&statement.text);
         prepared.is_some_and(|prepared| !prepared.statement.columns().is_empty())
     }
 
-    /// Without a statement cache nothing is prepared by name, which a pooler in transaction mode would lose:
-    /// unnamed, with parameters as text of unknown type, in one round trip.
+    /// Without a statement cache nothing is prepared by name, because a pooler in transaction mode would lose it. The
+    /// statement is sent unnamed, with parameters as text of unknown type, in one round trip.
     fn run_unnamed(
         &mut self,
         statement: &Statement,
@@ -286,7 +287,7 @@ impl backend::Connection for PgConnection {
         let outcome = match rows {
             Rows::Ignore => self.run_kept(statement, None, budget),
             Rows::Collect(kept) => self.run_kept(statement, Some(kept), budget),
-            // A statement has one result here at most.
+            // On PostgreSQL a statement has at most one result.
             Rows::Sets(sets) => {
                 let mut only = Vec::new();
                 self.run_kept(statement, Some(&mut only), budget).inspect(|_| {
@@ -337,8 +338,8 @@ impl backend::Connection for PgConnection {
             text.push_str(" READ ONLY");
         }
         self.mark = None;
-        // In one text with the BEGIN, so that the mark costs no round trip. A transaction that cannot write has
-        // nothing to settle.
+        // The mark is read in one text with the BEGIN, so it costs no round trip. A read-only transaction has nothing
+        // to settle.
         if let Some(mark) = self.dialect().commit_mark().filter(|_| begin.settle && !begin.read_only) {
             text.push_str("; ");
             text.push_str(mark);
@@ -384,8 +385,8 @@ impl backend::Connection for PgConnection {
             self.in_transaction = false;
             return Ok(());
         };
-        // A refused commit says so, and the session goes on. One that ends with the session, or with the server, may have
-        // been made durable before.
+        // A refused commit returns an error, and the session goes on. If the session or the server ended during the
+        // commit, the transaction may already be durable.
         if self.broken && !error.sqlstate().is_some_and(refuses_commit) {
             self.in_transaction = false;
             return Err(error.with_kind(ErrorKind::OutcomeUnknown).with_effect(Effect::Unknown).with_hint(
@@ -396,15 +397,15 @@ impl backend::Connection for PgConnection {
             log::debug!("the rollback after a refused commit failed: {rollback}");
             self.broken = true;
         }
-        // Undone, but to do it again helps only where the server says so: a check that was put off to the commit refuses the
-        // same data again.
+        // Rolled back. A retry helps only if the server's code says so: a deferred constraint would refuse the same
+        // data again.
         Err(error)
     }
 
     fn rollback(&mut self, deadline: Deadline) -> Result<()> {
         let outcome = self.call(deadline, Phase::Rollback, false, |client| client.batch_execute("ROLLBACK"));
         self.in_transaction = false;
-        // A session whose transaction cannot be ended must not reach anybody else.
+        // A session whose transaction cannot be ended must not be used again.
         self.broken |= outcome.is_err();
         outcome
     }
@@ -443,8 +444,8 @@ impl Drop for PgConnection {
         let Some(client) = self.client.take() else {
             return;
         };
-        // Dropping the driver's client waits for every reply that is outstanding, so a broken one is cut
-        // first and a healthy one shortly after.
+        // Dropping the driver's client waits for all outstanding replies. So the stream of a broken connection is cut
+        // first, and that of a healthy one after a short time.
         if self.broken {
             self.control.abort_handle().abort();
         } else {
@@ -458,7 +459,7 @@ impl Drop for PgConnection {
         if !runtime::is_async() {
             return goodbye();
         }
-        // The driver may not block inside an async task, and would panic.
+        // The driver must not block inside an async task: it would panic.
         self.control.abort_handle().abort();
         if let Err(error) = std::thread::Builder::new().name("batchdb-close".to_owned()).spawn(goodbye) {
             log::warn!("a connection could not be closed on a thread of its own: {error}");

@@ -1,9 +1,9 @@
 //! Rows into a table by COPY.
 //!
-//! The rows go in binary as long as each value has the type of its column. From the first one on that has not, the
-//! rest of the load goes as text, which the server's input functions read as they read parameters: the one statement
-//! is ended and another begun. `write` of the driver never looks at the server's answer, which comes with the end of
-//! the statement only; so a load is many statements, each of a chunk.
+//! The rows are sent in binary as long as each value has the type of its column. From the first other value on, that
+//! statement is ended, and the rest of the load is sent as text, which the server's input functions read as they read
+//! parameters. The driver's `write` never looks at the server's answer, which comes only at the end of a `COPY`; so a
+//! load is many `COPY` statements, one for each chunk.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -24,26 +24,27 @@ use crate::dialect::Dialect;
 use crate::error::{Effect, Error, ErrorKind, Object, Phase, Result};
 use crate::value::Value;
 
-/// What is handed to the driver at a time. A call of the driver costs a microsecond, as does the encoding of a row.
+/// How many bytes are handed to the driver at a time. A call of the driver costs about a microsecond, as much as
+/// encoding a row.
 const BUFFER: usize = 64 * 1024;
 
-/// The bytes of one statement. More of them would only be more to do again after an error in the first.
+/// The maximum number of bytes in one statement. More would only mean more work to repeat after an error.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// The head of a binary stream: the signature, no flags, no extension.
 const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// In the place of the number of columns: the end of a binary stream.
+/// The end of a binary stream, in the place of a row's number of columns.
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
-/// What a server puts around a name, in the languages that it speaks.
+/// The quotation marks that a server puts around a name, in any of its languages.
 const QUOTES: [char; 11] = ['"', '\'', '«', '»', '„', '“', '”', '‘', '’', '「', '」'];
 
-/// Where the rows of a load go, as the server tells it.
+/// The target of a load, as the server describes it.
 pub(super) struct Copy {
     /// The table and its columns, in SQL.
     into: String,
-    /// The table's own name, as the server says it when a row fails.
+    /// The table's own name, as it appears in the server's message when a row fails.
     table: Box<str>,
     columns: Vec<(Box<str>, Type)>,
     form: Form,
@@ -55,16 +56,16 @@ enum Form {
     Text,
 }
 
-/// What came of one statement.
+/// The result of one statement.
 struct Section {
     rows: u64,
-    /// The last row that was taken from the source is not part of it, and needs the other form.
+    /// The last row taken from the source is not part of it: it needs the text form.
     left_over: bool,
-    /// There were enough bytes.
+    /// The statement has reached its maximum number of bytes.
     full: bool,
 }
 
-/// The driver's calls of one step, whose time without that of the source is limited.
+/// The driver calls of one step. Their time is limited, without the time of the row source.
 struct Clock<'c> {
     control: &'c Control,
     budget: Budget,
@@ -122,7 +123,7 @@ fn too_late(deadline: Deadline) -> Error {
 }
 
 impl PgConnection {
-    /// Asks the server for the types of the columns. The table is locked against changes of them from here on.
+    /// Asks the server for the types of the columns. This also locks the table, so that they cannot change any more.
     pub(super) fn describe_copy(&mut self, target: &LoadTarget, budget: Budget) -> Result<()> {
         self.copy = None;
         let quoted: Vec<String> = target.columns.iter().map(|name| Dialect::Postgres.quote(name)).collect();
@@ -140,7 +141,7 @@ impl PgConnection {
         Ok(())
     }
 
-    /// Copies all rows that the source gives, or as many as are enough for one statement.
+    /// Copies all rows of the source, or as many as fit into one statement.
     pub(super) fn copy_rows(&mut self, source: &mut dyn RowSource, budget: Budget) -> Result<u64> {
         let Some(mut copy) = self.copy.take() else {
             return Err(Error::usage("rows were to be loaded before the table was looked at"));
@@ -163,7 +164,7 @@ impl PgConnection {
         Ok(rows)
     }
 
-    /// One COPY, from the row that was taken last.
+    /// One COPY, beginning with the row that was taken last.
     fn copy_section(
         &mut self,
         copy: &Copy,
@@ -180,15 +181,15 @@ impl PgConnection {
                 .with_effect(Effect::RolledBack));
         };
         let mut clock = Clock { control, budget, used: *used, in_transaction: *in_transaction };
-        // Whatever leaves this function early leaves a statement under way, a panic of the source included: broken
-        // until it was ended.
+        // If this function is left early, also by a panic of the source, a statement is still under way. So the
+        // connection counts as broken until the statement has ended.
         *broken = true;
         let opened = clock.call(broken, || client.copy_in(&copy.statement()));
         let mut writer = match opened {
             Ok(writer) => writer,
             Err(refused) => {
-                // The driver ends a copy that was not begun twice (rust-postgres issue 789). Each answer behind it may be
-                // taken for that of the next statement, so there must be none.
+                // If a COPY was refused at its beginning, the driver ends it twice (rust-postgres issue 789). Later
+                // answers could then be taken for those of the next statement, so this connection is not used again.
                 *broken = true;
                 return Err(copy.not_begun(refused.error));
             }
@@ -203,7 +204,7 @@ impl PgConnection {
                 Ok(true) => rows += 1,
                 Ok(false) => break true,
                 Err(error) => {
-                    // A copy that is dropped tells the server so with the next call, which will be the rollback.
+                    // Dropping the copy tells the server only with the next call, which is the rollback.
                     *broken = false;
                     return Err(error.at_records(source.given()..=source.given()));
                 }
@@ -246,7 +247,7 @@ impl PgConnection {
     }
 }
 
-/// Hands what was encoded to the driver.
+/// Hands the encoded bytes to the driver.
 fn send(
     clock: &mut Clock<'_>,
     broken: &mut bool,
@@ -282,12 +283,11 @@ impl Copy {
         }
     }
 
-    /// Appends a row to what is to be sent. False, and nothing appended, where a value has no binary form of its
-    /// column's type.
+    /// Encodes a row. Returns false, and appends nothing, if a value has no binary form for its column's type.
     ///
     /// # Errors
     ///
-    /// `Params`, which names the column, when a value cannot go there at all.
+    /// `Params`, which names the column, when a value cannot be stored there at all.
     fn encode(&self, row: &[Value], out: &mut BytesMut) -> Result<bool> {
         let start = out.len();
         match self.form {
@@ -319,14 +319,14 @@ impl Copy {
         Ok(true)
     }
 
-    /// A table has 1,600 columns at most.
+    /// A table has at most 1,600 columns.
     fn count(&self) -> i16 {
         i16::try_from(self.columns.len()).unwrap_or(i16::MAX)
     }
 
-    /// The error of a copy that the server has refused before the first row.
+    /// The error of a COPY that the server has refused before the first row.
     fn not_begun(&self, error: Error) -> Error {
-        // Of a copy the server says this about nothing else. Its text names the column, in any language and its quotes.
+        // For a COPY this code has only one meaning. The message names the column, in any language, in quotes.
         if error.sqlstate() != Some("42P10") {
             return error;
         }
@@ -341,7 +341,7 @@ impl Copy {
         takes_no_values(&self.table, columns.max_by_key(|name| name.len()), &error)
     }
 
-    /// Names the record and the column, where the server told the line.
+    /// Adds the record and the column to the error, if the server named the line.
     fn place(&self, refused: Refused, before: u64) -> Error {
         let Refused { error, place } = refused;
         let Some((line, column)) = place.as_deref().and_then(|place| self.line(place)) else {
@@ -361,7 +361,7 @@ impl Copy {
         }
     }
 
-    /// Reads `COPY table, line 7, column name: "value"`, of which all words but the first are in the server's
+    /// Parses `COPY table, line 7, column name: "value"`, in which all words but the first are in the server's
     /// language.
     fn line(&self, place: &str) -> Option<(u64, Option<&str>)> {
         let rest = place.lines().find_map(|line| line.strip_prefix("COPY ")?.strip_prefix(&*self.table))?;
@@ -375,13 +375,13 @@ impl Copy {
                 before.ends_with(' ') && (after.is_empty() || after.starts_with(':'))
             })
         };
-        // Of `id` and `line id` the longer is meant.
+        // If both `id` and `line id` match, the longer one is meant.
         let columns = self.columns.iter().map(|(name, _)| &**name).filter(|name| told(name));
         Some((line, columns.max_by_key(|name| name.len())))
     }
 }
 
-/// Appends a value with its length; false where it has no binary form of this type.
+/// Appends a value with its length; returns false if it has no binary form for this type.
 fn binary(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<bool> {
     let at = out.len();
     out.extend_from_slice(&(-1_i32).to_be_bytes());
@@ -398,7 +398,7 @@ fn binary(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<bool> {
     Ok(true)
 }
 
-/// Appends a value as the text format has it.
+/// Appends a value in the text format.
 fn text(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<()> {
     if value.is_null() {
         out.extend_from_slice(b"\\N");

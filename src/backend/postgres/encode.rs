@@ -1,9 +1,9 @@
 //! Values on their way to PostgreSQL.
 //!
-//! A value goes in binary where we know the binary form of the type that the server inferred. Where we do not, or
-//! the value would have to be understood first (a text for a timestamp), it goes as text, and the server's own
-//! input function reads it: `encode_format` is asked for each value with the type. What the server would take and
-//! change on the way is refused before it is sent.
+//! A value is sent in binary if we know the binary form of the type that the server inferred. Otherwise, or if the
+//! value would have to be parsed first (a text for a timestamp), it is sent as text, and the server's own input
+//! function reads it. The driver calls `encode_format` for each value with its type. Values that the server would
+//! accept but change are refused before they are sent.
 
 mod binary;
 mod refuse;
@@ -21,7 +21,7 @@ use crate::value::Value;
 /// One argument of a statement.
 pub(super) struct Param<'a>(pub(super) &'a Value);
 
-/// How many arguments most statements have at most: their list needs no memory of its own.
+/// Most statements have at most this many arguments; their list is kept on the stack.
 const FEW: usize = 8;
 
 /// Hands the arguments to a call in the form that the driver takes.
@@ -44,15 +44,15 @@ pub(super) fn with_params<R>(args: &[Value], call: impl FnOnce(&[&(dyn ToSql + S
 }
 
 impl<'a> Param<'a> {
-    /// An argument, and the type that the server is told of it where nobody asks which it wants.
+    /// An argument, and the type that the server is told for it if it was not asked which one it expects.
     pub(super) fn told(value: &'a Value) -> (Param<'a>, Type) {
         let param = Param(value);
         let ty = param.told_type();
         (param, ty)
     }
 
-    /// The server infers most types by itself, but a point in time without its type would lose its zone in a column that
-    /// has none, and bytes would be taken for a text.
+    /// The server infers most types by itself. But without its type, a point in time would lose its offset in a column
+    /// without time zone, and bytes would be taken for a text.
     fn told_type(&self) -> Type {
         match self.0 {
             Value::TimestampTz(_) => Type::TIMESTAMPTZ,
@@ -100,7 +100,7 @@ impl ToSql for Param<'_> {
     to_sql_checked!();
 }
 
-/// What most parameters are, and can be sent in binary as it is: neither checked nor asked what kind of type it is for.
+/// The most common parameters, which can be sent in binary without any check of value or type.
 enum Usual<'v> {
     Int4(i32),
     Int8(i64),
@@ -116,37 +116,37 @@ fn usual<'v>(value: &'v Value, ty: &Type) -> Option<Usual<'v>> {
     }
 }
 
-/// Whether [`binary`] knows how to write a value of this kind for a parameter or a column of this type. It depends on
-/// the kinds only, for a list also on those of its items. NULL has no form at all.
+/// Whether [`binary`] can write a value of this kind for a parameter or column of this type. It depends only on the
+/// kinds, for a list also on those of its items. NULL has no form.
 pub(super) fn has_binary(value: &Value, ty: &Type) -> bool {
     binary_type(value, ty).is_some()
 }
 
-/// The type, or what the domain is made of, where [`binary`] knows how to write the value for it.
+/// The type, or the base type of a domain, if [`binary`] can write the value for it.
 fn binary_type<'t>(value: &Value, ty: &'t Type) -> Option<&'t Type> {
-    // It is the type itself nearly always, and to ask what kind of type it is would come on top for every value.
+    // It is nearly always the type itself; asking for the kind of type first would cost extra for every value.
     if binary::is_known(value, ty) {
         return Some(ty);
     }
     Some(base(ty)).filter(|ty| binary::is_known(value, ty))
 }
 
-/// Writes a value in the binary form of this type, without its length, where [`has_binary`] says that it can.
+/// Writes a value in the binary form of this type, without its length, if [`has_binary`] is true.
 ///
 /// # Errors
 ///
-/// `Params`, when the type cannot hold the value as it is; it says why, and not which value it is.
+/// `Params`, when the type cannot hold the value exactly; the message says why, but not the value.
 pub(super) fn binary(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<()> {
     write(value, base(ty), out)
 }
 
-/// The same where the type is known to be no domain.
+/// The same for a type that is known not to be a domain.
 fn write(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<()> {
     refuse::check(value, ty)?;
     binary::write(value, ty, out)
 }
 
-/// The text that the server's input function of this type reads, for any value but NULL.
+/// The text form that the input function of this type reads, for any value except NULL.
 ///
 /// # Errors
 ///
@@ -160,7 +160,7 @@ pub(super) fn text<'v>(value: &'v Value, ty: &Type) -> Result<Cow<'v, str>> {
     })
 }
 
-/// The type that a domain is made of, and any other type itself: they have the same forms.
+/// The base type of a domain, and any other type itself: domain and base type have the same forms.
 fn base(ty: &Type) -> &Type {
     match ty.kind() {
         Kind::Domain(of) => base(of),
@@ -168,8 +168,8 @@ fn base(ty: &Type) -> &Type {
     }
 }
 
-/// Whether the binary form of the type is its text. That of XML is read by the encoding that it claims to have, so XML
-/// goes as text, and so does `"char"`, of which nothing at all is a value.
+/// Whether the binary form of the type is its text. Not for XML, which would be decoded by the encoding that it
+/// declares, and not for `"char"`, whose empty text is a value too: these are sent as text.
 fn is_text(ty: &Type) -> bool {
     match *ty {
         Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::JSON => true,
@@ -181,7 +181,7 @@ fn is_text(ty: &Type) -> bool {
     }
 }
 
-/// Whether the type holds just any text.
+/// Whether the type can hold any text.
 fn holds_text(ty: &Type) -> bool {
     is_text(ty) || *ty == Type::XML
 }

@@ -1,4 +1,4 @@
-//! What a failed call leaves behind: whether it may have happened, and whether the connection can go on.
+//! What a failed call means: whether it may have happened, and whether the connection can still be used.
 
 use postgres::error::Severity;
 
@@ -7,22 +7,22 @@ use crate::context;
 use crate::deadline::Deadline;
 use crate::error::{Effect, Error, ErrorKind, Phase};
 
-/// There is no prepared statement of this name.
+/// The code for: there is no prepared statement of this name.
 pub(super) const MISSING: &str = "26000";
 
-/// What is known of a call that failed, but for the error itself.
+/// What is known about a failed call, besides the error itself.
 #[derive(Clone, Copy)]
 pub(super) struct Failed {
     pub(super) in_time: bool,
     pub(super) in_transaction: bool,
-    /// To send it a second time may do something a second time.
+    /// Sending the statement twice may have an effect twice.
     pub(super) writes: bool,
     pub(super) phase: Phase,
     pub(super) deadline: Deadline,
 }
 
 impl Failed {
-    /// The driver's error in our words. Sets `broken` when the connection cannot be used again.
+    /// Converts the driver's error. Sets `broken` when the connection cannot be used again.
     pub(super) fn explain(self, error: &postgres::Error, broken: &mut bool) -> Error {
         let Failed { in_time, in_transaction, writes, phase, .. } = self;
         let late = || context::in_force(self.deadline).passed(phase);
@@ -30,7 +30,7 @@ impl Failed {
             return ours;
         }
         let undone = match (in_transaction, writes) {
-            // The server rolls back what an ended session had not committed.
+            // The server rolls back whatever an ended session had not committed.
             (true, _) => Effect::RolledBack,
             (false, false) => Effect::NotSent,
             (false, true) => Effect::Unknown,
@@ -53,7 +53,7 @@ impl Failed {
         let ended = matches!(database.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
         *broken |= ended;
         match (explained.kind(), explained.effect()) {
-            // The server says that it stopped the statement, so nothing of it stays.
+            // The server confirms that it stopped the statement, so nothing of it is kept.
             (ErrorKind::Cancelled, _) if !in_time => late().with_effect(Effect::RolledBack),
             (ErrorKind::OutcomeUnknown, _) => {
                 *broken = true;
@@ -62,15 +62,15 @@ impl Failed {
                     _ => explained.with_kind(ErrorKind::Connect).with_effect(undone),
                 }
             }
-            // The code of a server that takes no session, from a session that goes on: a function of the statement
-            // has met it elsewhere. The statement was taken, and undone.
+            // This code says that a server accepts no session, but our session goes on: a function in the statement got
+            // it from another server. The statement ran, and was undone.
             (_, Effect::NotSent) if !ended => explained.with_effect(Effect::RolledBack),
             _ => explained,
         }
     }
 }
 
-/// The driver looks up a type that it does not know while the rows that it leaves unread hold its own question back.
+/// The driver looks up an unknown type while its own query waits behind rows that it has not read.
 pub(super) fn perhaps_waits_for_itself(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Timeout(_) => error.with_hint(
@@ -81,7 +81,7 @@ pub(super) fn perhaps_waits_for_itself(error: Error) -> Error {
     }
 }
 
-/// A value that cannot be read says nothing against the statement, which must not be run again for it.
+/// A value that cannot be decoded does not mean that the statement failed, so the statement must not be run again.
 pub(super) fn unread(error: Error, place: usize, writes: bool) -> Error {
     let error = error.at(format_args!("row {}", place + 1));
     if writes {
@@ -91,13 +91,13 @@ pub(super) fn unread(error: Error, place: usize, writes: bool) -> Error {
     }
 }
 
-/// Whether a prepared statement has lost its meaning on the server: its result type changed, or it is gone.
+/// Whether a prepared statement is not valid on the server any more: its result type changed, or it is gone.
 pub(super) fn is_stale(error: &Error) -> bool {
     matches!(error.sqlstate(), Some("0A000" | MISSING))
 }
 
-/// Whether the server says by this code that it did not commit: data refused, a transaction that had ended or failed
-/// before, or was undone for the sake of another.
+/// Whether this code says that the server did not commit: refused data, or a transaction that had ended or failed
+/// before, or was rolled back in favour of another.
 pub(super) fn refuses_commit(sqlstate: &str) -> bool {
     sqlstate != "40003" && matches!(sqlstate.get(..2), Some("23" | "25" | "40"))
 }

@@ -1,4 +1,5 @@
-//! The way to a PostgreSQL server step by step, for who asks where it stops: name, TCP, TLS and certificate. No login.
+//! Connects to a PostgreSQL server step by step, to find out which step fails: name, TCP, TLS and certificate. No
+//! login.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -18,7 +19,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase, Result};
 use crate::settings::{PostgresTarget, SslMode};
 
-/// Goes as far as it can, telling each step. Every step ends by `limit` and by `whole`.
+/// Goes as far as it can, and reports each step. Every step ends by `limit` and by `whole`.
 pub(in crate::backend) fn probe(target: &PostgresTarget, limit: Duration, whole: Deadline, told: Told<'_>) {
     let step_limit = || Deadline::after(Instant::now(), limit).earlier(whole);
     let (sockets, hosts): (Vec<_>, Vec<_>) =
@@ -38,7 +39,7 @@ pub(in crate::backend) fn probe(target: &PostgresTarget, limit: Duration, whole:
     });
 }
 
-/// The file of a Unix socket, which has neither name nor TCP nor TLS.
+/// Checks the file of a Unix socket, which has no name, TCP or TLS.
 fn socket(sockets: &[(String, u16)]) -> Result<((), Found)> {
     let paths: Vec<_> = sockets.iter().map(|(folder, port)| format!("{folder}/.s.PGSQL.{port}")).collect();
     match paths.iter().find(|path| Path::new(path).exists()) {
@@ -57,7 +58,7 @@ impl Timed {
     fn left(&self) -> io::Result<Duration> {
         match self.deadline.left(Instant::now()) {
             Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-            // The system knows no endless limit, and no step is that long.
+            // The system has no unlimited timeout; no step takes this long.
             left => Ok(left.min(Duration::from_secs(3600))),
         }
     }
@@ -142,7 +143,7 @@ fn tls(
     describe(target, &recorder, is_near, found)
 }
 
-/// What the certificate says of itself, and what the settings make of it.
+/// The contents of the certificate, and whether the settings accept it.
 fn describe(target: &PostgresTarget, recorder: &Recorder, is_near: bool, mut found: Found) -> Result<Found> {
     let mode = target.ssl_mode.name();
     let Some(Verdict { certificate, in_force, strict }) = recorder.verdict() else {
@@ -151,7 +152,7 @@ fn describe(target: &PostgresTarget, recorder: &Recorder, is_near: bool, mut fou
     };
     certificate::describe(&certificate, &mut found);
     if let Err(error) = in_force {
-        // What it says of itself is what is needed to find out why it is not accepted.
+        // The contents help to find out why it is not accepted.
         return Err(refused_by_tls(&error).at(found.facts.join("; ")));
     }
     match (strict, target.ssl_mode) {
@@ -163,7 +164,7 @@ fn describe(target: &PostgresTarget, recorder: &Recorder, is_near: bool, mut fou
             found
                 .and(format!("accepted by sslmode={mode}: its issuer is trusted, its name is not looked at"));
         }
-        // Nobody stands between this machine and itself.
+        // On the local machine nobody can stand in between.
         (Err(_), _) if is_near => found.and(format!("sslmode={mode} checks nothing of it")),
         (Err(why), _) => found.doubt(
             format!("nobody checks who the server is (sslmode={mode}): {why}"),

@@ -12,9 +12,9 @@ const MORE_THAN_A_BUDGET: usize = 256;
 
 /// Refuses to block inside an async task, where the driver would panic.
 ///
-/// Threads of `spawn_blocking` also belong to a runtime but may block. Tokio does not say which of the
-/// two a thread is, but it gives each async task a budget of steps and a blocking thread none. So the
-/// budget is used up where there is one; that happens on the way to this error only.
+/// Threads of `spawn_blocking` also belong to a runtime, but may block. Tokio does not say which kind a thread is, but
+/// it gives each async task a budget of steps, and a blocking thread none. So this uses up the budget to see whether
+/// there is one; that happens only on the way to this error.
 ///
 /// # Errors
 ///

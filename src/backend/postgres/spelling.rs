@@ -1,4 +1,4 @@
-//! How PostgreSQL itself spells values, in ISO style: what its input functions read without loss. Pure.
+//! The text form of values as PostgreSQL writes it in ISO style, which its input functions read without loss. Pure.
 
 use std::fmt::Write;
 
@@ -6,10 +6,10 @@ use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTim
 
 use crate::value::{Value, calendar};
 
-/// A day of the calendar, of any year: chrono ends before PostgreSQL does.
+/// A calendar day of any year: PostgreSQL's range is larger than chrono's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Day {
-    /// The astronomer's year: 0 is the year 1 before our era.
+    /// The astronomical year: 0 is 1 BC.
     year: i64,
     month: u32,
     day: u32,
@@ -28,7 +28,7 @@ pub(super) const EPOCH: NaiveDateTime = match NaiveDate::from_ymd_opt(2000, 1, 1
 };
 
 impl Day {
-    /// The day so many days after the epoch. The calendar repeats itself every 400 years.
+    /// The day so many days after PostgreSQL's epoch. The calendar repeats itself every 400 years.
     pub(super) fn since_epoch(days: i64) -> Day {
         const CYCLE: i64 = 146_097;
         let within = chrono::TimeDelta::days(days.rem_euclid(CYCLE));
@@ -36,7 +36,7 @@ impl Day {
         Day { year: twin.year + 400 * days.div_euclid(CYCLE), ..twin }
     }
 
-    /// The day, what follows it, and its era where that is not ours.
+    /// The day, the text that follows it, and `BC` if the year is one.
     fn with(self, rest: &str) -> String {
         calendar::day(self.year, self.month, self.day, rest)
     }
@@ -63,7 +63,7 @@ pub(super) fn clock(time: NaiveTime) -> String {
     text
 }
 
-/// A zone, as so many seconds east of Greenwich: `+02`, `-03:30`.
+/// A time zone offset, from seconds east of Greenwich: `+02`, `-03:30`.
 pub(super) fn zone(east: i32) -> String {
     let seconds = east.unsigned_abs();
     let mut text = format!("{}{:02}", if east < 0 { '-' } else { '+' }, seconds / 3600);

@@ -15,7 +15,7 @@ use crate::row::{Columns, Row};
 #[derive(Clone)]
 pub(super) struct Shape {
     columns: Arc<Columns>,
-    /// An error where a column has a type that we cannot read; it matters only when rows are wanted.
+    /// An error if a column has a type that we cannot read; it matters only when rows are wanted.
     decoders: Result<Arc<[Decoder]>>,
 }
 
@@ -77,8 +77,8 @@ impl Prepared {
 pub(super) struct StatementCache {
     /// `None`: the cache is off, and nothing is prepared by name.
     statements: Option<LruCache<Arc<str>, Arc<Prepared>>>,
-    /// The one that was used last, which a loop asks for again: known by its place in memory, without a hash. It needs
-    /// no touch in the cache, where it is the last used one already.
+    /// The statement that was used last, which a loop uses again. It is recognized by the address of its text, without
+    /// hashing. Its position in the cache need not be updated, because it is the most recently used one already.
     last: Option<(Arc<str>, Arc<Prepared>)>,
 }
 

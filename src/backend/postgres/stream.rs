@@ -20,14 +20,14 @@ use crate::error::{Effect, Error, ErrorKind, Phase, Result};
 use crate::row::{Columns, Row};
 use crate::sql::Statement;
 
-/// How long the rest of a result that nobody wants is read, in the hope of its end: as long as opening a new
+/// How long to read the rest of an abandoned result, in the hope of reaching its end: about as long as opening a new
 /// connection would take.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// The rows of one statement. The connection counts as broken until the last of them was read, so that whatever
-/// leaves them early, a panic included, leaves a connection that nobody uses again.
+/// The rows of one statement. The connection counts as broken until the last row was read. So if the reading is left
+/// early, also by a panic, the connection is not used again.
 pub(super) struct PgRows<'c> {
-    /// `None` behind the end.
+    /// `None` after the end.
     rows: Option<RowIter<'c>>,
     /// `None` before the first row of a statement that was not prepared.
     shape: Option<Shape>,
@@ -43,9 +43,9 @@ pub(super) struct PgRows<'c> {
 impl PgConnection {
     /// Runs a statement up to its first row.
     ///
-    /// It is prepared anew although it may be known. A statement that has become stale could not be replaced here:
-    /// the rows that would come instead of the refusal have borrowed the connection by then. For a result that is
-    /// worth streaming one more round trip is nothing.
+    /// It is prepared each time, even if it is in the cache. A stale statement could not be replaced here, because the
+    /// iterator over its rows has already borrowed the connection. For a streamed result one more round trip does not
+    /// matter.
     pub(super) fn open(&mut self, statement: &Statement, budget: Budget) -> Result<PgRows<'_>> {
         let first = budget.step(Instant::now());
         let prepared = if self.statements.is_on() {
@@ -85,8 +85,8 @@ impl PgConnection {
         };
         match started {
             Ok(rows) if in_time => opened.rows = Some(rows),
-            // The server sends its consent with the first rows, and here it was the cancel that made it send them.
-            // The cut of the stream follows.
+            // The server sends its first answer together with the first rows; here it sent them only because of the
+            // cancel. The stream will be cut next.
             Ok(_) => return Err(opened.late(Phase::Query, first)),
             Err(error) => return Err(opened.failed(&error, Phase::Query, first, in_time)),
         }
@@ -95,8 +95,8 @@ impl PgConnection {
 }
 
 impl PgConnection {
-    /// The columns of a statement that is not prepared by name. It is prepared for just that, and forgotten within one
-    /// transaction, so that a pooler sends all of it to one session of the server.
+    /// Finds out the columns of a statement that is not prepared by name. It is prepared for that alone, and
+    /// deallocated in the same transaction, so that a pooler sends everything to one server session.
     pub(super) fn columns_of(
         &mut self,
         statement: &Statement,
@@ -125,14 +125,15 @@ impl PgConnection {
 }
 
 impl PgRows<'_> {
-    /// The end by the deadline, where the server has answered all the same.
+    /// Ends the stream because the deadline has passed, although the server has answered.
     fn late(&self, phase: Phase, deadline: Deadline) -> Error {
         let unknown = self.writes && !self.in_transaction;
         let effect = if unknown { Effect::Unknown } else { Effect::RolledBack };
         context::in_force(deadline).passed(phase).with_effect(effect)
     }
 
-    /// The end by an error. An answer of the server is a clean one; `explain` says when it was not an answer.
+    /// Ends the stream with an error. After an answer of the server the connection is usable; `explain` decides whether
+    /// it was one.
     fn failed(&mut self, error: &postgres::Error, phase: Phase, deadline: Deadline, in_time: bool) -> Error {
         self.rows = None;
         *self.broken = !in_time;
@@ -167,7 +168,7 @@ impl Cursor for PgRows<'_> {
             }
             Ok(None) => {
                 self.rows = None;
-                // A cancel that came too late to stop it must not meet the next statement.
+                // A cancel that came too late to stop this statement must not hit the next one.
                 *self.broken = !in_time;
                 Ok(None)
             }

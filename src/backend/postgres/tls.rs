@@ -1,8 +1,8 @@
-//! The connector that the driver hands its raw socket to.
+//! The TLS connector, to which the driver hands its raw socket.
 //!
-//! With `ssl_mode(Require)` and `ssl_negotiation(Direct)` the driver leaves the negotiation to its TLS
-//! connector. Ours does what libpq does for the `sslmode`: nothing, or `SSLRequest` and TLS by rustls;
-//! and it wraps the socket in a stream that can be cut, before the first byte is exchanged.
+//! With `ssl_mode(Require)` and `ssl_negotiation(Direct)` the driver leaves the whole negotiation to its TLS connector.
+//! Before the first byte is exchanged, ours wraps the socket in a stream that can be cut. Then it does what libpq does
+//! for the `sslmode`: nothing, or `SSLRequest` and TLS by rustls.
 
 use std::future::Future;
 use std::io;
@@ -46,16 +46,16 @@ impl Connector {
         Ok(Connector { tls, required, patient: false, abort: Arc::default() })
     }
 
-    /// The same, for one stream that `abort` can cut.
+    /// A connector for one stream, which `abort` can cut.
     pub(super) fn for_stream(&self, abort: &Arc<AbortHandle>) -> Connector {
         Connector { abort: Arc::clone(abort), ..self.clone() }
     }
 
-    /// The same, for a cancel request, whose stream stays open until the server has closed it.
+    /// A connector for a cancel request, whose stream stays open until the server has closed it.
     ///
-    /// The driver sends the request and closes at once; libpq waits. It matters behind a pooler, which passes the
-    /// request on: PgBouncer drops those of clients that have gone, and 1.18 ends itself over one (pgbouncer issue
-    /// 801, pull request 846).
+    /// The driver would send the request and close at once; libpq waits. This matters behind a pooler, which passes the
+    /// request on: PgBouncer drops the requests of clients that have closed, and version 1.18 crashes on one (pgbouncer
+    /// issue 801, pull request 846).
     pub(super) fn for_cancel(&self, abort: &Arc<AbortHandle>) -> Connector {
         Connector { patient: true, ..self.for_stream(abort) }
     }
@@ -121,7 +121,7 @@ type Rustls = <MakeRustlsConnect as MakeTlsConnect<AbortableStream<Socket>>>::St
 /// A negotiated connection.
 pub(super) struct Stream {
     kind: Kind,
-    /// It closes after the peer has closed.
+    /// It waits for the peer to close first.
     patient: bool,
 }
 
@@ -171,7 +171,7 @@ impl AsyncWrite for Stream {
             let mut buffer = ReadBuf::new(&mut unread);
             match self.as_mut().poll_read(context, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
-                // The end, orderly or not.
+                // The end of the stream, orderly or not.
                 Poll::Ready(outcome) => self.patient = outcome.is_ok() && !buffer.filled().is_empty(),
             }
         }

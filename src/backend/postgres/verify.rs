@@ -1,4 +1,4 @@
-//! What each `sslmode` asks of the server's certificate, as libpq has it.
+//! What each `sslmode` requires of the server's certificate, as in libpq.
 //!
 //! `prefer` and `require` encrypt and check nothing (a `require` with `sslrootcert` checks the issuer, as
 //! in libpq), `verify-ca` checks the issuer, `verify-full` the issuer and the name.
@@ -17,7 +17,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use crate::error::{Error, Result};
 use crate::settings::{PostgresTarget, SslMode};
 
-/// How much of a certificate is looked at.
+/// How much of a certificate is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Check {
     Nothing,
@@ -60,7 +60,7 @@ impl Verifier {
     }
 }
 
-/// The same with a verifier of its own.
+/// The same, with a given verifier.
 pub(super) fn config(target: &PostgresTarget, verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
@@ -93,7 +93,7 @@ fn read_certificates(path: &Path, option: &str) -> Result<Vec<CertificateDer<'st
     if certificates.is_empty() { Err(unreadable(option, path)) } else { Ok(certificates) }
 }
 
-/// The roots of `sslrootcert`, or those of the machine when it is not given.
+/// The root certificates of `sslrootcert`, or those that the machine trusts when it is not set.
 fn roots(path: Option<&Path>) -> Result<Arc<RootCertStore>> {
     let mut store = RootCertStore::empty();
     match path {
@@ -113,7 +113,7 @@ fn roots(path: Option<&Path>) -> Result<Arc<RootCertStore>> {
     Ok(Arc::new(store))
 }
 
-/// Checks as much of a certificate as the `sslmode` asks; a signature of the handshake is always checked.
+/// Checks as much of a certificate as the `sslmode` requires. The signature of the handshake is always checked.
 #[derive(Debug)]
 struct Verifier {
     check: Check,
@@ -134,7 +134,7 @@ impl ServerCertVerifier for Verifier {
             return Ok(ServerCertVerified::assertion());
         };
         match issuers.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-            // The name is the last thing that rustls looks at, so the issuer has been checked by now.
+            // rustls checks the name last, so the issuer has been accepted by now.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if self.check == Check::Issuer => Ok(ServerCertVerified::assertion()),
@@ -167,7 +167,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// What was made of a certificate.
+/// The results of checking a certificate.
 #[derive(Debug, Clone)]
 pub(super) struct Verdict {
     pub(super) certificate: CertificateDer<'static>,
@@ -177,8 +177,9 @@ pub(super) struct Verdict {
     pub(super) strict: Result<(), rustls::Error>,
 }
 
-/// Takes every certificate and keeps what would have been said of it: rustls gives out none that was refused, and who
-/// asks why it was must see it. For a probe alone: no login goes over a connection that was made with it.
+/// Accepts every certificate, and records whether it would have been accepted. It is needed because rustls does not
+/// return a refused certificate, and `diagnose` must show it. For probes only: no login is ever sent over such a
+/// connection.
 #[derive(Debug)]
 pub(super) struct Recorder {
     in_force: Verifier,
@@ -203,7 +204,7 @@ impl Recorder {
         self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the settings ask for more than that it is encrypted.
+    /// Whether the settings require more than encryption.
     pub(super) fn checks_issuer(&self) -> bool {
         self.in_force.check != Check::Nothing
     }

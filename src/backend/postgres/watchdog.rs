@@ -1,13 +1,12 @@
 //! One thread per process that keeps the deadlines of all PostgreSQL connections.
 //!
-//! A call arms its connection's [`Control`] with a point in time and disarms it when it returns: two
-//! atomic operations. The watchdog sleeps until the earliest armed point. When one has passed it claims
-//! it by compare-exchange, has the statement cancelled on the server, and cuts the stream after a grace.
-//! A call whose deadline was claimed throws its connection away even when it succeeded, so that a cancel
-//! that comes late never meets the next borrower.
+//! A call arms its connection's [`Control`] with its deadline, and disarms it when it returns: two atomic operations.
+//! The watchdog sleeps until the earliest armed deadline. When one has passed, the watchdog claims it by
+//! compare-exchange, requests a cancel on the server, and cuts the stream after a grace period. A call whose deadline
+//! was claimed closes its connection even if it succeeded, so that a late cancel never hits the next borrower.
 //!
-//! The watchdog itself does no I/O. Cancelling opens a connection of its own, which on a silent peer was
-//! still hanging after 4 s with `connect_timeout=1`; a few canceller threads do it.
+//! The watchdog itself does no I/O. A cancel opens another connection, which with a silent peer was still hanging after
+//! 4 s in spite of `connect_timeout=1`; a few separate threads do that.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
@@ -26,7 +25,7 @@ const CANCEL_GRACE: Duration = Duration::from_millis(250);
 const NONE: u64 = 0;
 /// The watchdog has claimed the deadline.
 const CLAIMED: u64 = u64::MAX;
-/// The deadline of a call that has none, and may be told to stop.
+/// The deadline of a call that has none but can be cancelled.
 const FAR: u64 = CLAIMED - 1;
 
 /// Points in time are nanoseconds since the first use, from 1: they fit an atomic.
@@ -37,26 +36,26 @@ fn nanos(at: Instant) -> u64 {
     u64::try_from(since).unwrap_or(FAR).clamp(1, FAR)
 }
 
-/// What the watchdog knows of one connection.
+/// What the watchdog knows about one connection.
 #[derive(Debug, Default)]
 pub(super) struct Control {
     abort: Arc<AbortHandle>,
-    /// When the present call must have ended: `NONE`, a point, or `CLAIMED`.
+    /// When the present call must have ended: `NONE`, a point in time, or `CLAIMED`.
     deadline: AtomicU64,
     /// When the stream is to be cut, or `NONE`.
     cut_at: AtomicU64,
-    /// How to cancel; not there before the login is done.
+    /// How to cancel; not set before the login is done.
     cancel: OnceLock<CancelRequest>,
-    /// Who may tell the present call to stop: then it must have ended by the end of the grace.
+    /// What can stop the present call: then it must have ended by the end of the grace period.
     stop: Mutex<Option<Stop>>,
     /// Whether `stop` is that of the present call.
     shrinks: AtomicBool,
-    /// Whether the present call is cut at its deadline, because a cancel could stop nothing.
+    /// Whether the present call is cut at its deadline without a cancel, because there is nothing to cancel.
     cut_at_once: AtomicBool,
 }
 
 impl Control {
-    /// A control that the watchdog looks after until the guard is dropped.
+    /// Makes a control that the watchdog watches until the guard is dropped.
     pub(super) fn watched() -> Watched {
         let control = Arc::new(Control::default());
         WATCHDOG.controls.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&control));
@@ -71,7 +70,7 @@ impl Control {
         let _ = self.cancel.set(request);
     }
 
-    /// Starts the clock of a call that has no grace: nothing to cancel, such as a ping, or no time for it.
+    /// Starts the clock of a call without a grace period: there is nothing to cancel, as for a ping, or no time for it.
     pub(super) fn arm_without_grace(&self, deadline: Deadline) {
         self.start(deadline, true);
     }
@@ -82,7 +81,7 @@ impl Control {
     }
 
     fn start(&self, deadline: Deadline, cut_at_once: bool) {
-        // Both are read after the deadline, whose store below makes them known; only that one orders anything.
+        // The watchdog reads both only after the deadline; the store of the deadline below publishes them.
         self.cut_at_once.store(cut_at_once, Ordering::Relaxed);
         let shrinks = deadline.shrinks();
         if shrinks {
@@ -95,12 +94,12 @@ impl Control {
             None => return,
         };
         self.deadline.store(at, Ordering::SeqCst);
-        // Who is told to stop from here on wakes the watchdog, which finds all that stands here.
+        // A stop from here on wakes the watchdog, which then finds these values.
         let earliest = if shrinks { context::in_force(deadline).at().map_or(at, nanos) } else { at };
         WATCHDOG.wake_before(earliest);
     }
 
-    /// The point at which the present call must have ended: its deadline, or the end of the grace.
+    /// When the present call must have ended: at its deadline, or at the end of the grace period.
     fn due(&self, deadline: u64) -> u64 {
         if !self.shrinks.load(Ordering::Relaxed) {
             return deadline;
@@ -110,30 +109,30 @@ impl Control {
         end.map_or(deadline, |end| nanos(end).min(deadline))
     }
 
-    /// Ends the clock of a call. False when its deadline had passed and was acted on.
+    /// Stops the clock of a call. Returns false if its deadline had passed and the watchdog has acted.
     pub(super) fn disarm(&self) -> bool {
         self.deadline.swap(NONE, Ordering::SeqCst) != CLAIMED
     }
 
-    /// Has the stream cut at `at`, without a cancel: nothing is worth waiting for any longer.
+    /// Lets the stream be cut at `at`, without a cancel.
     pub(super) fn cut_at(&self, at: Instant) {
         let at = nanos(at);
         self.cut_at.store(at, Ordering::SeqCst);
         WATCHDOG.wake_before(at);
     }
 
-    /// Asks the server to stop what it does for this connection.
+    /// Asks the server to cancel the running statement of this connection.
     pub(super) fn cancel(&self) {
         if let Some(request) = self.cancel.get() {
             cancel::send(request.clone());
         }
     }
 
-    /// Acts on what has passed at `now`; returns the next point to look again, `u64::MAX` for none.
+    /// Acts on the deadlines that have passed at `now`; returns when to look again, `u64::MAX` for never.
     fn look(&self, now: u64) -> u64 {
         let deadline = self.deadline.load(Ordering::SeqCst);
         if deadline == NONE || deadline == CLAIMED {
-            // Nothing runs, or it was acted on.
+            // No call is running, or its deadline was handled already.
             return self.look_at_cut(now);
         }
         let due = self.due(deadline);
@@ -165,7 +164,7 @@ impl Control {
     }
 }
 
-/// A control in the watchdog's care; out of it when dropped.
+/// A control that is watched until this guard is dropped.
 #[derive(Debug)]
 pub(super) struct Watched {
     control: Arc<Control>,
@@ -190,7 +189,7 @@ impl Drop for Watched {
 
 struct Watchdog {
     controls: Mutex<Vec<Arc<Control>>>,
-    /// The point at which the thread looks next; an earlier deadline must wake it.
+    /// When the thread looks next; an earlier deadline must wake it.
     next_look: AtomicU64,
     thread: OnceLock<Thread>,
 }
@@ -198,8 +197,8 @@ struct Watchdog {
 static WATCHDOG: LazyLock<Watchdog> = LazyLock::new(|| {
     LazyLock::force(&START);
     crate::cancel::watch(|| WATCHDOG.wake_before(0));
-    // A process that cannot start one more thread keeps working; its calls are then bounded by the
-    // socket options alone, and it says so.
+    // If the thread cannot be started, the process keeps working and logs an error; its calls are then bounded only by
+    // the socket options.
     match thread::Builder::new().name("batchdb-watchdog".to_owned()).spawn(watch) {
         Ok(handle) => Watchdog::new(Some(handle.thread().clone())),
         Err(error) => {

@@ -7,35 +7,35 @@ use crate::sql::counted;
 /// The name of the table that the rows are loaded into.
 pub(super) const STAGE: &str = "batchdb_stage";
 
-/// In which order the rows came.
+/// The column with the order in which the rows came.
 const ORDER: &str = "batchdb_row";
 
-/// What an upsert runs, in this order.
+/// The statements of an upsert, in the order in which they run.
 #[derive(Debug)]
 pub(super) struct Texts {
-    /// Make the table that the rows are loaded into, with the types of the columns that they will go to.
+    /// Create the temporary table, with the column types of the target table.
     pub(super) make: Vec<String>,
-    /// That table.
+    /// The temporary table.
     pub(super) stage: String,
-    /// Bring the rows into their table. What they change is what the upsert has changed.
+    /// The merge. The rows that it changes are the rows that the upsert has changed.
     pub(super) merge: Vec<String>,
-    /// They return their counts as a row: SQL Server tells none where `NOCOUNT` is on.
+    /// They return their counts as a row, because SQL Server reports none with `NOCOUNT` on.
     pub(super) merge_returns: bool,
-    /// Counts the keys that came without a NULL, each once, and before the merge, whose triggers may do anything.
+    /// Counts the distinct keys without NULL that were loaded; before the merge, whose triggers may do anything.
     pub(super) keys: String,
-    /// Counts those of them that the table has not, after the merge. Only where a row that is there stays as it is, and
-    /// the count of the merge says nothing.
+    /// Counts those of them that are not in the table after the merge. Only for an upsert that leaves existing rows as
+    /// they are: there the count of the merge proves nothing.
     pub(super) missing: Option<String>,
     /// Counts the rows with a NULL in their key.
     pub(super) nulls: String,
-    /// Brings these into their table, after all others: each is new.
+    /// Inserts these into the target table, after all others: each is new.
     pub(super) insert_nulls: String,
-    /// Takes the table away, so that another upsert of the same transaction can make it.
+    /// Drops the temporary table, so that another upsert of the same transaction can create it.
     pub(super) drop: String,
 }
 
-/// Counts PostgreSQL's unique indexes by which `ON CONFLICT` tells just these columns apart, and which take NULLs for equal
-/// (`NULLS NOT DISTINCT`). Its versions before 15 have no column that says so, those before 11 none for what is included.
+/// Counts PostgreSQL's unique indexes on exactly these columns, which `ON CONFLICT` can use, that are `NULLS NOT
+/// DISTINCT`. The catalog has no column for that before version 15, and none for included columns before version 11.
 pub(super) const NULLS_ARE_EQUAL: &str = "\
     SELECT count(*) AS n FROM pg_index i \
       WHERE i.indrelid = to_regclass(CAST(:table AS text)) AND i.indisunique AND i.indisvalid AND i.indimmediate \
@@ -46,7 +46,7 @@ pub(super) const NULLS_ARE_EQUAL: &str = "\
         AND a.attnum = ANY ((CAST(i.indkey AS int2[]))[0:(CAST(:columns AS int) - 1)]) \
         AND CAST(a.attname AS text) IN (:keys)) = :columns";
 
-/// `nulls_are_equal` by [`NULLS_ARE_EQUAL`]: a NULL in a key is then a value like any other.
+/// `nulls_are_equal` is the answer to [`NULLS_ARE_EQUAL`]: then a NULL in a key is a value like any other.
 pub(super) fn texts(engine: Engine, target: &LoadTarget, keys: &[&str], nulls_are_equal: bool) -> Texts {
     let dialect = engine.dialect();
     let quoted = |names: &mut dyn Iterator<Item = &str>| -> Vec<String> {
@@ -71,8 +71,8 @@ pub(super) fn texts(engine: Engine, target: &LoadTarget, keys: &[&str], nulls_ar
 struct Parts<'t> {
     table: &'t str,
     all: String,
-    /// That the key of a row has a NULL that makes it unlike any other. What is to hold of the others is `NOT` this: of a
-    /// value of several fields, `IS NOT NULL` would say more.
+    /// The condition that a row's key contains a NULL, so that it equals no other key. For the other rows use `NOT` of
+    /// this condition: on a composite value, `IS NOT NULL` would mean something else.
     null: String,
     nulls_are_equal: bool,
     keys: Vec<String>,
@@ -98,8 +98,8 @@ impl Parts<'_> {
         format!("ON CONFLICT ({keys}) DO {action}")
     }
 
-    /// How many different keys came, and how many of them the table has not. The collation is that of the left side, and
-    /// SQLite's table of the session has none.
+    /// How many distinct keys were loaded, and how many of them are not in the target table. The collation is that of
+    /// the left side, and SQLite's temporary table has none.
     fn counts(&self, stage: &str) -> (String, Option<String>) {
         let Parts { table, null, .. } = self;
         let keys = self.keys.join(", ");
@@ -107,7 +107,7 @@ impl Parts<'_> {
             "SELECT count(*) AS n FROM (SELECT DISTINCT {keys} FROM {stage} WHERE NOT ({null})) AS s"
         );
         let missing = match self.nulls_are_equal {
-            // Which compares as `DISTINCT` does, and looks at the whole table for that.
+            // This compares as `DISTINCT` does, but has to read the whole table.
             true => format!(
                 "SELECT count(*) AS n FROM (SELECT {keys} FROM {stage} EXCEPT SELECT {keys} FROM {table}) AS s"
             ),
@@ -116,7 +116,7 @@ impl Parts<'_> {
         (all, self.others.is_empty().then_some(missing))
     }
 
-    /// That a row `t` of the table has the key of a row `s` that came.
+    /// The condition that a row `t` of the target table has the key of a loaded row `s`.
     fn same(&self) -> String {
         Parts::each(&self.keys, " AND ", |name| format!("t.{name} = s.{name}"))
     }
@@ -125,8 +125,9 @@ impl Parts<'_> {
         format!("SELECT count(*) AS n FROM {stage} WHERE {}", self.null)
     }
 
-    /// The order is a column: where a row lies in the table of the session need not be where it came. An identity takes the
-    /// value that is given, as from `COPY`; to a table without one `OVERRIDING` says nothing.
+    /// The order needs a column, because the physical order of a temporary table need not be that of the load.
+    /// `OVERRIDING` makes an identity column take the given value, as `COPY` does; on a table without one it has no
+    /// effect.
     fn postgres(&self) -> Texts {
         let Parts { table, all, null, .. } = self;
         let keys = self.keys.join(", ");
@@ -155,7 +156,7 @@ impl Parts<'_> {
         }
     }
 
-    /// A new table of SQLite numbers its rows as they come.
+    /// A new table of SQLite numbers its rows (`rowid`) as they come.
     fn sqlite(&self) -> Texts {
         let Parts { table, all, null, .. } = self;
         let stage = format!("\"temp\".\"{STAGE}\"");
@@ -178,9 +179,10 @@ impl Parts<'_> {
         }
     }
 
-    /// No `MERGE`: it has too many known defects, and locks no key that is not there. The `UPDATE` locks the ranges of
-    /// all keys (`SERIALIZABLE`), so that nobody inserts one of them before the `INSERT` does, and does it by locks that
-    /// two of them cannot hold at a time (`UPDLOCK`). The `UNION ALL` keeps `INTO` from making an identity column.
+    /// No `MERGE`: it has too many known defects, and does not lock keys that are not there. The `UPDATE` locks the
+    /// ranges of all keys (`SERIALIZABLE`), so that no other session inserts one of them before our `INSERT`; it takes
+    /// update locks (`UPDLOCK`), which only one session can hold at a time. The `UNION ALL` prevents `INTO` from
+    /// creating an identity column.
     fn sql_server(&self) -> Texts {
         let Parts { table, all, null, .. } = self;
         let stage = format!("[#{STAGE}]");
@@ -195,8 +197,8 @@ impl Parts<'_> {
             "UPDATE t SET {} FROM {table} AS t WITH (UPDLOCK, SERIALIZABLE) JOIN {stage} AS s ON {same}",
             Parts::each(&self.others, ", ", |name| format!("t.{name} = s.{name}")),
         );
-        // Of the rows with one key only the last stays, in one batch with the first statement that counts: its count is
-        // that of its last statement.
+        // Of the rows with the same key only the last is kept. This runs in one batch with the first counting
+        // statement, because the count of a batch is that of its last statement.
         let last = format!(
             "DELETE FROM {stage} WHERE NOT ({null}) AND [{ORDER}] NOT IN \
              (SELECT MAX([{ORDER}]) FROM {stage} GROUP BY {}); ",
