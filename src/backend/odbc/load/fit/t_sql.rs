@@ -108,7 +108,9 @@ fn other(given: &str, held: Held) -> Error {
             ("dates", "give a NaiveDate or a NaiveDateTime, or None for what is not there")
         }
         Held::Instant => ("points in time", "give a DateTime, or None for what is not there"),
-        Held::Text | Held::Name | Held::Boolean => ("texts", "give a text"),
+        Held::Text | Held::Name | Held::Boolean | Held::TextStamp | Held::TextInstant => {
+            ("texts", "give a text")
+        }
     };
     Error::params(format!("{given} for a column of {kind}")).with_hint(hint)
 }
