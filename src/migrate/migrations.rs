@@ -117,7 +117,7 @@ impl<'m> Migrations<'m> {
     pub fn undo(&self) -> Result<MigrationReport> {
         if self.to.is_none() {
             return Err(Error::usage("undoing needs the version to go back to")
-                .with_hint("give it by `to`; 0 undoes everything")
+                .with_hint("set it with `to`; 0 undoes everything")
                 .in_database(&self.manager.settings().database));
         }
         self.timed("undo_migrations", "undone", run::down)

@@ -151,8 +151,10 @@ fn refuse_without_files(files: &Files, mends: &[Mend<'_>]) -> Result<()> {
     if lost == 0 || (files.found && !files.versioned.is_empty()) {
         return Ok(());
     }
-    Err(Error::migration(format!("there is no file of any version, and {lost} rows of the history would be forgotten"))
-        .with_hint("look whether the folder of the migrations is the right one; a single version is forgotten by its name"))
+    Err(Error::migration(format!(
+        "there is no file of any version, and {lost} rows of the history would be forgotten"
+    ))
+    .with_hint("check that the migrations folder is the right one; to forget a single version, name it"))
 }
 
 /// The file of the version that an undo was to undo, where the folder has none any more: the two are named alike.

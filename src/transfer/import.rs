@@ -255,7 +255,7 @@ impl<R: Read> Rows<R> {
                 ErrorKind::Data,
                 format!("line {line}: it has {found} fields, and should have {wanted}"),
             )
-            .with_hint("is there a delimiter in a field without quotes, or an end missing?"));
+            .with_hint("is there a delimiter in an unquoted field, or is the line cut off?"));
         }
         self.lines.next(line);
         let mut row = Vec::with_capacity(wanted);
@@ -317,7 +317,7 @@ fn fields(headers: &[String], options: &ImportOptions<'_>) -> Result<Vec<Field>>
         if let Some(twin) = twin {
             let message = format!("the fields {} and {} are for one column", twin + 1, fields.len() + 1);
             return Err(Error::new(ErrorKind::Data, message).with_hint(
-                "rename one, or leave it out; a file without headers is told by `without_header`",
+                "rename one, or leave it out; for a file without a header line use `without_header`",
             ));
         }
         let bytes = column.as_ref().is_some_and(|column| options.bytes.contains(column));

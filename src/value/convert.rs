@@ -145,9 +145,9 @@ fn parse<T: FromStr>(value: &Value, text: &str, wanted: &str) -> Result<T> {
 fn misspelt(value: &Value, wanted: &str) -> Error {
     let error = Error::decode(format!("a value of type {} does not spell {wanted}", value.kind()));
     match wanted {
-        "a date" | "a time" | "a timestamp" | "a timestamp with time zone" => {
-            error.with_hint("what Rust cannot hold, such as infinity, comes as text: read it as String")
-        }
+        "a date" | "a time" | "a timestamp" | "a timestamp with time zone" => error.with_hint(
+            "a value that the Rust type cannot hold, such as infinity, is a text: read it as String",
+        ),
         _ => error,
     }
 }

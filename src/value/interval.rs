@@ -200,7 +200,7 @@ impl TryFrom<Interval> for TimeDelta {
     fn try_from(interval: Interval) -> Result<TimeDelta> {
         if interval.months != 0 || interval.days != 0 {
             return Err(Error::decode("an interval with months or days has no fixed length")
-                .with_hint("read it as Interval, or have the SQL compute what is meant"));
+                .with_hint("read it as Interval, or convert it in the SQL"));
         }
         Ok(TimeDelta::microseconds(interval.microseconds))
     }
