@@ -53,25 +53,22 @@ impl Session<'_> {
         rows: impl IntoIterator<Item = R>,
         options: BulkOptions<'_>,
     ) -> Result<BulkReport, BulkFailure> {
-        const OPERATION: &str = "bulk_insert";
-        let load = |session: &mut Self| session.load_rows(OPERATION, table, columns, None, rows, options);
-        self.as_call(OPERATION, None, load, options::written)
+        self.load_as("bulk_insert", table, columns, None, rows, options)
     }
 
-    /// The same for columns whose names were read from a file; `fields` are the numbers of their fields. Such names are
-    /// data, so no message contains them.
-    pub(crate) fn load_file<R: IntoRow>(
+    /// The same under the name of the call that the program made. If the names of the columns were read from a file,
+    /// `fields` are the numbers of their fields: such names are data, so no message contains them.
+    pub(crate) fn load_as<R: IntoRow>(
         &mut self,
+        operation: &'static str,
         table: &str,
-        columns: &[String],
-        fields: &[usize],
+        columns: &[impl AsRef<str>],
+        fields: Option<&[usize]>,
         rows: impl IntoIterator<Item = R>,
         options: BulkOptions<'_>,
     ) -> Result<BulkReport, BulkFailure> {
-        const OPERATION: &str = "bulk_insert";
-        let load =
-            |session: &mut Self| session.load_rows(OPERATION, table, columns, Some(fields), rows, options);
-        self.as_call(OPERATION, None, load, options::written)
+        let load = |session: &mut Self| session.load_rows(operation, table, columns, fields, rows, options);
+        self.as_call(operation, None, load, options::written)
     }
 
     fn load_rows<R: IntoRow>(
@@ -83,9 +80,10 @@ impl Session<'_> {
         rows: impl IntoIterator<Item = R>,
         options: BulkOptions<'_>,
     ) -> Result<BulkReport, BulkFailure> {
-        let named = |error: Error| error.during(operation);
-        let target =
-            self.dialect().and_then(|dialect| target(dialect, table, columns, fields)).map_err(named)?;
+        let target = self
+            .dialect()
+            .and_then(|dialect| target(dialect, table, columns, fields))
+            .map_err(|error| error.during(operation).in_database(&self.settings().database))?;
         let mut source = Source::new(rows.into_iter(), target.columns.len(), self.whole_limit());
         let mut load = Load { operation, target, options };
         load.run(self, &mut source).map_err(|failure| {
@@ -111,6 +109,15 @@ fn target(
         return Err(
             Error::params("no columns were given").with_hint("name those that the rows have values for")
         );
+    }
+    let torn = columns.iter().position(|name| name.as_ref().contains('\0'));
+    if let (Some(place), Some(fields)) = (torn, fields) {
+        let message = format!("the header of field {} contains a NUL character", fields[place]);
+        return Err(Error::new(ErrorKind::Data, message)
+            .with_hint("the file may be UTF-16: convert it by `iconv -f UTF-16 -t UTF-8`"));
+    }
+    if torn.is_some() || table.contains('\0') {
+        return Err(Error::params("the name of a table or column contains a NUL character"));
     }
     // SQLite silently takes the last of two values for one column.
     let mut places = HashMap::with_capacity(columns.len());
@@ -201,6 +208,17 @@ impl DatabaseManager {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_a_driver_would_cut_is_refused() {
+        let refused = |table: &str, column: &str, fields: Option<&[usize]>| {
+            target(Dialect::Postgres, table, &["id", column], fields).unwrap_err()
+        };
+        assert_eq!(refused("t\0", "n", None).kind(), ErrorKind::Params);
+        assert_eq!(refused("t", "n\0", None).kind(), ErrorKind::Params);
+        let error = refused("t", "n\0", Some(&[1, 7]));
+        assert!(error.kind() == ErrorKind::Data && error.to_string().contains("field 7"), "{error}");
+    }
 
     #[test]
     fn a_column_that_is_named_twice_is_found_among_many() {

@@ -48,7 +48,12 @@ impl Stop {
 
     /// One that has no grace, beside those that were there before.
     pub(crate) fn at_once(token: &CancelToken, before: Option<Stop>) -> Stop {
-        Stop { token: token.clone(), grace: Duration::ZERO, or: before.map(Arc::new) }
+        Stop::new(token.clone(), Duration::ZERO).beside(before)
+    }
+
+    /// The same, and those who may tell the work around it: what runs inside is theirs, too.
+    pub(crate) fn beside(self, around: Option<Stop>) -> Stop {
+        Stop { or: around.map(Arc::new), ..self }
     }
 
     fn all(&self) -> impl Iterator<Item = &Stop> {
@@ -269,7 +274,8 @@ pub fn with_flow<R>(flow: &str, work: impl FnOnce() -> R) -> R {
 /// `grace` at most; then they end with [`Cancelled`](crate::ErrorKind::Cancelled), and are cancelled on the server. A
 /// fan-out inside starts no new item.
 ///
-/// `work` itself is not interrupted. For pauses in it use [`CancelToken::wait`].
+/// `work` itself is not interrupted. For pauses in it use [`CancelToken::wait`]. An outer token, such as that of another
+/// `with_cancel` or of the fan-out whose task this is, still cancels the work inside, with its own grace period.
 ///
 /// ```
 /// use std::time::Duration;
@@ -281,8 +287,9 @@ pub fn with_flow<R>(flow: &str, work: impl FnOnce() -> R) -> R {
 /// });
 /// ```
 pub fn with_cancel<R>(token: &CancelToken, grace: Duration, work: impl FnOnce() -> R) -> R {
-    let stop = Some(Stop::new(token.clone(), grace));
-    let _entered = enter(Context { stop, ..current() });
+    let around = current();
+    let stop = Some(Stop::new(token.clone(), grace).beside(around.stop));
+    let _entered = enter(Context { stop, ..around });
     work()
 }
 
@@ -345,6 +352,28 @@ mod tests {
         assert_eq!(receive(&inbox, deadline()), Err(RecvTimeoutError::Timeout));
         assert!(began.elapsed() < LONG / 2 && stop.is_over());
         told.join().unwrap();
+    }
+
+    #[test]
+    fn who_may_stop_the_work_around_may_stop_the_work_inside() {
+        let (_keep, inbox) = crossbeam_channel::bounded::<()>(0);
+        let (outer, inner) = (CancelToken::new(), CancelToken::new());
+        let teller = outer.clone();
+        with_cancel(&outer, Duration::from_millis(20), || {
+            with_cancel(&inner, LONG, || {
+                assert!(!is_stopped());
+                let told = thread::spawn(move || teller.cancel());
+                let began = Instant::now();
+                assert_eq!(receive(&inbox, deadline()), Err(RecvTimeoutError::Timeout));
+                assert!(is_stopped() && began.elapsed() < LONG / 2);
+                told.join().unwrap();
+            });
+        });
+        // The grace of each is its own.
+        with_cancel(&CancelToken::new(), LONG, || {
+            with_cancel(&outer, LONG, || assert!(is_stopped() && deadline().left(Instant::now()) > LONG / 2));
+            assert!(!is_stopped());
+        });
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(crate) use histogram::{BOUNDS, Counts, Histogram};
 use crate::error::{Error, ErrorKind};
 
 /// The operations that are told apart. The last stands for all others.
-const OPERATIONS: [&str; 18] = [
+const OPERATIONS: [&str; 20] = [
     "execute_query",
     "execute",
     "query_one",
@@ -26,7 +26,9 @@ const OPERATIONS: [&str; 18] = [
     "bulk_insert",
     "bulk_upsert",
     "export",
+    "import_csv",
     "copy_query",
+    "copy_table",
     "run_script",
     "begin",
     "commit",

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use self::told::Call;
 use self::trouble::Trouble;
-use crate::backend::{Begin, CommitMark, Listener, Rows};
+use crate::backend::{Begin, CommitMark, Connection, Listener, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::dialect::Dialect;
@@ -81,7 +81,7 @@ impl<'a> Session<'a> {
     ///
     /// When the connection is gone.
     pub(crate) fn dialect(&mut self) -> Result<Dialect> {
-        Ok(self.lease.connection()?.dialect())
+        Ok(self.connection()?.dialect())
     }
 
     /// The statements that set the session up when it was opened and whose effect `RESET ALL` takes back, each with its
@@ -91,7 +91,7 @@ impl<'a> Session<'a> {
     ///
     /// When the connection is gone.
     pub(crate) fn opening(&mut self) -> Result<String> {
-        Ok(self.lease.connection()?.opening())
+        Ok(self.connection()?.opening())
     }
 
     /// Changes the limit on each statement; returns the limit that it had.
@@ -169,7 +169,7 @@ impl<'a> Session<'a> {
     }
 
     fn run_within(&mut self, statement: &Statement, rows: Rows<'_>, budget: Budget) -> Result<u64> {
-        let outcome = self.lease.connection()?.run(statement, rows, budget);
+        let outcome = self.connection()?.run(statement, rows, budget);
         outcome.map_err(|error| in_part(error, self.depth == 0 && statement.traits.divisible))
     }
 
@@ -200,7 +200,7 @@ impl<'a> Session<'a> {
     }
 
     fn refuse_writes(&mut self, statement: &Statement) -> Result<()> {
-        if !statement.traits.may_write(self.lease.connection()?.refuses_writes()) {
+        if !statement.traits.may_write(self.connection()?.refuses_writes()) {
             return Ok(());
         }
         let error = Error::new(ErrorKind::ReadOnly, "the database is read-only by its settings (READ_ONLY)");
@@ -227,13 +227,30 @@ impl<'a> Session<'a> {
         let error = self.trouble.explain(error.in_database(&self.settings.database));
         if self.depth > 0 {
             self.trouble.note(&error);
-            // This error closed the connection, and another attempt would fail in the same way. Later calls must return
-            // this error, and not "connection lost", which would be retried.
-            if !error.is_transient() && self.has_failed() {
-                self.lease.give_up(&error);
-            }
+            self.settle_trouble();
         }
         error
+    }
+
+    /// Gives up a connection that was lost to an error that another attempt would meet again. Later calls must return this
+    /// error, and not "connection lost", which would be retried.
+    fn settle_trouble(&mut self) {
+        if let Some(error) = self.trouble.take_lasting()
+            && self.lease.connection().is_ok_and(|connection| connection.has_failed())
+        {
+            self.lease.give_up(&error);
+        }
+    }
+
+    /// The connection, for every call. A stream borrows it, so that only the call after the stream can see whether the
+    /// stream's error has closed it.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone, and why.
+    fn connection(&mut self) -> Result<&mut dyn Connection> {
+        self.settle_trouble();
+        self.lease.connection()
     }
 
     /// From here on, later errors do not follow from the earlier ones.
@@ -303,14 +320,15 @@ impl<'a> Session<'a> {
         let call = Call::begin("run_script").about(None, true);
         self.lease.mark_dirty();
         let deadline = self.step();
-        let outcome = self.lease.connection().and_then(|connection| connection.run_script(text, deadline));
+        let connection = sql::refuse_nul(text).and_then(|()| self.connection());
+        let outcome = connection.and_then(|connection| connection.run_script(text, deadline));
         self.end(call, outcome.map(|()| (0, ())))
     }
 
     /// Sets who receives the messages of the server (notices, `PRINT`) from now on; `None` for nobody.
     pub(crate) fn listen(&mut self, listener: Option<Listener>) {
         // A connection that is gone says nothing any more.
-        if let Ok(connection) = self.lease.connection() {
+        if let Ok(connection) = self.connection() {
             connection.listen(listener);
         }
     }
@@ -320,14 +338,14 @@ impl<'a> Session<'a> {
         let dialect = self.dialect()?;
         let statement = sql::compile(sql, dialect, Params::new())?;
         let budget = self.budget().with_each(limit);
-        let outcome = self.lease.connection()?.run(&statement, Rows::Ignore, budget);
+        let outcome = self.connection()?.run(&statement, Rows::Ignore, budget);
         outcome.map(|_| ()).map_err(|error| self.failed_by(error))
     }
 
     pub(crate) fn begin(&mut self, begin: Begin) -> Result<()> {
         let call = Call::begin("begin");
         let deadline = self.step();
-        let outcome = self.lease.connection().and_then(|connection| connection.begin(begin, deadline));
+        let outcome = self.connection().and_then(|connection| connection.begin(begin, deadline));
         // A `BEGIN` that succeeds is not counted as a call: the calls inside the transaction are.
         if outcome.is_err() {
             self.lease.discard();
@@ -342,7 +360,7 @@ impl<'a> Session<'a> {
         // Checked here, and not only by the backends: no time left means that nothing was sent, and an open transaction
         // must not stay in the session, where the next borrower's commit would commit it.
         let outcome = match deadline.left_for(Phase::Commit, Instant::now()) {
-            Ok(_) => self.lease.connection().and_then(|connection| connection.commit(deadline)),
+            Ok(_) => self.connection().and_then(|connection| connection.commit(deadline)),
             Err(late) => {
                 self.rollback();
                 Err(late.with_effect(Effect::RolledBack))
@@ -353,26 +371,26 @@ impl<'a> Session<'a> {
 
     /// The mark of the transaction that has just ended; see [`CommitMark`].
     pub(crate) fn commit_mark(&mut self) -> Option<CommitMark> {
-        self.lease.connection().ok()?.commit_mark()
+        self.connection().ok()?.commit_mark()
     }
 
     /// Rolls back; a connection that cannot is closed, which has the same effect on the server.
     pub(crate) fn rollback(&mut self) {
-        if self.lease.is_given_up() || self.has_failed() {
+        if self.has_failed() {
             return self.lease.discard();
         }
         // A rollback has a limit of its own, because the caller's limit has often just passed.
         let deadline = Deadline::after(Instant::now(), ROLLBACK_LIMIT);
-        let outcome = self.lease.connection().and_then(|connection| connection.rollback(deadline));
+        let outcome = self.connection().and_then(|connection| connection.rollback(deadline));
         if let Err(error) = outcome {
             self.warn(&format!("a rollback failed, the connection is closed: {error}"));
             self.lease.discard();
         }
     }
 
-    /// Whether the connection has failed; then the server undoes the open transaction by itself.
+    /// Whether the connection has failed or was given up; then the server undoes the open transaction by itself.
     pub(crate) fn has_failed(&mut self) -> bool {
-        self.lease.connection().is_ok_and(|connection| connection.has_failed())
+        self.connection().is_ok_and(|connection| connection.has_failed()) || self.lease.is_given_up()
     }
 
     pub(crate) fn count_migration(&self) {

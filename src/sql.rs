@@ -36,7 +36,7 @@ mod traits;
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::params::Params;
 use crate::value::Value;
 
@@ -129,11 +129,25 @@ pub(crate) fn compile(sql: &str, dialect: Dialect, params: Params) -> Result<Sta
     template(sql, dialect)?.bind(params)
 }
 
+/// Refuses a text with a NUL character in it. ODBC drivers end it there, and run what stands before: an `UPDATE` without
+/// its `WHERE`. PostgreSQL's cannot send it.
+///
+/// # Errors
+///
+/// `Params`.
+pub(crate) fn refuse_nul(sql: &str) -> Result<()> {
+    if !sql.contains('\0') {
+        return Ok(());
+    }
+    Err(Error::params("the text of the statement has a NUL character in it, and a driver would end it there")
+        .with_hint("give a value with one as bytes; a file with many may be UTF-16"))
+}
+
 /// The text read once, to be bound many times. Comes from a cache of the process.
 ///
 /// # Errors
 ///
-/// `Params`, when the text holds a placeholder of the database's own, such as `?`.
+/// `Params`, when the text holds a placeholder of the database's own, such as `?`, or a NUL character.
 pub(crate) fn template(sql: &str, dialect: Dialect) -> Result<Arc<Template>> {
     cache::template(sql, dialect)
 }

@@ -20,13 +20,19 @@ struct Generated {
 ///
 /// # Errors
 ///
-/// Those of the query, except when the database does not understand it or refuses it to this user.
-pub(crate) fn computed(session: &mut Session<'_>, table: &str, columns: &[String]) -> Result<Vec<usize>> {
+/// Those of the query, under the name of the `operation`, except when the database does not understand it or refuses it
+/// to this user.
+pub(crate) fn computed(
+    session: &mut Session<'_>,
+    operation: &'static str,
+    table: &str,
+    columns: &[String],
+) -> Result<Vec<usize>> {
     // A mock of a test gets only the program's own statements.
     if !session.takes_many_rows()? {
         return Ok(Vec::new());
     }
-    let (engine, generated) = match of(session, table) {
+    let (engine, generated) = match of(session, operation, table) {
         Ok(Some(told)) => told,
         Ok(None) => return Ok(Vec::new()),
         Err(error) => match error.kind() {
@@ -42,7 +48,7 @@ pub(crate) fn computed(session: &mut Session<'_>, table: &str, columns: &[String
 /// Replaces the error of a load by one that names the column that accepts no values, if there is one among its columns.
 /// The caller adds the names of database and call.
 pub(super) fn explain(session: &mut Session<'_>, target: &LoadTarget, error: Error) -> Error {
-    let Ok(Some((engine, generated))) = of(session, &target.table) else { return error };
+    let Ok(Some((engine, generated))) = of(session, "bulk_insert", &target.table) else { return error };
     let refused = generated.into_iter().filter(|one| {
         (!one.is_identity || is_refusal(&error))
             && target.columns.iter().any(|column| is_same(engine, &one.name, column))
@@ -65,14 +71,18 @@ fn is_same(engine: Engine, one: &str, other: &str) -> bool {
     }
 }
 
-fn of(session: &mut Session<'_>, table: &str) -> Result<Option<(Engine, Vec<Generated>)>> {
+fn of(
+    session: &mut Session<'_>,
+    operation: &'static str,
+    table: &str,
+) -> Result<Option<(Engine, Vec<Generated>)>> {
     let Some(engine) = Engine::of(session)? else { return Ok(None) };
     let rows = match engine {
-        Engine::Postgres => session.execute_query(POSTGRES, params! { table: table })?,
-        Engine::SqlServer => session.execute_query(&sql_server(table), ())?,
+        Engine::Postgres => session.ask(operation, POSTGRES, params! { table: table })?,
+        Engine::SqlServer => session.ask(operation, &sql_server(table), ())?,
         Engine::Sqlite => {
             let (schema, name) = sqlite(table);
-            session.execute_query(SQLITE, params! { name: name, schema: schema })?
+            session.ask(operation, SQLITE, params! { name: name, schema: schema })?
         }
     };
     let generated = rows.iter().map(|row| {

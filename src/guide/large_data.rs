@@ -122,7 +122,8 @@
 //! ```
 //!
 //! The header line names the columns. A damaged file is refused with line and column, and nothing is kept: a line with
-//! too few fields, an open quote at the end of the file, text that is not UTF-8. Exported data comes back unchanged;
+//! too few fields, an open quote at the end of the file, text that is not UTF-8. If the first line is one field with a
+//! `;` or a tab in it, the error asks whether the delimiter is right. Exported data comes back unchanged;
 //! for bytes on databases other than PostgreSQL, use [`ImportOptions::bytes`](crate::ImportOptions::bytes).
 //!
 //! Write dates and timestamps in the file in ISO 8601. PostgreSQL reads all other forms by its `DateStyle`: with the

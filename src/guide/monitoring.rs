@@ -67,8 +67,9 @@
 //!
 //! The label `operation` is the call's name, such as `execute_query`, `bulk_insert` or `commit`; calls without a
 //! counter of their own are `other`. `bulk_insert`, `bulk_upsert` and `execute_many` count as one call each, however
-//! many statements they send. The label `pool` numbers the open pools of one database from 1: handles with different
-//! settings have different pools. The histogram's bounds go from 100 µs to 100 s, three per decade.
+//! many statements they send. `copy_query` and `copy_table` count once on each of their two databases: the rows that
+//! were read, and the rows that were written. The label `pool` numbers the open pools of one database from 1: handles
+//! with different settings have different pools. The histogram's bounds go from 100 µs to 100 s, three per decade.
 //!
 //! ```
 //! let metrics = batchdb::metrics();

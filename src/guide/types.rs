@@ -89,7 +89,8 @@
 //!
 //! SQLite stores a decimal in a `decimal` column as a float of 15 digits, without its scale. For exact decimals declare
 //! the column as `text`; it can be read as `BigDecimal` all the same. SQLite also stores any text in any column, even
-//! in an `integer` or a `date` (except in an `integer primary key`), unless a `CHECK` refuses it.
+//! in an `integer` or a `date` (except in an `integer primary key`), unless a `CHECK` refuses it. It has no `NaN` and
+//! would store `NULL` instead, so a `NaN` is refused.
 //!
 //! # Values to types of Rust
 //!
@@ -180,6 +181,7 @@
 //! | text of more than 63 bytes | `name` | truncated | | refused |
 //! | float | `money` | read by `lc_monetary` | | refused on PostgreSQL (a decimal is exact) |
 //! | `2026-01-05` as a text | `datetime`, `smalldatetime` | | read by the language of the login (`DATEFORMAT`) | read as ISO 8601 |
+//! | `2026-01-05T08:00:37` as a text | SQLite's `timestamp`, `datetime`, `timestamptz` | | | stored as a parameter of that type is, without the `T`, so that the two are equal |
 //! | `true`, `false` as a text | SQLite's `boolean` | | | stored as 1 and 0 (a statement stores the text, which SQLite does not treat as true) |
 //!
 //! # JSON

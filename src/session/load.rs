@@ -8,7 +8,9 @@ use crate::backend::{Connection, Rows};
 use crate::context;
 use crate::deadline::{Budget, Deadline};
 use crate::error::{Effect, Error, ErrorKind, Phase, Result};
-use crate::sql::Statement;
+use crate::params::IntoParams;
+use crate::row::Row;
+use crate::sql::{self, Statement};
 
 /// The deadline of the whole call, for a load that waits for rows of the program's iterator. The steps of a load check
 /// it themselves.
@@ -60,7 +62,7 @@ impl Session<'_> {
             Err(Error::new(ErrorKind::ReadOnly, "the database is read-only by its settings (READ_ONLY)"))
         } else {
             let budget = self.budget();
-            self.lease.connection().and_then(|connection| step(connection, budget))
+            self.connection().and_then(|connection| step(connection, budget))
         };
         self.step_ended(operation, outcome)
     }
@@ -77,6 +79,20 @@ impl Session<'_> {
         self.step_ended(operation, outcome)
     }
 
+    /// Asks the database something for our own sake, as a part of a call.
+    pub(crate) fn ask(
+        &mut self,
+        operation: &'static str,
+        sql: &str,
+        params: impl IntoParams,
+    ) -> Result<Vec<Row>> {
+        let statement = self.dialect().and_then(|dialect| sql::compile(sql, dialect, params.into_params()?));
+        let statement = statement.map_err(|error| self.failed_by(error.during(operation)))?;
+        let mut rows = Vec::new();
+        self.run_bound(operation, &statement, Rows::Collect(&mut rows))?;
+        Ok(rows)
+    }
+
     fn step_ended<T>(&mut self, operation: &'static str, outcome: Result<T>) -> Result<T> {
         self.lease.used(Instant::now());
         outcome.map_err(|error| self.failed_by(error.during(operation)))
@@ -84,6 +100,6 @@ impl Session<'_> {
 
     /// Whether several records may be sent as the rows of one statement.
     pub(crate) fn takes_many_rows(&mut self) -> Result<bool> {
-        Ok(self.lease.connection()?.takes_many_rows())
+        Ok(self.connection()?.takes_many_rows())
     }
 }

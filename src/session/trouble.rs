@@ -10,6 +10,9 @@ pub(super) struct Trouble {
     doom: Option<Error>,
     /// The first error by which the transaction may have failed.
     first: Option<Error>,
+    /// The last error that another attempt would meet again. The connection may have failed by it, which only who has the
+    /// connection can see.
+    lasting: Option<Error>,
 }
 
 impl Trouble {
@@ -24,6 +27,14 @@ impl Trouble {
         if self.first.is_none() && may_fail_the_rest(error) {
             self.first = Some(error.clone());
         }
+        if !error.is_transient() {
+            self.lasting = Some(error.clone());
+        }
+    }
+
+    /// Takes the error that the connection may have failed by, and that no second attempt would mend.
+    pub(super) fn take_lasting(&mut self) -> Option<Error> {
+        self.lasting.take()
     }
 
     /// Takes the error that says whether another attempt is worthwhile.
@@ -63,6 +74,7 @@ fn may_fail_the_rest(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Effect;
 
     #[test]
     fn an_error_is_explained_by_the_first_that_can_be_its_cause() {
@@ -75,7 +87,13 @@ mod tests {
         trouble.note(&of("42P01"));
         assert!(trouble.explain(of("25P02")).to_string().contains("23505"));
         assert!(!trouble.explain(of("22012")).to_string().contains("23505"));
-        trouble.note(&Error::new(ErrorKind::Conflict, "x").with_codes(Some("40P01"), None));
+        let undone = Error::new(ErrorKind::Conflict, "x").with_codes(Some("40P01"), None);
+        trouble.note(&undone.with_effect(Effect::RolledBack));
+        assert_eq!(
+            trouble.take_lasting().and_then(|error| error.sqlstate().map(str::to_owned)).as_deref(),
+            Some("42P01")
+        );
+        assert!(trouble.take_lasting().is_none());
         trouble.forget();
         assert!(trouble.take_doom().is_none());
         assert!(!trouble.explain(of("25P02")).to_string().contains("23505"));

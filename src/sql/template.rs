@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use super::Traits;
 use super::insert::PlainInsert;
 use super::lexer::{Kind, Token, tokens};
-use super::traits;
+use super::{Traits, refuse_nul, traits};
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
 
@@ -71,8 +70,9 @@ impl Template {
     /// # Errors
     ///
     /// `Params`, when the text holds a parameter in the database's own form that would be counted together
-    /// with ours.
+    /// with ours, or a NUL character.
     pub(super) fn parse(sql: &str, dialect: Dialect) -> Result<Template> {
+        refuse_nul(sql)?;
         let significant: Vec<Token<'_>> = tokens(sql, dialect).filter(Token::is_significant).collect();
         let mut template = Template {
             dialect,

@@ -269,6 +269,16 @@ fn each_database_takes_so_many_arguments() {
 }
 
 #[test]
+fn a_text_that_a_driver_would_cut_is_refused() {
+    for dialect in DIALECTS {
+        for text in ["UPDATE t SET a = 1 \0 WHERE b = 2", "SELECT '\0'", "\0"] {
+            let error = compile(text, dialect, params! {}).unwrap_err();
+            assert!(error.to_string().contains("NUL"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn the_usual_texts_are_shared() {
     let text = |sql, dialect, params| compile(sql, dialect, params).unwrap().text;
     for dialect in DIALECTS {
@@ -340,7 +350,7 @@ proptest! {
     }
 
     #[test]
-    fn strings_never_bind(inside in "[^']*", dialect in dialect()) {
+    fn strings_never_bind(inside in "[^'\0]*", dialect in dialect()) {
         let sql = format!("SELECT '{inside}', :a");
         let statement = compile(&sql, dialect, params! { a: 1 }).unwrap();
         let kept = format!("SELECT '{inside}', ");

@@ -131,8 +131,8 @@ impl<T> MapOptions<T> {
     }
 
     /// Makes the fan-out cancellable: once the token is cancelled, no new item is started, and the items that were not
-    /// started are [`NotStarted`](TaskState::NotStarted). Default: only [`with_cancel`](crate::with_cancel) around the
-    /// fan-out can cancel it.
+    /// started are [`NotStarted`](TaskState::NotStarted). A [`with_cancel`](crate::with_cancel) around the fan-out can
+    /// cancel it in any case, with or without a token here.
     ///
     /// Items that are running may finish within the [`grace`](MapOptions::grace) period, including all their stages; a
     /// task that fails is not retried any more. In a chain the token applies to its stage and to the stages after it

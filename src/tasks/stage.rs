@@ -61,7 +61,8 @@ impl<'w, T, R> Running<'w, T, R> {
         end: Option<&CancelToken>,
     ) -> Self {
         let own = options.workers.unwrap_or(workers).min(workers);
-        let asked = options.stop().or(before);
+        // A token of its own takes the place of the stage's before it, and not of what is around the whole.
+        let asked = options.stop().map(|own| own.beside(super::outer())).or(before);
         Running {
             work,
             stop: end.map(|end| Stop::at_once(end, asked.clone())).or_else(|| asked.clone()),

@@ -35,7 +35,8 @@ const PER_WORKER: usize = 2;
 ///
 /// The calling thread reads the input, whenever `receive` asks for the next record. So the input may be a
 /// [`RowIter`](crate::RowIter), whose query then goes no faster than the receiver. While the calling thread waits for a
-/// slow input, finished records wait too.
+/// slow input, finished records wait too, and so does the end after a cancel: an input that waits for something should
+/// look at the same token.
 ///
 /// **When it is cancelled**, by a token or by `fail_fast`, no new item is started. Running tasks leave their records as
 /// they end. If the input has not ended by then, the last record stands for its next item: it is

@@ -398,9 +398,27 @@ fn what_tells_the_caller_to_stop_tells_its_fan_out() {
         map_tasks([1, 2], MapOptions::default(), |n| Ok::<_, Error>(*n))
     });
     assert_eq!(states(&results), [TaskState::NotStarted; 2]);
-    // One of its own takes its place.
-    let results = crate::with_cancel(&token, PATIENCE, || {
-        map_tasks([1, 2], MapOptions::default().cancel(CancelToken::new()), |n| Ok::<_, Error>(*n))
+    // One of its own stands beside it, in whichever stage.
+    let own = || MapOptions::default().cancel(CancelToken::new());
+    let (ones, twos) = crate::with_cancel(&token, PATIENCE, || {
+        stage(own(), |n: &i32| Ok::<_, Error>(*n)).then(own(), |n| Ok::<_, Error>(*n)).map([1, 2])
     });
-    assert_eq!(results.into_values().unwrap(), [1, 2]);
+    assert_eq!(
+        (states(&ones), states(&twos)),
+        (vec![TaskState::NotStarted; 2], vec![TaskState::NotStarted; 2])
+    );
+    // And what is told within a task is told by the fan-out, too.
+    let options = MapOptions::default().workers(2).fail_fast();
+    let (began, inner) = (Barrier::new(2), CancelToken::new());
+    let results = map_tasks([1, 2], options, |n| {
+        began.wait();
+        match n {
+            1 => Err(Error::decode("on purpose")),
+            _ => crate::with_cancel(&inner, PATIENCE, || match context::pause(PATIENCE) {
+                true => Ok(()),
+                false => Err(Error::new(ErrorKind::Cancelled, "stopped")),
+            }),
+        }
+    });
+    assert_eq!(states(&results), [TaskState::Failed, TaskState::Cancelled]);
 }

@@ -16,9 +16,6 @@ use crate::manager::DatabaseManager;
 use crate::params::{IntoParams, Params};
 use crate::value::Value;
 
-/// The name of the reading call in errors and in the log.
-const COPY: &str = "copy_query";
-
 /// How many chunks may wait between the two sides.
 const WAITING: usize = 2;
 
@@ -63,7 +60,7 @@ pub fn copy_query(
     options: BulkOptions<'_>,
 ) -> Result<BulkReport, BulkFailure> {
     let params = params.into_params()?;
-    copy(from, move |_| (sql.to_owned(), params), to, table, false, options)
+    copy("copy_query", from, move |_| (sql.to_owned(), params), to, table, false, options)
 }
 
 /// Copies all rows of a table into a table of another database. See [`copy_query`].
@@ -96,7 +93,7 @@ pub fn copy_table(
         // A colon in a name is one, and no parameter: quoted names are passed over.
         (format!("SELECT * FROM {}", dialect.quote_path(from_table)), Params::new())
     };
-    copy(from, sql, to, table, true, options)
+    copy("copy_table", from, sql, to, table, true, options)
 }
 
 /// The messages of the reading side.
@@ -108,8 +105,10 @@ enum Message {
     End,
 }
 
+/// Both sides bear the name of the call that the program has made, in errors, in the log and in what is counted.
 #[track_caller]
 fn copy(
+    operation: &'static str,
     from: &DatabaseManager,
     query: impl FnOnce(crate::dialect::Dialect) -> (String, Params) + Send,
     to: &DatabaseManager,
@@ -122,7 +121,7 @@ fn copy(
             "both sides of the copy are one pool of a single connection, and each needs its own",
         )
         .with_hint("raise POOL_SIZE or MAX_OVERFLOW, or use INSERT … SELECT")
-        .during(COPY)
+        .during(operation)
         .in_database(&from.settings().database)
         .into());
     }
@@ -145,7 +144,7 @@ fn copy(
             move || {
                 let _entered = context::enter(context);
                 let stop = EndOnDrop(end);
-                match read(from, query, &outbox) {
+                match read(operation, from, query, &outbox) {
                     Ok(()) => std::mem::forget(stop),
                     Err(error) => drop(cause.set(error)),
                 }
@@ -158,18 +157,18 @@ fn copy(
                 Error::new(ErrorKind::Io, "no thread could be started for the reading side")
                     .with_source(error)
             })?);
-            let columns = incoming.columns();
-            let mut columns =
-                columns.map_err(|error| error.during(COPY).in_database(&session.settings().database))?;
+            let mut columns = incoming
+                .columns()
+                .map_err(|error| error.during(operation).in_database(&session.settings().database))?;
             if columns.is_empty() {
                 return Ok(BulkReport::default());
             }
             if leaves_out_computed {
                 let table = session.dialect()?.quote_path(table);
-                let places = computed(session, &table, &columns)?;
+                let places = computed(session, operation, &table, &columns)?;
                 incoming.leave_out(&mut columns, places);
             }
-            session.bulk_insert_with(table, &columns, &mut incoming, options)
+            session.load_as(operation, table, &columns, None, &mut incoming, options)
         });
         let outcome = outcome.map_err(|failure| match cause.get() {
             // What nobody knows of the writing side weighs more than why the reading side has ended.
@@ -199,15 +198,16 @@ impl Drop for EndOnDrop<'_> {
 
 /// The reading side: sends all that the query returns.
 fn read(
+    operation: &'static str,
     from: &DatabaseManager,
     query: impl FnOnce(crate::dialect::Dialect) -> (String, Params),
     outbox: &Sender<Message>,
 ) -> Result<()> {
-    let gone = |_| Error::new(ErrorKind::Cancelled, "the writing side has ended").during(COPY);
+    let gone = |_| Error::new(ErrorKind::Cancelled, "the writing side has ended").during(operation);
     let send = |message| outbox.send(message).map_err(gone);
     from.session(|session| {
         let (sql, params) = query(session.dialect()?);
-        let mut rows = session.rows_of_reading(COPY, &sql, params)?;
+        let mut rows = session.rows_of_reading(operation, &sql, params)?;
         let (mut begun, mut chunk, mut bytes) = (false, Vec::new(), 0);
         loop {
             let row = rows.next().transpose()?;

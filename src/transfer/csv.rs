@@ -23,6 +23,14 @@ impl Record {
         self.fields.len()
     }
 
+    /// A character in the only field, outside of quotes, that is the delimiter of other files.
+    pub(super) fn other_delimiter(&self) -> Option<char> {
+        match *self.fields {
+            [(_, false)] => [';', '\t', '|', ','].into_iter().find(|other| self.text.contains(*other)),
+            _ => None,
+        }
+    }
+
     /// The fields, and whether each stood in quotes.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, bool)> {
         let mut start = 0;

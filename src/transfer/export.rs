@@ -109,9 +109,13 @@ impl Session<'_> {
         options: ExportOptions<'_>,
     ) -> Result<u64> {
         let path = path.as_ref();
+        let database = self.settings().database.clone();
         let refused = |what: &str| {
             let message = format!("the file {} cannot be {what}", path.display());
-            move |error| Error::new(ErrorKind::Io, message).with_source(error).during(EXPORT)
+            let database = database.clone();
+            move |error| {
+                Error::new(ErrorKind::Io, message).with_source(error).during(EXPORT).in_database(&database)
+            }
         };
         let mut file = WholeFile::create(path).map_err(refused("written"))?;
         let rows = self.export(sql, params, &mut file, options)?;
@@ -162,10 +166,10 @@ impl DatabaseManager {
 
     /// Writes the rows of a query to a file that is complete or not there at all, and returns their number.
     ///
-    /// The rows are written to a hidden file in the same folder (`.NAME.PID-N.partial`). When it is complete, it is
-    /// synced to disk and renamed in one step, replacing an existing file. After an error it is deleted, and an
-    /// existing file stays; after a crash, a `.partial` file may be left behind. A symbolic link at the path is
-    /// replaced, not followed.
+    /// The rows are written to a hidden file in the same folder (`.NAME.PID-N.partial`, or `.long-name.PID-N.partial`
+    /// if that would be too long). When it is complete, it is synced to disk and renamed in one step, replacing an
+    /// existing file. After an error it is deleted, and an existing file stays; after a crash, a `.partial` file may be
+    /// left behind. A symbolic link at the path is replaced, not followed.
     ///
     /// # Errors
     ///

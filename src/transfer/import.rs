@@ -53,7 +53,7 @@ impl<'p> ImportOptions<'p> {
     }
 
     /// The columns of the table, in the order of the fields. For a file without a header line; if the format has one,
-    /// it is skipped.
+    /// it is skipped, and must have as many fields.
     pub fn columns(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.columns = Some(names.into_iter().map(Into::into).collect());
         self
@@ -102,6 +102,9 @@ impl fmt::Debug for ImportOptions<'_> {
 impl Session<'_> {
     /// Loads a CSV file into a table: all rows or none, in a transaction of its own or in a savepoint of the open one.
     ///
+    /// The closure of a [`transaction`](DatabaseManager::transaction) may run again. Open the file inside of it: a file
+    /// that it borrows would continue where the first attempt stopped reading.
+    ///
     /// # Errors
     ///
     /// See [`DatabaseManager::import_csv`].
@@ -114,10 +117,8 @@ impl Session<'_> {
         let database = self.settings().database.clone();
         let named = |error: Error| error.during(IMPORT).in_database(&database);
         let (mut rows, columns) = Rows::open(source, &options).map_err(named)?;
-        let loaded = match rows.headers_are_data {
-            true => self.load_file(table, &columns, &rows.places(), &mut rows, options.load),
-            false => self.bulk_insert_with(table, &columns, &mut rows, options.load),
-        };
+        let places = rows.headers_are_data.then(|| rows.places());
+        let loaded = self.load_as(IMPORT, table, &columns, places.as_deref(), &mut rows, options.load);
         loaded.map_err(|failure| {
             let lines =
                 failure.error.records().and_then(|records| rows.lines.of(*records.start(), *records.end()));
@@ -130,7 +131,7 @@ impl Session<'_> {
                 (None, Some((first, last))) => failure.error.at(format_args!("lines {first} to {last}")),
                 (None, None) => failure.error,
             };
-            BulkFailure { error: named(error), ..failure }
+            BulkFailure { error: named(doubting(error, rows.doubt)), ..failure }
         })
     }
 }
@@ -197,6 +198,8 @@ struct Rows<R> {
     null: String,
     /// The first record, where its fields had to be counted.
     ahead: bool,
+    /// Another likely delimiter, judged by the first record.
+    doubt: Option<char>,
     lines: Lines,
     /// The error that ended it.
     failed: Option<Error>,
@@ -217,19 +220,31 @@ impl<R: Read> Rows<R> {
                     "the file is empty, and has not even a line of headers",
                 ));
             }
-            headers = headers.or_else(|| Some(record.iter().map(|(name, _)| name.to_owned()).collect()));
         } else {
             ahead = reader.read(&mut record)?;
+        }
+        let doubt = record.other_delimiter();
+        if options.format.has_header() {
+            let found = record.iter().map(|(name, _)| name.to_owned());
+            match &headers {
+                None => headers = Some(found.collect()),
+                // Records that have as many fields as the columns would not fit the line above them.
+                Some(named) if named.len() != record.len() => {
+                    return Err(doubting(wrong_count(&record, named.len()), doubt));
+                }
+                Some(_) => (),
+            }
         }
         let Some(headers) = headers else {
             return Err(Error::usage("a file without headers does not say where its fields go")
                 .with_hint("name the columns by `ImportOptions::columns`"));
         };
-        let fields = fields(&headers, options)?;
+        let fields = fields(&headers, options).map_err(|error| doubting(error, doubt))?;
         let columns = fields.iter().filter_map(|field| field.column.clone()).collect();
         let null = options.format.null_mark().to_owned();
         let lines = Lines::default();
-        let rows = Rows { reader, record, fields, headers_are_data, null, ahead, lines, failed: None };
+        let failed = None;
+        let rows = Rows { reader, record, fields, headers_are_data, null, ahead, doubt, lines, failed };
         Ok((rows, columns))
     }
 
@@ -249,13 +264,9 @@ impl<R: Read> Rows<R> {
                 break;
             }
         }
-        let (line, found, wanted) = (self.record.line, self.record.len(), self.fields.len());
-        if found != wanted {
-            return Err(Error::new(
-                ErrorKind::Data,
-                format!("line {line}: it has {found} fields, and should have {wanted}"),
-            )
-            .with_hint("is there a delimiter in an unquoted field, or is the line cut off?"));
+        let (line, wanted) = (self.record.line, self.fields.len());
+        if self.record.len() != wanted {
+            return Err(wrong_count(&self.record, wanted));
         }
         self.lines.next(line);
         let mut row = Vec::with_capacity(wanted);
@@ -286,6 +297,23 @@ impl<R: Read> Iterator for &mut Rows<R> {
         let row = self.row();
         self.failed = row.as_ref().err().cloned();
         row.transpose()
+    }
+}
+
+/// The error for a record with more or fewer fields than wanted.
+fn wrong_count(record: &Record, wanted: usize) -> Error {
+    let (line, found) = (record.line, record.len());
+    let message = format!("line {line}: it has {found} fields, and should have {wanted}");
+    Error::new(ErrorKind::Data, message)
+        .with_hint("is there a delimiter in an unquoted field, or is the line cut off?")
+}
+
+/// Adds the question whether the delimiter is right to an error that may follow from a wrong one.
+fn doubting(error: Error, doubt: Option<char>) -> Error {
+    match (doubt, error.kind()) {
+        (Some(other), ErrorKind::Data | ErrorKind::Syntax) => error
+            .with_hint(format!("the first line is one field with {other:?} in it: is the delimiter right?")),
+        _ => error,
     }
 }
 
@@ -368,75 +396,4 @@ impl Lines {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open<'t>(text: &'t str, options: &ImportOptions<'_>) -> Result<(Rows<&'t [u8]>, Vec<String>)> {
-        Rows::open(text.as_bytes(), options)
-    }
-
-    #[track_caller]
-    fn rows(text: &str, options: ImportOptions<'_>) -> (Vec<String>, Vec<Vec<Value>>) {
-        let (mut rows, columns) = open(text, &options).unwrap();
-        (columns, (&mut rows).collect::<Result<_>>().unwrap())
-    }
-
-    #[track_caller]
-    fn refused(text: &str, options: ImportOptions<'_>, wanted: &str) {
-        let outcome = open(text, &options).and_then(|(mut rows, _)| (&mut rows).collect::<Result<Vec<_>>>());
-        let error = outcome.unwrap_err();
-        assert!(error.to_string().contains(wanted), "{error}");
-    }
-
-    #[test]
-    fn headers_name_the_columns_unless_something_else_does() {
-        let (columns, found) = rows("a,b,c\n1,,\"\"\n", ImportOptions::new());
-        assert_eq!(columns, ["a", "b", "c"]);
-        assert!(found == [[Value::from("1"), Value::Null, Value::from("")]]);
-        let options = ImportOptions::new().rename("a", "x").ignore("b").bytes("c");
-        let (columns, found) = rows("a,b,c\n1,2,ff\n", options);
-        assert_eq!(columns, ["x", "c"]);
-        assert!(found == [[Value::from("1"), Value::from(vec![255_u8])]]);
-        let headless = CsvFormat::new().without_header().null("-");
-        let (columns, found) =
-            rows("1,-\n\"-\",\n", ImportOptions::new().format(headless).columns(["p", "q"]));
-        assert_eq!(columns, ["p", "q"]);
-        assert!(found == [[Value::from("1"), Value::Null], [Value::from("-"), Value::from("")]]);
-        assert_eq!(rows("old,names\n1,2", ImportOptions::new().columns(["p", "q"])).0, ["p", "q"]);
-    }
-
-    #[test]
-    fn an_empty_line_is_a_record_of_one_column_and_nothing_in_others() {
-        assert_eq!(rows("a,b\n1,2\n\n3,4\n\n", ImportOptions::new()).1.len(), 2);
-        assert!(rows("a\n1\n\n", ImportOptions::new()).1 == [[Value::from("1")], [Value::Null]]);
-    }
-
-    #[test]
-    fn what_does_not_fit_says_where_and_what_to_do() {
-        refused("", ImportOptions::new(), "the file is empty");
-        refused("a,b\n1,2\n3\n", ImportOptions::new(), "line 3: it has 1 fields, and should have 2");
-        refused("a,a\n", ImportOptions::new(), "the fields 1 and 2 are for one column");
-        refused("a,\n", ImportOptions::new(), "the header of field 2 is empty");
-        refused("a,b\n", ImportOptions::new().rename("c", "d"), "no header \"c\"");
-        refused("a,b\n", ImportOptions::new().ignore("c"), "no header \"c\"");
-        refused("a,b\n", ImportOptions::new().bytes("c"), "no header \"c\"");
-        refused("a\nxyz\n", ImportOptions::new().bytes("a"), "line 2, column \"a\": these are no hex");
-        let headless = || ImportOptions::new().format(CsvFormat::new().without_header());
-        refused("1,2\n", headless(), "does not say where its fields go");
-        assert!(rows("", headless().columns(["a"])).1.is_empty());
-    }
-
-    #[test]
-    fn the_line_of_a_record_is_known() {
-        let mut lines = Lines::default();
-        // The header, a record of one line, one of three, an empty line, and two more.
-        for line in [2, 3, 6, 8, 9] {
-            lines.next(line);
-        }
-        assert_eq!((1..=5).map(|record| lines.line(record).unwrap()).collect::<Vec<_>>(), [2, 3, 6, 8, 9]);
-        for line in 0..Lines::MOST as u64 + 10 {
-            lines.next(20 + line * 2);
-        }
-        assert_eq!((lines.jumps.len(), lines.line(1)), (Lines::MOST, None));
-    }
-}
+mod tests;

@@ -31,6 +31,10 @@ fn what_is_exported_is_imported_as_it_was() {
         (world.expect(0, &["query", "rpa_db", all, "--json"]), "SELECT * FROM other ORDER BY id");
     assert_eq!(before.out, world.expect(0, &["query", "rpa_db", after, "--json"]).out);
     // The same to standard output, and back from standard input.
+    let ran = world.expect(0, &["export", "rpa_db", all, "--delimiter", "\\t", "--to", "-"]);
+    assert_eq!(ran.out, "id\tname\tsum\n1\tone\t1.50\n2\t\t\n");
+    let ran = world.expect(64, &["export", "rpa_db", all, "--delimiter", "ab"]);
+    assert!(ran.err.contains("one character"), "{}", ran.err);
     let ran = world.expect(0, &["export", "rpa_db", all, "--delimiter", ";", "--null", "-"]);
     assert_eq!(ran.out, "id;name;sum\n1;one;1.50\n2;-;-\n");
     assert!(ran.err.contains("2 rows exported"), "{}", ran.err);

@@ -313,3 +313,57 @@ fn a_reading_side_that_failed_makes_nobody_copy_twice_what_stays() {
         assert!(failure.report.rows > 0 && !failure.error.is_transient(), "{failure:?}");
     }
 }
+
+#[test]
+fn an_error_names_the_call_that_the_program_has_made() {
+    let (from, to) = (postgres("copy"), postgres("copy"));
+    from.execute("CREATE TABLE t (id int)", ()).unwrap();
+    from.execute("INSERT INTO t VALUES (NULL)", ()).unwrap();
+    to.execute("CREATE TABLE t (id int NOT NULL)", ()).unwrap();
+    let table = |source: &str, target: &str| {
+        copy_table(&from, source, &to, target, BulkOptions::new()).unwrap_err().error
+    };
+    let query = |sql: &str, target: &str| {
+        copy_query(&from, sql, (), &to, target, BulkOptions::new()).unwrap_err().error
+    };
+    let own = fresh("copy").pool_size(1).max_overflow(0).build().unwrap();
+    for (error, side, call) in [
+        (table("nope", "t"), from.name(), "copy_table"),
+        (table("t", "nope"), to.name(), "copy_table"),
+        (table("t", "t"), to.name(), "copy_table"),
+        (query("SELECT nope FROM t", "t"), from.name(), "copy_query"),
+        (query("SELECT id FROM t", "t"), to.name(), "copy_query"),
+        (copy_table(&own, "t", &own, "t", BulkOptions::new()).unwrap_err().error, own.name(), "copy_table"),
+    ] {
+        assert_eq!((error.operation(), error.database()), (Some(call), Some(side)), "{}", error.report());
+    }
+    // And each side counts it by that name.
+    let counted = || {
+        [&from, &to].map(|side| {
+            let operations = side.metrics().operations;
+            operations.iter().filter(|of| of.operation == "copy_table").map(|of| of.rows).sum::<u64>()
+        })
+    };
+    from.execute("UPDATE t SET id = 7", ()).unwrap();
+    let before = counted();
+    copy_table(&from, "t", &to, "t", BulkOptions::new()).unwrap();
+    assert_eq!(counted(), before.map(|rows| rows + 1));
+}
+
+#[test]
+fn what_a_database_would_keep_as_something_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (postgres("copy"), sqlite_at(&folder.path().join("a.db")).build().unwrap());
+    to.execute("CREATE TABLE t (id INTEGER, x REAL)", ()).unwrap();
+    let copy = |x: &str| {
+        let sql = format!("SELECT 1 AS id, 'Infinity'::float8 AS x UNION ALL SELECT 2, '{x}'");
+        copy_query(&from, &sql, (), &to, "t", BulkOptions::new())
+    };
+    // SQLite would keep NULL.
+    let error = copy("NaN").unwrap_err().error;
+    assert!(error.kind() == ErrorKind::Params && error.to_string().contains("record 2"), "{error}");
+    assert_eq!(count(&to, "t"), 0);
+    copy("-Infinity").unwrap();
+    let kept = "SELECT count(*) AS n FROM t WHERE x = 9e999 OR x = -9e999";
+    assert_eq!(to.query_one(kept, ()).unwrap().get::<i64>("n").unwrap(), 2);
+}

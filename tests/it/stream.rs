@@ -272,6 +272,75 @@ fn a_write_is_carried_out_to_its_end_and_says_how_that_went() {
 }
 
 #[test]
+fn a_write_whose_rows_cannot_be_read_says_that_it_was_carried_out() {
+    let db = psql_odbc();
+    db.execute("CREATE TABLE t (n int, price money, due date)", ()).unwrap();
+    // What the driver cannot carry: a column of that type, and that value in a row.
+    for returned in ["price", "due"] {
+        let sql = format!("INSERT INTO t VALUES (1, 5, 'infinity') RETURNING {returned}");
+        type Runs = fn(&DatabaseManager, &str) -> Result<(), Error>;
+        let ways: [Runs; 3] = [
+            |db, sql| db.execute_query(sql, ()).map(drop),
+            |db, sql| db.query_each(sql, (), |_| Ok::<_, Error>(true)).map(drop),
+            |db, sql| db.session(|session| session.query_sets(sql, ())).map(drop),
+        ];
+        for way in ways {
+            let count = || db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get::<i64>("n").unwrap();
+            let before = count();
+            let error = way(&db, &sql).unwrap_err();
+            assert!(error.kind() == ErrorKind::Decode && !error.is_transient(), "{error}");
+            assert!(error.to_string().contains("was carried out, but"), "{error}");
+            assert_eq!(count(), before + 1);
+            // Within a transaction its end decides, which says nothing of that.
+            let sql = sql.as_str();
+            let error = db.transaction(|tx| tx.execute_query(sql, ())).unwrap_err();
+            assert!(error.kind() == ErrorKind::Decode && !error.to_string().contains("carried"), "{error}");
+            assert_eq!(count(), before + 1);
+        }
+    }
+}
+
+#[test]
+fn a_result_that_cannot_be_read_is_no_lost_connection_to_what_follows() {
+    let db = psql_odbc();
+    db.execute("CREATE TABLE t (n int)", ()).unwrap();
+    // The driver does not say in which zone such a column is, so that nobody can read it.
+    const UNREADABLE: &str = "SELECT now() AS at";
+    type Swallows = fn(&mut batchdb::Transaction<'_, '_>) -> Result<(), Error>;
+    let ways: [Swallows; 3] = [
+        |tx| tx.query_iter(UNREADABLE, ()).map(drop),
+        |tx| tx.query_each(UNREADABLE, (), |_| Ok::<_, Error>(true)).map(drop),
+        |tx| tx.transaction(|tx| tx.query_iter(UNREADABLE, ()).map(drop)),
+    ];
+    for way in ways {
+        let mut attempts = 0;
+        let error = db
+            .transaction(|tx| {
+                attempts += 1;
+                tx.execute("SET LOCAL TIME ZONE 'Asia/Tokyo'", ())?;
+                let swallowed = way(tx).unwrap_err();
+                assert_eq!(swallowed.kind(), ErrorKind::Decode, "{swallowed}");
+                tx.execute("INSERT INTO t VALUES (1)", ())
+            })
+            .unwrap_err();
+        // Another attempt would end the same way, and the reason is told.
+        assert_eq!((error.kind(), attempts), (ErrorKind::Decode, 1), "{}", error.report());
+    }
+    // Where nothing follows, the commit says it.
+    let mut attempts = 0;
+    let error = db
+        .transaction(|tx| {
+            attempts += 1;
+            tx.execute("SET LOCAL TIME ZONE 'Asia/Tokyo'", ())?;
+            let _ = tx.query_iter(UNREADABLE, ());
+            Ok::<_, Error>(())
+        })
+        .unwrap_err();
+    assert_eq!((error.kind(), attempts), (ErrorKind::Decode, 1), "{}", error.report());
+    assert_eq!(db.query_one("SELECT count(*) AS n FROM t", ()).unwrap().get::<i64>("n").unwrap(), 0);
+}
+
+#[test]
 fn a_panic_between_two_rows_costs_the_connection_and_nothing_else() {
     for db in [postgres("stream"), psql_odbc()] {
         let sql = MANY.replace("AS note", "AS panicked");

@@ -60,8 +60,7 @@ pub(crate) fn values_for_what_the_database_computes_are_refused_by_name(target: 
     let upserted = db.bulk_upsert(&table, &columns, &["id"], rows).unwrap_err();
     let file = "id,twice,name\n1,2,a\n2,4,b\n";
     let imported = db.import_csv(&table, file.as_bytes(), ImportOptions::new()).unwrap_err().error;
-    for (error, operation) in
-        [(inserted, "bulk_insert"), (upserted, "bulk_upsert"), (imported, "bulk_insert")]
+    for (error, operation) in [(inserted, "bulk_insert"), (upserted, "bulk_upsert"), (imported, "import_csv")]
     {
         if target.kind == Kind::Babelfish {
             continue;

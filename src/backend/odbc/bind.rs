@@ -85,6 +85,10 @@ fn argument(value: &Value, flavor: Flavor, texts: TextParameters) -> Result<Argu
         Value::Null => Argument::fixed(Buffer::Null, SqlDataType::VARCHAR, 1, 0),
         Value::Bool(flag) => Argument::fixed(Buffer::Bit(u8::from(*flag)), SqlDataType::EXT_BIT, 1, 0),
         Value::Int(number) => Argument::fixed(Buffer::Int(*number), SqlDataType::EXT_BIG_INT, 19, 0),
+        Value::Float(number) if number.is_nan() && flavor == Flavor::Sqlite => {
+            return Err(Error::params("a float is NaN, which SQLite would keep as NULL")
+                .with_hint("give None where NULL is meant"));
+        }
         Value::Float(number) => Argument::fixed(Buffer::Float(*number), SqlDataType::DOUBLE, 53, 0),
         Value::Decimal(number) => decimal(number, flavor)?,
         Value::Text(text) => worded(checked(text, flavor)?, flavor, texts)?,

@@ -35,7 +35,7 @@ mod parting;
 mod spelling;
 
 pub(super) use failures::driver_panicked;
-use failures::{not_opened, only_rollback, thread_gone, timed_out};
+use failures::{carried_out, not_opened, only_rollback, thread_gone, timed_out};
 use spelling::Spelling;
 
 /// The time for a thread that is between two driver calls to stop by itself. A cancel that meets no
@@ -211,7 +211,7 @@ impl OdbcConnection {
         moment: Moment,
     ) -> Result<u64> {
         let inbox = self.send(job)?;
-        let mut decoder = None;
+        let (mut decoder, mut unread) = (None, None);
         loop {
             match self.reply(&inbox, moment)? {
                 Came::Columns(columns) => {
@@ -222,43 +222,25 @@ impl OdbcConnection {
                 }
                 Came::Rows(chunk) => {
                     let Some(decoder) = &mut decoder else { return Err(driver_panicked()) };
-                    match &mut rows {
-                        Rows::Ignore => (),
-                        Rows::Collect(kept) => decoder.rows(&chunk, |row| kept.push(row))?,
-                        Rows::Sets(sets) => {
-                            if let Some(set) = sets.last_mut() {
-                                decoder.rows(&chunk, |row| set.push(row))?;
-                            }
-                        }
+                    let kept = match &mut rows {
+                        _ if unread.is_some() => Ok(()),
+                        Rows::Ignore => Ok(()),
+                        Rows::Collect(kept) => decoder.rows(&chunk, |row| kept.push(row)),
+                        Rows::Sets(sets) => match sets.last_mut() {
+                            Some(set) => decoder.rows(&chunk, |row| set.push(row)),
+                            None => Ok(()),
+                        },
+                    };
+                    // What writes is carried out to its end all the same.
+                    match kept {
+                        Err(error) if moment.may_have_written => unread = Some(error),
+                        kept => kept?,
                     }
                     self.spend(chunk);
                 }
-                Came::Done(count) => return Ok(count),
+                Came::Done(count) => return unread.map_or(Ok(count), Err),
             }
         }
-    }
-
-    /// Nobody wants what is still to come. True when that is the end of the connection: to read the rest could take
-    /// for ever, so that only what has come already counts.
-    pub(super) fn ended_early(&mut self, inbox: &Receiver<Reply>) -> bool {
-        let until = Instant::now() + BREATH;
-        // A thread that is as fast as we are always has rows for us, also behind the deadline.
-        while Instant::now() < until
-            && let Ok(reply) = inbox.recv_deadline(until)
-        {
-            match reply {
-                Reply::Columns(_) | Reply::Rows(_) => (),
-                Reply::Messages(messages) => self.tell(&messages),
-                Reply::Done(_) => {
-                    self.broken = false;
-                    return false;
-                }
-                // What came behind the rows was an error: who has not seen it must not build on the connection.
-                Reply::Failed(_) => break,
-            }
-        }
-        self.link.ask_to_stop();
-        true
     }
 
     /// The deadline has passed: asks for a cancel, waits a little, and leaves the thread to itself.
@@ -332,10 +314,9 @@ impl OdbcConnection {
         let arguments = arguments(&statement.args, forms)?;
         let (deadline, _) = budget.first(Instant::now);
         let text = text_for(&statement.text, wanted, forms);
-        Ok((
-            Work { text, arguments, wanted, left: left(deadline) },
-            self.moment(Phase::Query, deadline, statement.traits.acts),
-        ))
+        let moment = self.moment(Phase::Query, deadline, statement.traits.acts);
+        let to_its_end = moment.may_have_written;
+        Ok((Work { text, arguments, wanted, to_its_end, left: left(deadline) }, moment))
     }
 
     fn moment(&self, phase: Phase, deadline: Deadline, writes: bool) -> Moment {
@@ -345,8 +326,8 @@ impl OdbcConnection {
 
     /// Runs a text without arguments, and drops its rows.
     fn text(&mut self, text: &str, phase: Phase, deadline: Deadline, writes: bool) -> Result<()> {
-        let work =
-            Work { text: text.into(), arguments: Vec::new(), wanted: Wanted::Count, left: left(deadline) };
+        let (arguments, wanted, left) = (Vec::new(), Wanted::Count, left(deadline));
+        let work = Work { text: text.into(), arguments, wanted, to_its_end: false, left };
         let moment = self.moment(phase, deadline, writes);
         self.perform(|replies| Job::Run(work, replies), Rows::Ignore, moment).map(|_| ())
     }
@@ -394,7 +375,8 @@ impl Connection for OdbcConnection {
         };
         self.look_at_spelling(statement, wanted, budget)?;
         let (work, moment) = self.work(statement, wanted, budget)?;
-        let count = self.perform(|replies| Job::Run(work, replies), rows, moment)?;
+        let count = self.perform(|replies| Job::Run(work, replies), rows, moment);
+        let count = count.map_err(|error| carried_out(error, moment))?;
         if let (Transaction::Failed(begin), true) = (self.transaction, rolls_back) {
             self.transaction = Transaction::Open(begin);
         }
@@ -405,7 +387,8 @@ impl Connection for OdbcConnection {
         self.admit(false)?;
         self.look_at_spelling(statement, Wanted::First, budget)?;
         let (work, moment) = self.work(statement, Wanted::First, budget)?;
-        Ok(Box::new(OdbcRows::open(self, work, moment, budget)?))
+        let opened = OdbcRows::open(self, work, moment, budget);
+        Ok(Box::new(opened.map_err(|error| carried_out(error, moment))?))
     }
 
     fn run_script(&mut self, text: &str, deadline: Deadline) -> Result<()> {

@@ -166,7 +166,7 @@ fn typed(described: &Described, flavor: Flavor) -> Option<(Kind, Form)> {
 ///
 /// Every value is fetched as text and read strictly: asked for a number, the driver would make NULL of a
 /// text in an integer column.
-fn declared(type_name: &str) -> Kind {
+pub(super) fn declared(type_name: &str) -> Kind {
     let has = |part: &str| type_name.contains(part);
     if has("uuid") || has("guid") || has("uniqueidentifier") {
         Kind::Uuid

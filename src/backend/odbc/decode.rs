@@ -171,7 +171,7 @@ fn parsed(text: Text, kind: Kind, flavor: Flavor) -> Result<Value> {
     match kind {
         Kind::Text => Ok(Value::Text(text)),
         Kind::Int => integer(&text),
-        Kind::Float => parse(text.trim(), "a number").map(Value::Float),
+        Kind::Float => float(text.trim()),
         Kind::Decimal => match psqlodbc::no_number(&text).filter(|_| flavor == Flavor::Postgres) {
             Some(value) => Ok(value),
             None => parse::<BigDecimal>(text.trim(), "an exact decimal").map(Value::from),
@@ -201,8 +201,19 @@ fn parsed(text: Text, kind: Kind, flavor: Flavor) -> Result<Value> {
 fn integer(text: &str) -> Result<Value> {
     match text.parse() {
         Ok(number) => Ok(Value::Int(number)),
-        Err(_) if text.contains(['.', 'e', 'E']) => parse(text, "a number").map(Value::Float),
+        Err(_) if text.contains(['.', 'e', 'E']) => float(text),
         Err(_) => Err(misfit("an integer")),
+    }
+}
+
+/// A float. SQLite's driver rounds to 15 digits, which takes the largest ones beyond the largest: no number with digits is
+/// infinite.
+fn float(text: &str) -> Result<Value> {
+    match parse::<f64>(text, "a number")? {
+        number if number.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) => {
+            Err(misfit("a float in the form that the driver gives"))
+        }
+        number => Ok(Value::Float(number)),
     }
 }
 
@@ -259,6 +270,9 @@ mod tests {
             Value::from("0.50".parse::<BigDecimal>().unwrap())
         );
         refused("NaN", Kind::Decimal);
+        // The largest float, as SQLite's driver rounds it.
+        refused("1.79769313486232e+308", Kind::Float);
+        read("-Inf", Kind::Float, "\"-inf\"");
         refused("$12.50", Kind::Decimal);
         assert_eq!(
             parsed("X'00fF'".into(), Kind::Bytes, Flavor::Sqlite).unwrap(),

@@ -32,6 +32,8 @@ pub(super) struct Work {
     pub(super) text: Arc<str>,
     pub(super) arguments: Vec<Argument>,
     pub(super) wanted: Wanted,
+    /// It writes, and is not undone: a result that nobody can read does not keep it from its end.
+    pub(super) to_its_end: bool,
     /// The time that is left for it, for the driver's own limit.
     pub(super) left: Option<Duration>,
 }
@@ -192,7 +194,7 @@ fn results(statement: &mut Statement<'_>, work: Work, replies: &Outbox<'_>) -> R
     }
     statement.bind(work.arguments)?;
     statement.execute(&work.text)?;
-    let (mut returned, mut counted) = (None, 0);
+    let (mut returned, mut counted, mut unread) = (None, 0, None);
     loop {
         say(statement, replies)?;
         let columns = statement.column_count()?;
@@ -200,12 +202,18 @@ fn results(statement: &mut Statement<'_>, work: Work, replies: &Outbox<'_>) -> R
             // What a trigger counts and returns comes before the count of the statement that fired it.
             counted = statement.row_count().unwrap_or(counted);
         } else if work.wanted == Wanted::All || (work.wanted == Wanted::First && returned.is_none()) {
-            returned = Some(returned.unwrap_or(0) + hand_over(statement, columns, replies)?);
+            match describe(statement, columns) {
+                Err(Failure::Ours(error)) if work.to_its_end => {
+                    unread.get_or_insert(error);
+                    while statement.fetch()? {}
+                }
+                columns => returned = Some(returned.unwrap_or(0) + hand_over(statement, columns?, replies)?),
+            }
         } else {
             counted = count(statement, columns)?;
         }
         if !statement.more_results()? {
-            return Ok(returned.unwrap_or(counted));
+            return unread.map_or(Ok(returned.unwrap_or(counted)), |error| Err(Failure::Ours(error)));
         }
     }
 }
@@ -224,11 +232,18 @@ fn count(statement: &mut Statement<'_>, columns: u16) -> Result<u64, Failure> {
     Ok(rows)
 }
 
-fn hand_over(statement: &mut Statement<'_>, columns: u16, replies: &Outbox<'_>) -> Result<u64, Failure> {
+/// What the columns of the current result are, where all of them can be read.
+fn describe(statement: &mut Statement<'_>, columns: u16) -> Result<Vec<Column>, Failure> {
     let flavor = statement.flavor();
-    let columns: Vec<Column> = (1..=columns)
-        .map(|number| Ok(column(statement.describe(number)?, flavor)?))
-        .collect::<Result<_, Failure>>()?;
+    (1..=columns).map(|number| Ok(column(statement.describe(number)?, flavor)?)).collect()
+}
+
+fn hand_over(
+    statement: &mut Statement<'_>,
+    columns: Vec<Column>,
+    replies: &Outbox<'_>,
+) -> Result<u64, Failure> {
+    let flavor = statement.flavor();
     replies.send(Reply::Columns(columns.clone()))?;
     let mut fetch = Fetch::new(statement, &columns, flavor.fetches_blocks());
     let mut rows = 0;

@@ -86,6 +86,7 @@ fn what_cannot_go_unchanged_is_refused_with_its_place() {
         refused(Value::Timestamp(fine), Flavor::SqlServer),
         refused(Value::from("a\0b"), Flavor::Sqlite),
         refused(Value::List(Box::default()), Flavor::Other),
+        refused(Value::Float(f64::NAN), Flavor::Sqlite),
     ] {
         assert_eq!(error.kind(), ErrorKind::Params);
         assert!(error.to_string().starts_with("parameter 2: "), "{error}");

@@ -16,6 +16,16 @@ pub(super) fn only_rollback() -> Error {
     .with_hint("return the error of the statement from the transaction, or use a savepoint")
 }
 
+/// A result that cannot be read says nothing against its statement: who makes that again does it a second time.
+pub(super) fn carried_out(error: Error, moment: Moment) -> Error {
+    match error.kind() {
+        ErrorKind::Decode if moment.may_have_written => {
+            error.at("the statement was carried out, but not all that it returned can be read")
+        }
+        _ => error,
+    }
+}
+
 /// The thread has ended in the middle: only a panic in odbc-api does that.
 pub(in crate::backend::odbc) fn driver_panicked() -> Error {
     Error::new(ErrorKind::Connect, "the ODBC driver failed in a way that it cannot report")

@@ -7,8 +7,9 @@
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 
 use crate::error::{Error, Result};
-use crate::value::{Value, to_double, to_integer};
+use crate::value::{Value, calendar, to_double, to_integer};
 
+use crate::backend::odbc::columns::{Kind, declared};
 use crate::backend::odbc::flavor::Flavor;
 
 /// The most bytes of PostgreSQL's `name`.
@@ -31,13 +32,22 @@ enum Held {
     Name,
     /// SQLite's, in which `true` would stay a text, which is not true.
     Boolean,
+    /// SQLite's, which are texts and compared as such: of a file's `2026-01-05T08:00` none would be the same as what a
+    /// parameter is, or as `CURRENT_TIMESTAMP`.
+    TextStamp,
+    TextInstant,
 }
 
 impl Held {
     /// By the name of the type, in small letters.
     fn of(type_name: &str, flavor: Flavor) -> Option<Held> {
         match (flavor, type_name) {
-            (Flavor::Sqlite, name) => name.contains("bool").then_some(Held::Boolean),
+            (Flavor::Sqlite, name) => match declared(name) {
+                Kind::Bool => Some(Held::Boolean),
+                Kind::Timestamp => Some(Held::TextStamp),
+                Kind::TimestampTz => Some(Held::TextInstant),
+                _ => None,
+            },
             (Flavor::Other, _) => None,
             (_, "int2" | "int4" | "int8" | "oid" | "tinyint" | "smallint" | "int" | "bigint") => {
                 Some(Held::Integer)
@@ -137,9 +147,21 @@ fn meant(text: &str, held: Held) -> Option<Value> {
     match held {
         Held::Boolean if text.eq_ignore_ascii_case("true") => Some(Value::Bool(true)),
         Held::Boolean if text.eq_ignore_ascii_case("false") => Some(Value::Bool(false)),
+        // A leap second stays a text: a parameter cannot have one.
+        Held::TextStamp if is_iso(text) => {
+            stamp(text).filter(|at| at.nanosecond() < 1_000_000_000).map(Value::Timestamp)
+        }
+        Held::TextInstant if is_iso(text) => {
+            calendar::instant(text).filter(|at| at.nanosecond() < 1_000_000_000).map(Value::TimestampTz)
+        }
         Held::OldTimestamp => stamp(text).filter(|at| at.nanosecond() % 100 == 0).map(Value::Timestamp),
         _ => None,
     }
+}
+
+/// Whether a text is a point in time as ISO 8601 has it, with a `T` behind the date.
+fn is_iso(text: &str) -> bool {
+    text.as_bytes().get(10) == Some(&b'T')
 }
 
 /// A date or a timestamp of ISO 8601, whose year has four digits.
@@ -236,6 +258,16 @@ mod tests {
         for text in ["05.01.2026", "20260105", "2026-13-05", "2026-01-05T08:00:00Z", "12026-01-05", "x-1", ""]
         {
             becomes("datetime", Flavor::SqlServer, text, text);
+        }
+        let at: NaiveDateTime = "2026-01-05T08:00:37.5".parse().unwrap();
+        becomes("DATETIME", Flavor::Sqlite, "2026-01-05T08:00:37.500", at);
+        becomes("timestamp", Flavor::Sqlite, "2026-01-05T08:00:37.500", at);
+        becomes("TIMESTAMPTZ", Flavor::Sqlite, "2026-01-05T08:00:37.500Z", at.and_utc());
+        let kept =
+            ["2026-01-05 08:00:37", "2026-01-05", "2026-01-05T", "yesterdayT", "", "12026-01-05T08:00"];
+        for text in kept.into_iter().chain(["2016-12-31T23:59:60", "2016-12-31T23:59:60Z"]) {
+            becomes("timestamp", Flavor::Sqlite, text, text);
+            becomes("timestamptz", Flavor::Sqlite, text, text);
         }
         becomes("BOOLEAN", Flavor::Sqlite, "true", true);
         becomes("boolean", Flavor::Sqlite, "False", false);

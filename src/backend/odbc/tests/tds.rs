@@ -148,7 +148,13 @@ fn all_messages_of_a_call_are_told_and_an_error_behind_them_is_seen() {
     ends.opened.recv().unwrap().unwrap();
     for (sql, number) in [("PRINT", None), ("PRINT AND FAIL", Some(50_001))] {
         let (outbox, inbox) = replies();
-        let work = Work { text: sql.into(), arguments: Vec::new(), wanted: Wanted::Count, left: None };
+        let work = Work {
+            text: sql.into(),
+            arguments: Vec::new(),
+            wanted: Wanted::Count,
+            to_its_end: false,
+            left: None,
+        };
         ends.jobs.send(Job::Run(work, outbox)).unwrap();
         let (mut told, mut failed) = (0, None);
         for reply in inbox {
