@@ -154,8 +154,9 @@ impl DatabaseManager {
     /// `table` may include its schema (`sales.orders`). Table and columns are quoted, so their case matters if it does
     /// in the database: PostgreSQL stores a name that was created without quotes in lower case. Columns that are not
     /// named get their defaults. Columns that the database computes must not be named. Triggers, constraints and
-    /// conversions work as for `INSERT`, with three exceptions of `COPY` on PostgreSQL: rules are ignored, a `GENERATED
-    /// ALWAYS AS IDENTITY` column takes the given value, and a table with row-level security is refused.
+    /// conversions work as for `INSERT`, with four exceptions of `COPY` on PostgreSQL: rules are ignored, a `GENERATED
+    /// ALWAYS AS IDENTITY` column takes the given value, a table with row-level security is refused, and a number for an
+    /// [`interval minute`](crate::guide::types#parameters) has another unit.
     ///
     /// `TIMEOUT` limits the database's work on each chunk of 20,000 rows, not the whole load. The time of the iterator
     /// does not count, except for a `statement_timeout` of the PostgreSQL server, for which a `COPY` is one statement.

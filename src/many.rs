@@ -1,10 +1,12 @@
 //! One statement for many records: `execute_many`.
 
 mod load;
+mod records;
 mod table;
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::backend::Rows;
 use crate::dialect::Dialect;
@@ -16,6 +18,7 @@ use crate::row::Row;
 use crate::session::Session;
 use crate::sql::{self, BoundRow, PlainInsert, Statement, Template};
 
+use records::{Pace, Records, Window};
 use table::Way;
 
 const OPERATION: &str = "execute_many";
@@ -27,16 +30,6 @@ const FEW: usize = 8;
 /// refused.
 const STATEMENTS: usize = 8;
 
-/// The memory that these records may use.
-const MOST_BYTES: usize = 8 * 1024 * 1024;
-
-/// Records that were bound to the statement but are not in the database yet.
-struct Window {
-    /// The number of the first record, from 1.
-    first: u64,
-    rows: Vec<BoundRow>,
-}
-
 /// A multi-row statement failed.
 struct Stopped {
     error: Error,
@@ -47,48 +40,6 @@ struct Stopped {
 impl From<Error> for Stopped {
     fn from(error: Error) -> Stopped {
         Stopped { error, at: 0..0 }
-    }
-}
-
-/// The records that are still to come.
-struct Records<I> {
-    rest: I,
-    given: u64,
-    ended: bool,
-    /// The error of a record that could not be bound. The records before it are written first.
-    refused: Option<Error>,
-}
-
-impl<P: IntoParams, I: Iterator<Item = P>> Records<I> {
-    /// The next record, converted by `bind`.
-    fn next<R>(&mut self, bind: impl Fn(P) -> Result<R>) -> Option<R> {
-        if self.ended {
-            return None;
-        }
-        let bound = self.rest.next().map(|record| {
-            self.given += 1;
-            bind(record)
-        });
-        match bound {
-            Some(Ok(bound)) => return Some(bound),
-            Some(Err(error)) => self.refused = Some(error.at_records(self.given..=self.given)),
-            None => (),
-        }
-        self.ended = true;
-        None
-    }
-
-    /// The next window of `rows` records, or fewer if they are large.
-    fn window(&mut self, insert: &PlainInsert, rows: usize) -> Window {
-        let mut window = Window { first: self.given + 1, rows: Vec::new() };
-        let mut bytes = 0;
-        while window.rows.len() < rows && bytes < MOST_BYTES {
-            let bind = |record: P| insert.bind(record.into_params()?);
-            let Some(row) = self.next(bind) else { break };
-            bytes += row.weight();
-            window.rows.push(row);
-        }
-        window
     }
 }
 
@@ -109,7 +60,7 @@ impl Session<'_> {
     }
 
     fn many<P: IntoParams>(&mut self, sql: &str, records: impl IntoIterator<Item = P>) -> Result<u64> {
-        let mut records = Records { rest: records.into_iter(), given: 0, ended: false, refused: None };
+        let mut records = Records::new(records.into_iter(), self.whole_limit());
         let template = self.dialect().and_then(|dialect| sql::template(sql, dialect));
         let template = template.map_err(|error| self.named(error))?;
         let insert = if self.takes_many_rows()? { template.plain_insert() } else { None };
@@ -191,27 +142,39 @@ impl Session<'_> {
         engine: Engine,
         records: &mut Records<impl Iterator<Item = P>>,
     ) -> Result<u64> {
-        let mut window = records.window(insert, FEW);
+        let mut pace = Pace::new(self.limit_of_each());
+        let mut window = records.window(insert, FEW).map_err(|error| self.named(error))?;
+        let began = Instant::now();
         let mut changed = self.singles(insert, &mut window.rows, window.first)?;
+        pace.took(window.rows.len(), began.elapsed());
         if records.ended {
             return Ok(changed);
         }
         let mut way = table::way_into(self, engine, insert.table()).map_err(|error| self.named(error))?;
+        // Without a statement cache the server decides how values are converted, but for a load this crate decides, by the
+        // types of the columns.
+        let mut places = insert.places().filter(|_| self.settings().statement_cache > 0);
         while !records.ended {
-            changed += match (way, insert.places()) {
-                (Way::Loaded, Some(places)) => {
-                    let (count, refused) = self.loaded(insert, places, records)?;
+            let most = match (way, places) {
+                (Way::OneByOne, _) => 1,
+                (Way::Loaded, Some(_)) => load::MOST_ROWS,
+                _ => insert.sizes()[0] * STATEMENTS,
+            };
+            let mut window = records.window(insert, pace.rows(most)).map_err(|error| self.named(error))?;
+            let (rows, began) = (window.rows.len(), Instant::now());
+            changed += match (way, places) {
+                // For so few records, starting a load or a savepoint costs more than it saves.
+                _ if rows < FEW => self.singles(insert, &mut window.rows, window.first)?,
+                (Way::Loaded, Some(into)) => {
+                    let (count, refused) = self.loaded(insert, into, &mut window)?;
                     if refused {
-                        way = Way::Together;
+                        (way, places) = (Way::Together, None);
                     }
                     count
                 }
-                (Way::OneByOne, _) => {
-                    let mut window = records.window(insert, insert.sizes()[0]);
-                    self.singles(insert, &mut window.rows, window.first)?
-                }
-                _ => self.window(insert, &mut records.window(insert, insert.sizes()[0] * STATEMENTS))?,
+                _ => self.window(insert, &mut window)?,
             };
+            pace.took(rows, began.elapsed());
         }
         Ok(changed)
     }

@@ -153,7 +153,10 @@
 //! first see [from a file](super::large_data#from-a-file).
 //!
 //! A load (`COPY`) is in binary until a row has a value without a binary form, such as the text `infinity` for a
-//! `date`, and in text from there on. Both accept the same values and store the same.
+//! `date`, and in text from there on. Both accept the same values and store the same. A
+//! statement stores the same too, with one exception: a number, or a text that is a number, in a column such as `interval
+//! minute`. A load reads `5` in the unit of the column: five minutes. A statement reads five seconds, and the column keeps
+//! whole minutes only: none. Pass an [`Interval`](crate::Interval), or a text with a unit.
 //!
 //! With `STATEMENT_CACHE=0` the server is not asked first which types it expects. `DateTime`s and bytes are sent with
 //! their type, all other values as texts, and the server decides how to convert them.

@@ -1,6 +1,6 @@
 //! How mass loads and `execute_many` run their steps in a session.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Session;
 use super::told::Call;
@@ -32,6 +32,11 @@ impl Session<'_> {
     pub(crate) fn whole_limit(&self) -> WholeLimit {
         let whole = self.budget().whole;
         WholeLimit((whole.at().is_some() || whole.shrinks()).then_some(whole))
+    }
+
+    /// The limit on each statement.
+    pub(crate) fn limit_of_each(&self) -> Duration {
+        self.budget().each
     }
 
     /// Runs what is one call for the program, but several steps internally, and counts and logs it once; `written`

@@ -43,7 +43,7 @@ const POSTGRES_CLOCKS: &str = "CURRENT_TIMESTAMP CURRENT_DATE CURRENT_TIME LOCAL
 /// A plain insert, in its parts.
 #[derive(Debug)]
 pub(crate) struct PlainInsert {
-    /// The table as the text has it.
+    /// The table, in its quotes.
     table: Box<str>,
     /// Up to and with `VALUES`.
     head: Box<str>,
@@ -110,12 +110,13 @@ impl PlainInsert {
     fn read(sql: &str, template: &Template) -> Option<PlainInsert> {
         let dialect = template.dialect;
         let all: Vec<Token<'_>> = tokens(sql, dialect).filter(Token::is_significant).collect();
-        let table = all.get(2)?;
+        all.get(2)?;
         if !all[0].is_word("INSERT") || !all[1].is_word("INTO") {
             return None;
         }
         let mut at = name(&all, 2)?;
-        let table = &sql[table.at..all[at - 1].end()];
+        // Without comments, which `to_regclass` does not accept.
+        let table: String = all[2..at].iter().map(|part| part.text).collect();
         let own_name = unquoted(&all[at - 1]);
         let mut columns = Vec::new();
         if all.get(at)?.is("(") {
@@ -160,7 +161,7 @@ impl PlainInsert {
         })
     }
 
-    /// The table, as the text has it.
+    /// The table, in the quotes that the text has.
     pub(crate) fn table(&self) -> &str {
         &self.table
     }

@@ -5,6 +5,8 @@ use batchdb::{DatabaseManager, Error, ErrorKind, Params, Value, params};
 use crate::common::postgres;
 use crate::odbc::{psql_odbc, sqlite_at};
 
+mod like_a_loop;
+
 const INSERT: &str = "INSERT INTO t (id, name) VALUES (:id, :name)";
 
 fn each_kind(prefix: &str, test: impl Fn(&str, &DatabaseManager)) {

@@ -9,7 +9,9 @@ use postgres::{Client, SimpleQueryMessage};
 
 use super::copy::Copy;
 use super::encode::{Param, with_params};
-use super::failure::{Failed, MISSING, is_stale, perhaps_waits_for_itself, refuses_commit, unread};
+use super::failure::{
+    Failed, MISSING, is_refused_here, is_stale, perhaps_waits_for_itself, refuses_commit, unread,
+};
 use super::runtime;
 use super::statements::{Prepared, Shape, StatementCache};
 use super::watchdog::Watched;
@@ -234,6 +236,14 @@ impl PgConnection {
                     return Err(error);
                 }
                 // The server refused it before anything ran, so it may be prepared and sent again.
+                let (prepared, _) = self.prepare(statement, first)?;
+                self.run_prepared(&prepared, statement, kept, first)
+            }
+            // The value is refused for the type that the column had when the statement was prepared. The column's type may
+            // have changed since, but for a prepared statement the server keeps the types of the parameters. Nothing was
+            // sent, so the statement can be prepared again.
+            Err(error) if known && is_refused_here(&error) && !self.broken => {
+                self.statements.forget(&statement.text);
                 let (prepared, _) = self.prepare(statement, first)?;
                 self.run_prepared(&prepared, statement, kept, first)
             }

@@ -368,7 +368,8 @@ impl Copy {
         let digits = rest.find(|c: char| c.is_ascii_digit())?;
         let rest = &rest[digits..];
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let line = rest[..end].parse().ok()?;
+        // Line 0: the server had not read a line yet.
+        let line = rest[..end].parse().ok().filter(|line| *line > 0)?;
         let told = |name: &str| {
             rest[end..].match_indices(name).any(|(at, _)| {
                 let (before, after) = (&rest[end..end + at], &rest[end + at + name.len()..]);
@@ -442,6 +443,7 @@ mod tests {
         assert_eq!(copy.line("COPY odd 7, Zeile 3, Spalte line id: \"id\""), Some((3, Some("line id"))));
         assert_eq!(copy.line("PL/pgSQL function f() line 5\nCOPY odd 7, line 4"), Some((4, None)));
         assert_eq!(copy.line("COPY other, line 4"), None);
+        assert_eq!(copy.line("COPY odd 7, line 0"), None);
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub(super) enum Decoder {
     Vector(Box<Decoder>),
     Range(Box<Decoder>),
     Multirange(Box<Decoder>),
-    Composite(Arc<[Decoder]>),
+    /// The types of its fields with their numbers, as the driver looked them up.
+    Composite(Arc<[(u32, Decoder)]>),
     /// A row without a named type: the value itself says which types its fields have.
     Record,
 }
@@ -115,7 +116,10 @@ impl Decoder {
                     Kind::Range(element) => Decoder::Range(Box::new(Decoder::of(element)?)),
                     Kind::Multirange(element) => Decoder::Multirange(Box::new(Decoder::of(element)?)),
                     Kind::Composite(fields) => Decoder::Composite(
-                        fields.iter().map(|field| Decoder::of(field.type_())).collect::<Result<_>>()?,
+                        fields
+                            .iter()
+                            .map(|field| Ok((field.type_().oid(), Decoder::of(field.type_())?)))
+                            .collect::<Result<_>>()?,
                     ),
                     // The binary form of an enum and of citext is its text, that of a domain its base type's.
                     Kind::Enum(_) => Decoder::Text,
@@ -175,8 +179,8 @@ impl Decoder {
             Decoder::Vector(element) => nested::vector(bytes, element)?,
             Decoder::Range(element) => Value::from(nested::range(bytes, element)?),
             Decoder::Multirange(element) => Value::from(nested::multirange(bytes, element)?),
-            Decoder::Composite(fields) => Value::from(nested::composite(bytes, Some(fields))?),
-            Decoder::Record => Value::from(nested::composite(bytes, None)?),
+            Decoder::Composite(fields) => Value::from(nested::composite(bytes, fields)?),
+            Decoder::Record => Value::from(nested::composite(bytes, &[])?),
         })
     }
 

@@ -96,6 +96,11 @@ pub(super) fn is_stale(error: &Error) -> bool {
     matches!(error.sqlstate(), Some("0A000" | MISSING))
 }
 
+/// Whether a value was refused before the statement reached the server.
+pub(super) fn is_refused_here(error: &Error) -> bool {
+    error.kind() == ErrorKind::Params && error.sqlstate().is_none()
+}
+
 /// Whether this code says that the server did not commit: refused data, or a transaction that had ended or failed
 /// before, or was rolled back in favour of another.
 pub(super) fn refuses_commit(sqlstate: &str) -> bool {

@@ -264,3 +264,67 @@ fn an_array_whose_indices_begin_elsewhere_stays_what_it_is() {
     assert_eq!(found[0], "{1,2} [0:1]={1,2} {} [3:3]={NULL}");
     assert_eq!(found[0], found[1]);
 }
+
+#[test]
+fn a_row_type_that_was_changed_meanwhile_is_read_as_it_is_now() {
+    // The driver asks once for a type of the database's own, and remembers its fields for as long as the session lives.
+    let db = postgres("types");
+    db.execute("CREATE DOMAIN percent AS int CHECK (VALUE <= 100)", ()).unwrap();
+    db.execute("CREATE TABLE kept (a int8, gone int)", ()).unwrap();
+    db.execute("INSERT INTO kept VALUES (1, 2)", ()).unwrap();
+    db.session(|session| {
+        for (change, wanted) in [
+            ("", "(1,2)"),
+            ("ALTER TABLE kept ALTER a TYPE float8", "(1,2)"),
+            ("ALTER TABLE kept ALTER a TYPE numeric(9, 1)", "(1.0,2)"),
+            ("ALTER TABLE kept ADD b text DEFAULT 'x y'", "(1.0,2,\"x y\")"),
+            ("ALTER TABLE kept DROP gone", "(1.0,\"x y\")"),
+        ] {
+            // By another session, as a migration does it.
+            if !change.is_empty() {
+                db.execute(change, ())?;
+            }
+            let row = session.query_one("SELECT k AS v, ARRAY[k] AS list FROM kept AS k", ())?;
+            assert_eq!(row["v"], Value::from(wanted), "{change}");
+            assert_eq!(row["list"], Value::from(vec![wanted]), "{change}");
+        }
+        // A type that nobody has told of is no reason to guess.
+        db.execute("ALTER TABLE kept ALTER b DROP DEFAULT, ALTER b TYPE percent USING 50", ())?;
+        let error = session.query_one("SELECT k AS v FROM kept AS k", ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode, "{}", error.report());
+        Ok::<_, batchdb::Error>(())
+    })
+    .unwrap();
+    assert_eq!(db.query_one("SELECT k.b AS v FROM kept AS k", ()).unwrap()["v"], Value::Int(50));
+}
+
+#[test]
+fn a_column_that_was_changed_meanwhile_takes_what_it_takes_now() {
+    // The server keeps the types that the parameters of a prepared statement had, and makes them fit.
+    let db = postgres("types");
+    let insert = "INSERT INTO kept (id, v) VALUES (:id, :v)";
+    let big = 1_i64 << 40;
+    db.execute("CREATE TABLE kept (id int, v date)", ()).unwrap();
+    db.session(|session| {
+        session.execute(insert, params! { id: 1, v: timestamp("2026-01-05T00:00:00") })?;
+        let refused = session.execute(insert, params! { id: big, v: "today" }).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Params, "{}", refused.report());
+        // By another session, as a migration does it.
+        db.execute("ALTER TABLE kept ALTER id TYPE bigint", ())?;
+        session.execute(insert, params! { id: big, v: None::<NaiveDate> })?;
+        db.execute("ALTER TABLE kept ALTER v TYPE timestamp", ())?;
+        session
+            .transaction(|tx| {
+                tx.execute(insert, params! { id: 2, v: timestamp("2026-01-05T08:00:37") })?;
+                tx.execute(insert, params! { id: 3, v: "x" }).map(|_| ()).unwrap_err();
+                Ok::<_, batchdb::Error>(())
+            })
+            .unwrap_err();
+        session.execute(insert, params! { id: 2, v: timestamp("2026-01-05T08:00:37") })?;
+        Ok::<_, batchdb::Error>(())
+    })
+    .unwrap();
+    let rows = db.execute_query("SELECT id, v FROM kept ORDER BY id", ()).unwrap();
+    assert_eq!(rows[1]["v"], Value::from(timestamp("2026-01-05T08:00:37")));
+    assert_eq!(rows[2]["id"], Value::Int(big));
+}

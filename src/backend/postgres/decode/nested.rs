@@ -199,14 +199,12 @@ pub(super) fn multirange(bytes: &[u8], element: &Decoder) -> Result<String> {
     Ok(format!("{{{}}}", ranges.join(",")))
 }
 
-/// A row in a column: `(1,"a b",)`. The value itself contains the type numbers of its fields; if the row's type is
-/// known, user-defined field types are known too.
-pub(super) fn composite(bytes: &[u8], fields: Option<&[Decoder]>) -> Result<String> {
+/// A row in a column: `(1,"a b",)`. The value itself contains the type numbers of its fields. `known` are the fields of
+/// the row's type as the driver looked them up, including user-defined types. The type may have been changed since then,
+/// so the numbers in the value decide.
+pub(super) fn composite(bytes: &[u8], known: &[(u32, Decoder)]) -> Result<String> {
     let mut reader = Reader(bytes);
     let count = reader.u32()?;
-    if fields.is_some_and(|fields| fields.len() != count as usize) {
-        return Err(malformed());
-    }
     let mut text = String::from("(");
     for place in 0..count as usize {
         if place > 0 {
@@ -214,8 +212,9 @@ pub(super) fn composite(bytes: &[u8], fields: Option<&[Decoder]>) -> Result<Stri
         }
         let oid = reader.u32()?;
         let Some(value) = reader.value()? else { continue };
-        let plain = match fields {
-            Some(fields) => fields[place].print(value)?,
+        let field = known.get(place).filter(|(known, _)| *known == oid);
+        let plain = match field.or_else(|| known.iter().find(|(known, _)| *known == oid)) {
+            Some((_, decoder)) => decoder.print(value)?,
             None => {
                 let ty = Type::from_oid(oid).ok_or_else(|| {
                     Error::decode("a row has a field of a type that only its database knows")

@@ -42,7 +42,13 @@ fn all() -> Vec<(Type, Decoder)> {
     ]
     .into_iter()
     .map(|ty| (ty.clone(), Decoder::of(&ty).unwrap()))
-    .chain([(Type::RECORD, Decoder::Composite(Arc::new([Decoder::Int4, Decoder::Jsonb])))])
+    .chain([(
+        Type::RECORD,
+        Decoder::Composite(Arc::new([
+            (Type::INT4.oid(), Decoder::Int4),
+            (Type::JSONB.oid(), Decoder::Jsonb),
+        ])),
+    )])
     .collect()
 }
 
