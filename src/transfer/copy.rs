@@ -122,7 +122,7 @@ fn copy(
         return Err(Error::usage(
             "both sides of the copy are one pool of a single connection, and each needs its own",
         )
-        .with_hint("raise POOL_SIZE or MAX_OVERFLOW, or say INSERT … SELECT")
+        .with_hint("raise POOL_SIZE or MAX_OVERFLOW, or use INSERT … SELECT")
         .during(operation)
         .in_database(&from.settings().database)
         .into());
