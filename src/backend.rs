@@ -89,7 +89,7 @@ pub(crate) trait RowSource {
     fn given(&self) -> u64;
 }
 
-/// How a transaction runs.
+/// The isolation level of a transaction.
 ///
 /// ```no_run
 /// use batchdb::{DatabaseManager, Isolation, TransactionOptions};
@@ -104,13 +104,13 @@ pub(crate) trait RowSource {
 pub enum Isolation {
     /// Each statement sees what was committed before it began.
     ReadCommitted,
-    /// The whole transaction sees one state of the rows that it has read.
+    /// Rows that the transaction has read do not change for it until its end.
     RepeatableRead,
-    /// As if transactions ran one after the other.
+    /// The transactions have the same effect as if they ran one after the other.
     Serializable,
-    /// The whole transaction sees one state of the database, and fails where it would overwrite a later one. SQL
-    /// Server's `SNAPSHOT`, which `ALLOW_SNAPSHOT_ISOLATION` must have been switched on for; it is what PostgreSQL
-    /// calls `REPEATABLE READ`.
+    /// The whole transaction sees one state of the database, and fails if it would overwrite a later change. On SQL
+    /// Server it is `SNAPSHOT`, which needs `ALLOW_SNAPSHOT_ISOLATION` to be on for the database; on PostgreSQL it is
+    /// `REPEATABLE READ`.
     Snapshot,
 }
 

@@ -131,11 +131,12 @@ fn target(
     if let Some((twin, place)) = twins {
         if let Some(fields) = fields {
             let message = format!("the fields {} and {} are for one column", fields[twin], fields[place]);
-            return Err(Error::new(ErrorKind::Data, message)
-                .with_hint("the case of a name makes no column here; rename one, or leave it out"));
+            return Err(Error::new(ErrorKind::Data, message).with_hint(
+                "names that differ only in case are the same column here; rename one, or leave it out",
+            ));
         }
         return Err(Error::params(format!("the column \"{}\" is named twice", columns[place].as_ref()))
-            .with_hint("give the columns of a query names of their own with AS"));
+            .with_hint("give the columns of a query different names with AS"));
     }
     let name = table.rsplit('.').next().unwrap_or(table).to_owned();
     let columns = columns.iter().map(|name| name.as_ref().into()).collect();

@@ -1,4 +1,4 @@
-//! Being told to stop: a token that any thread may set, and that every wait of this crate looks at.
+//! Cancellation: a token that any thread may set, and that every wait of this crate observes.
 
 mod signals;
 
@@ -11,11 +11,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 #[cfg(feature = "signals")]
 use crate::error::Result;
 
-/// Says once, to all who hold a clone, that the program is to stop.
+/// A signal to stop, sent once to everybody who holds a clone of the token.
 ///
-/// A fan-out takes one by [`MapOptions::cancel`](crate::MapOptions::cancel), any other code by
-/// [`with_cancel`](crate::with_cancel): then no new item is started, and calls of this crate that are under way end
-/// with the grace.
+/// Pass it to a fan-out by [`MapOptions::cancel`](crate::MapOptions::cancel), or to any other code by
+/// [`with_cancel`](crate::with_cancel). After [`cancel`](CancelToken::cancel) no new item is started, and running calls
+/// of this crate end when the grace period is over.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,10 +42,10 @@ struct Shared {
     told: Receiver<()>,
 }
 
-/// Called after each cancel of any token: whoever waits for other threads' sake looks at the tokens again.
+/// Called after each cancel of any token, for those who wait on behalf of other threads.
 static WATCHERS: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 
-/// Has `watcher` called, from the cancelling thread, whenever a token is cancelled.
+/// Registers `watcher`, which the cancelling thread calls whenever a token is cancelled.
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, reason = "only PostgreSQL's watchdog waits for others")
@@ -55,7 +55,7 @@ pub(crate) fn watch(watcher: fn()) {
 }
 
 impl CancelToken {
-    /// A token that nobody has cancelled yet.
+    /// A new token, not cancelled.
     #[must_use]
     pub fn new() -> CancelToken {
         let (untold, told) = bounded(0);
@@ -63,14 +63,14 @@ impl CancelToken {
         CancelToken(Arc::new(Shared { cancelled_at: OnceLock::new(), untold, told }))
     }
 
-    /// The token that the first SIGINT (Ctrl-C), SIGTERM or SIGHUP of this process cancels. A second one ends the
-    /// process at once, with the code 130.
+    /// Returns the token that is cancelled by the first SIGINT (Ctrl-C), SIGTERM or SIGHUP of this process. A second
+    /// signal ends the process at once, with exit code 130.
     ///
-    /// All calls give the same token. On Windows the signals are Ctrl-C and the closing of the console.
+    /// All calls return the same token. On Windows the signals are Ctrl-C and the closing of the console.
     ///
     /// # Errors
     ///
-    /// [`Usage`](crate::ErrorKind::Usage) when the process has a handler of these signals already; have that one
+    /// [`Usage`](crate::ErrorKind::Usage) when the process already has a handler for these signals; let that handler
     /// call [`cancel`](CancelToken::cancel).
     ///
     /// ```no_run
@@ -88,7 +88,7 @@ impl CancelToken {
         signals::token()
     }
 
-    /// Tells all who hold a clone to stop. Once is enough; a second call changes nothing.
+    /// Cancels the token and all its clones. A second call has no effect.
     pub fn cancel(&self) {
         if self.0.cancelled_at.set(Instant::now()).is_err() {
             return;
@@ -98,14 +98,14 @@ impl CancelToken {
         watchers.iter().for_each(|watcher| watcher());
     }
 
-    /// Whether somebody has called [`cancel`](CancelToken::cancel). As cheap as a look at a flag.
+    /// Whether [`cancel`](CancelToken::cancel) was called. As cheap as reading a flag.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled_at.get().is_some()
     }
 
-    /// Waits for `limit` at most, without polling, and says whether the token is cancelled: a pause that ends
-    /// when the program is told to stop.
+    /// Waits at most `limit`, without polling, and returns whether the token is cancelled: a pause that ends early on
+    /// cancellation.
     ///
     /// ```
     /// use std::time::Duration;

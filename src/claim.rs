@@ -175,7 +175,7 @@ impl Claim {
                 let message = format!("{} rows were claimed, and {done} have their keys", rows.len());
                 return Err(Error::new(ErrorKind::RowCount, message)
                     .with_hint(
-                        "let the key be unique, and leave the rows to the claim until the work has returned",
+                        "the key must be unique, and the work must neither delete the rows nor change their keys",
                     )
                     .into());
             }
@@ -185,7 +185,7 @@ impl Claim {
                     return Err(Error::usage(
                         "rows that were done are still pending, and would be done again",
                     )
-                    .with_hint("let `done` set what `pending` asks for; nothing of this batch was kept")
+                    .with_hint("let `done` change what `pending` checks; nothing of this batch was kept")
                     .into());
                 }
             }

@@ -1,6 +1,6 @@
-//! What the current thread works for: the flow, the task, and the task's own deadline.
+//! The context of the current thread: the flow, the task, the task's deadline, and what can stop it.
 //!
-//! A fan-out fills it, log lines and limits read it, and nobody has to pass it along.
+//! A fan-out fills it, log lines and deadlines read it, so it need not be passed along.
 
 mod apart;
 
@@ -257,7 +257,8 @@ impl Drop for Entered {
     }
 }
 
-/// Runs `work` with the flow's name in the context, so that log lines of every call inside carry it.
+/// Runs `work` with a flow's name in the context, so that the log lines of every call inside carry it. It does not
+/// select the flow's settings; the builder's [`flow`](crate::DatabaseManagerBuilder::flow) does.
 ///
 /// ```
 /// batchdb::with_flow("rpa1", || {
@@ -269,12 +270,12 @@ pub fn with_flow<R>(flow: &str, work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Runs `work` so that it can be told to stop: once `token` is cancelled, no call of this crate that is made inside
-/// goes on for longer than `grace`; it ends with [`Cancelled`](crate::ErrorKind::Cancelled) then, and is cancelled
-/// on the server. A fan-out inside starts no new item.
+/// Runs `work` so that it can be cancelled: once `token` is cancelled, calls of this crate inside `work` may go on for
+/// `grace` at most; then they end with [`Cancelled`](crate::ErrorKind::Cancelled), and are cancelled on the server. A
+/// fan-out inside starts no new item.
 ///
-/// `work` itself is not interrupted. Wait in it by [`CancelToken::wait`]. What may tell the work around it to stop, such
-/// as another `with_cancel` or the fan-out whose task this is, is heard inside as well, with its own grace.
+/// `work` itself is not interrupted. For pauses in it use [`CancelToken::wait`]. An outer token, such as that of another
+/// `with_cancel` or of the fan-out whose task this is, still cancels the work inside, with its own grace period.
 ///
 /// ```
 /// use std::time::Duration;

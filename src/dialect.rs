@@ -10,7 +10,7 @@ pub enum Dialect {
     SqlServer,
     /// SQLite, reached through its ODBC driver.
     Sqlite,
-    /// Any other database behind an ODBC driver; PostgreSQL through psqlODBC is one.
+    /// Any other database behind an ODBC driver, including PostgreSQL through psqlODBC.
     Odbc,
 }
 
@@ -35,7 +35,7 @@ impl Dialect {
         }
     }
 
-    /// Quotes one identifier, so that any text is a name and nothing but a name.
+    /// Quotes one identifier, so that any text can safely be used as a name.
     ///
     /// ```
     /// use batchdb::Dialect;
@@ -51,7 +51,7 @@ impl Dialect {
         }
     }
 
-    /// Quotes a table name that may carry its schema: `sales.orders` becomes `"sales"."orders"`. SQL Server's
+    /// Quotes a table name that may include its schema: `sales.orders` becomes `"sales"."orders"`. SQL Server's
     /// `archive..orders`, in the schema of the session's user, keeps its gap.
     ///
     /// ```

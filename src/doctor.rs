@@ -1,6 +1,6 @@
-//! Where the way to a database stops, and what to do: settings, name, TCP, TLS, login, and what the server says then.
+//! Diagnosis of a connection: settings, name, TCP, TLS, login, and questions to the server.
 //!
-//! Nothing is changed on the way, and each step ends in time, whatever the server does.
+//! Nothing is changed, and each step ends in time, whatever the server does.
 
 mod advice;
 mod postgres;
@@ -26,13 +26,13 @@ use crate::migrate::MigrationState;
 use crate::settings::{MigrateOnStart, Origin};
 
 impl DatabaseManager {
-    /// Goes the whole way to the database and looks around there, step by step, within `limit`. Never an error: a step
-    /// at which the way stops is the last one, with what to do about it.
+    /// Tests the connection to the database step by step, within `limit`. It never returns an error: the step that
+    /// fails is the last one of the diagnosis, with advice on what to do.
     ///
-    /// The steps are `settings`; for ODBC `driver`, and `file` or what can be known of the server; `name`, `tcp` and
-    /// `tls` with the server's certificate; `login`, by a connection of its own; `permissions`, `round trip`, `server`,
-    /// `clock`, `migrations` and `versions`. `told` is called with each of them as soon as it is done. Nothing is
-    /// changed, and `MIGRATE_ON_START` is not looked at.
+    /// The steps are `settings`; for ODBC `driver`, and `file` or what can be found out about the server; `name`, `tcp`
+    /// and `tls` with the server's certificate; `login`, by a new connection; `permissions`, `round trip`, `server`,
+    /// `clock`, `migrations` and `versions`. `told` is called with each step as soon as it is done. Nothing is changed,
+    /// and `MIGRATE_ON_START` is ignored.
     ///
     /// `CONNECT_TIMEOUT` limits each of the steps up to the login, and `TIMEOUT` each statement.
     ///
@@ -108,7 +108,7 @@ impl<T: FnMut(&DiagnosisStep)> Way<'_, T> {
         self.note(name, began.elapsed(), outcome);
     }
 
-    /// Keeps a step and tells it. Only what keeps a program from going on ends the way.
+    /// Records and reports a step. Only an error that would stop a program ends the diagnosis.
     fn note(&mut self, name: &'static str, took: Duration, outcome: Result<Found>) {
         let settings = self.db.settings();
         let mut step = DiagnosisStep::new(name, took);
@@ -149,7 +149,7 @@ impl<T: FnMut(&DiagnosisStep)> Way<'_, T> {
         found
     }
 
-    /// Logs in by a connection of its own: one of the pool's may be an old one, and the pool remembers failures.
+    /// Logs in with a new connection, because one of the pool may be old, and the pool remembers failures.
     fn login(&self) -> Result<(Found, Option<String>)> {
         let settings = self.db.settings();
         let limit = Deadline::after(Instant::now(), settings.connect_timeout).earlier(self.whole);
@@ -158,7 +158,7 @@ impl<T: FnMut(&DiagnosisStep)> Way<'_, T> {
         Ok((Found::fact("the server has let us in"), connection.driver()))
     }
 
-    /// All that one session is asked.
+    /// All questions in one session.
     fn ask(&mut self) {
         let db = self.db;
         let left = self.whole.left(Instant::now());
@@ -206,7 +206,8 @@ impl<T: FnMut(&DiagnosisStep)> Way<'_, T> {
     }
 }
 
-/// Whether the way ends with this error. What the user may not ask, or the server does not know, is no obstacle.
+/// Whether this error ends the diagnosis. A query that the user is not allowed to run, or that the server does not
+/// know, does not.
 fn ends(step: &str, error: &Error) -> bool {
     let before_sql = ["settings", "driver", "file", "name", "tcp", "tls", "login", "session"].contains(&step);
     let is_lost = matches!(

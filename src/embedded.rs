@@ -1,10 +1,10 @@
 //! Migration files that are part of the program.
 
-/// The files of a folder of migrations, compiled into the program by [`embed_migrations!`](crate::embed_migrations), so
-/// that one file is all that is deployed.
+/// A folder of migration files, compiled into the program by [`embed_migrations!`](crate::embed_migrations), so that
+/// only one file need be deployed.
 ///
-/// Given to [`DatabaseManagerBuilder::migrations`](crate::DatabaseManagerBuilder::migrations), they take the place of the
-/// folder.
+/// Pass it to [`DatabaseManagerBuilder::migrations`](crate::DatabaseManagerBuilder::migrations), which then uses it
+/// instead of the folder.
 #[derive(Clone, Copy)]
 pub struct EmbeddedMigrations {
     files: &'static [(&'static str, &'static str)],
@@ -35,7 +35,7 @@ impl std::fmt::Debug for EmbeddedMigrations {
     }
 }
 
-/// Compiles the `.sql` files of a folder into the program. The folder is named from the root of the package.
+/// Compiles the `.sql` files of a folder into the program. The path is relative to the root of the package.
 ///
 /// ```
 /// use batchdb::{DatabaseManager, EmbeddedMigrations, embed_migrations};
@@ -46,8 +46,8 @@ impl std::fmt::Debug for EmbeddedMigrations {
 /// assert!(MIGRATIONS.names().any(|name| name.starts_with("V001__")));
 /// ```
 ///
-/// Cargo builds again when a file changes, but does not notice a new one by itself: a `build.rs` with
-/// `println!("cargo::rerun-if-changed=migrations");` sees to that.
+/// Cargo rebuilds when one of the files changes, but does not notice a new file. To make it do so, add a `build.rs`
+/// with `println!("cargo::rerun-if-changed=migrations");`.
 #[macro_export]
 macro_rules! embed_migrations {
     ($folder:literal) => {

@@ -1,29 +1,29 @@
-//! Faults that a test orders: where they strike, and how often. With the feature `testing`.
+//! Fault injection for tests: where faults occur, and how often. With the feature `testing`.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Where an ordered fault strikes, and what it looks like from there.
+/// The point at which a fault is injected, and what the program sees then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultPoint {
-    /// A new connection is refused: [`Connect`](crate::ErrorKind::Connect), which may be tried again.
+    /// A new connection is refused: [`Connect`](crate::ErrorKind::Connect), which is transient.
     Connect,
-    /// The connection is lost when a statement is to be sent. The server never sees it, which the program cannot
-    /// know: a write outside of a transaction is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    /// The connection is lost before a statement is sent. The server never gets it, but the program cannot know that:
+    /// for a write outside a transaction the error is [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     BeforeStatement,
-    /// The connection is lost when the answer of a statement is to come. The server has carried it out; the program is
-    /// told the same as at [`BeforeStatement`](FaultPoint::BeforeStatement).
+    /// The connection is lost before the answer of a statement arrives. The server has run it; the program gets the
+    /// same error as at [`BeforeStatement`](FaultPoint::BeforeStatement).
     AfterStatement,
-    /// The server undoes the transaction for another one's sake: [`Conflict`](crate::ErrorKind::Conflict). What follows
-    /// in the transaction is refused, as PostgreSQL does with `25P02`.
+    /// The server rolls the transaction back in favour of another: [`Conflict`](crate::ErrorKind::Conflict). Later
+    /// statements in the transaction are refused, as by PostgreSQL with `25P02`.
     Deadlock,
-    /// The connection is lost when a commit is to be sent. The server undoes the transaction, and the program is told
+    /// The connection is lost before a commit is sent. The server rolls the transaction back; the program gets
     /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     BeforeCommit,
-    /// The connection is lost when the answer to a commit is to come. The transaction is committed, and the program is
-    /// told [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
+    /// The connection is lost before the answer to a commit arrives. The transaction is committed; the program gets
+    /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     AfterCommit,
 }
 
@@ -35,15 +35,15 @@ impl FaultPoint {
     }
 }
 
-/// Faults by chance, at named points of every connection of a pool, on a real database or a mock: what a program makes
-/// of them, and whether its retries hold, is seen before production shows it.
+/// Injects random faults at named points into every connection of a pool, on a real database or a mock, to test how a
+/// program and its retries deal with them.
 ///
-/// The same seed strikes the same calls: whether the third commit fails does not depend on what happens between.
-/// Several threads may change who makes the third commit.
+/// With the same seed the same calls fail: whether the third commit fails does not depend on other calls. (With several
+/// threads, a different thread may make the third commit.)
 ///
-/// What a fault has lost does nothing more, as a real connection: further calls of the transaction are
-/// [`Connect`](crate::ErrorKind::Connect), and its commit is refused. The real one behind it is closed when the pool
-/// gets it back, and holds its locks until then.
+/// A connection that was lost by a fault does nothing more: further calls of its transaction are
+/// [`Connect`](crate::ErrorKind::Connect), and its commit is refused. The real connection behind it is closed when it
+/// is returned to the pool; until then it holds its locks.
 ///
 /// ```
 /// use batchdb::testing::{FaultInjector, FaultPoint, MockDatabase};
@@ -79,7 +79,7 @@ struct Faults {
 }
 
 impl FaultInjector {
-    /// An injector that strikes nowhere yet. Print the seed of a run by chance, so that it can be repeated.
+    /// An injector without any faults yet. If you use a random seed, print it, so that the run can be repeated.
     #[must_use]
     pub fn new(seed: u64) -> FaultInjector {
         FaultInjector::with(seed, [0.0; POINTS])
@@ -98,7 +98,7 @@ impl FaultInjector {
         }))
     }
 
-    /// Strikes at `point` with this probability, from 0 to 1.
+    /// Injects a fault at `point` with this probability, from 0 to 1.
     #[must_use]
     pub fn at(self, point: FaultPoint, probability: f64) -> FaultInjector {
         let mut chances = self.0.chances;
@@ -106,7 +106,7 @@ impl FaultInjector {
         FaultInjector::with(self.0.seed, chances)
     }
 
-    /// Strikes nowhere while `work` runs, on any thread: for setting up and for looking at what has come of it.
+    /// Injects no faults on any thread while `work` runs: for preparing a test and checking its result.
     pub fn paused<R>(&self, work: impl FnOnce() -> R) -> R {
         struct Paused<'f>(&'f AtomicU64);
         impl Drop for Paused<'_> {
@@ -119,7 +119,7 @@ impl FaultInjector {
         work()
     }
 
-    /// How many faults have struck at `point`. A test in which none did has shown nothing.
+    /// How many faults were injected at `point`. A test without any has shown nothing.
     #[must_use]
     pub fn struck(&self, point: FaultPoint) -> u64 {
         self.0.struck[point.place()].load(Ordering::Relaxed)

@@ -22,11 +22,11 @@ use crate::migrate::{MigrationState, MigrationStatus};
 use crate::settings::{self, Overrides};
 
 impl DatabaseManager {
-    /// Connects, runs a query, and looks at the migrations. Never an error: what went wrong is in the
-    /// result. Pending migrations do not make a database unhealthy. A SQL Server is asked for its version, its edition
-    /// and the database's state, whether it takes writes, and its role in an availability group; one that is not online,
-    /// or takes no writes although `READ_ONLY` is not set, is degraded. Where it does not open the database, its state is
-    /// asked for in `master`, which takes a login more.
+    /// Connects, runs a query, and looks at the migrations. It never returns an error: what went wrong is in the
+    /// result. Pending migrations do not make a database unhealthy. A SQL Server is also asked for its version and
+    /// edition, the database's state, whether it accepts writes, and its role in an availability group; if the database
+    /// is not online, or accepts no writes although `READ_ONLY` is not set, it is degraded. If the server does not open
+    /// the database, its state is read from `master`, which takes another login.
     ///
     /// ```no_run
     /// let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -92,10 +92,10 @@ fn one(value: &crate::value::Value) -> bool {
     value.as_i64() == Some(1) || value.as_str() == Some("1")
 }
 
-/// Checks the named databases, side by side, on behalf of a flow.
+/// Checks the named databases in parallel, with the settings of a flow.
 ///
-/// A database without settings is `not_configured`, one with wrong settings `unhealthy`, and the others are checked
-/// all the same.
+/// A database without settings is `not_configured`, one with wrong settings is `unhealthy`; the others are checked all
+/// the same.
 ///
 /// ```no_run
 /// let report = batchdb::database_health_check(&["rpa_db", "SurveyHub"], "rpa1");
@@ -107,8 +107,8 @@ pub fn database_health_check(databases: &[&str], flow: &str) -> HealthReport {
     HealthReport::of(Some(flow), side_by_side(opened.collect()), Utc::now())
 }
 
-/// Checks databases that the program has opened itself, side by side: each name with what
-/// [`build`](crate::DatabaseManagerBuilder::build) returned for it, an error included.
+/// Checks databases for which the program has built handles itself, in parallel. Pass each name with the result of
+/// [`build`](crate::DatabaseManagerBuilder::build), which may be an error.
 ///
 /// ```no_run
 /// use batchdb::{DatabaseManager, health_check_of};
@@ -149,7 +149,7 @@ fn side_by_side(databases: Vec<(&str, Result<DatabaseManager>)>) -> Vec<Database
     })
 }
 
-/// Checks every database that the environment configures.
+/// Checks every database that has settings in the environment, in parallel, with the settings of a flow.
 ///
 /// # Errors
 ///

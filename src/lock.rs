@@ -1,4 +1,4 @@
-//! One at a time in the whole cluster: a lock by name, held by a connection of its own.
+//! Named locks, held by a connection of their own: one process of the whole cluster at a time.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::session::Session;
 /// How long the server may take to say whether the lock is held, and to free it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// A lock that is held. Given to the work of [`with_lock`](DatabaseManager::with_lock).
+/// A lock that is held. It is passed to the closure of [`with_lock`](DatabaseManager::with_lock).
 #[derive(Debug)]
 pub struct Lock<'l, 's> {
     name: &'l str,
@@ -23,24 +23,25 @@ pub struct Lock<'l, 's> {
 }
 
 impl DatabaseManager {
-    /// Runs `work` while this process holds the lock `name`, which nobody else can hold on this database at the same
-    /// time, in no process and on no machine: one nightly run at a time.
+    /// Runs `work` while holding the lock `name`. Only one caller can hold it on this database at a time, over all
+    /// processes and machines; for example, to allow only one nightly run at a time.
     ///
-    /// Waits for the lock for `wait` at most, asking four times a second. It is freed when `work` returns, fails or
-    /// panics, and by the server when the process or the machine dies.
+    /// Waits at most `wait` for the lock, asking about four times a second. The lock is released when `work` returns,
+    /// fails or panics, and by the server when the process dies. (When the machine dies, the server releases it when
+    /// its TCP keepalive ends the session.)
     ///
-    /// The lock belongs to a session of the server (`pg_try_advisory_lock`, `sp_getapplock`), so it takes one
-    /// connection out of the pool for as long as `work` runs. When that connection fails the lock is gone, and `work`
-    /// is not interrupted: where that matters, call [`Lock::check`] before what must not be done twice. A pooler in
-    /// transaction mode breaks such locks: connect to the server itself. The same name taken again inside `work` is
-    /// somebody else's, and waited for.
+    /// The lock belongs to a session of the server (`pg_try_advisory_lock`, `sp_getapplock`), so it uses one connection
+    /// of the pool for as long as `work` runs. If that connection fails, the lock is lost, but `work` is not
+    /// interrupted: call [`Lock::check`] before a step that must not be done twice. Behind a pooler in transaction mode
+    /// such locks do not work: connect to the server directly. The lock is not reentrant: taking the same name again
+    /// inside `work` waits until the timeout.
     ///
     /// # Errors
     ///
-    /// [`Timeout`](ErrorKind::Timeout) in the phase `lock`, which names the holder. What `work` returns.
-    /// [`LockLost`](ErrorKind::LockLost) when `work` returned `Ok` and the lock was not held any more.
-    /// [`Usage`](ErrorKind::Usage) for a database that has no such locks: SQLite. And what
-    /// [`session`](DatabaseManager::session) gives.
+    /// [`Timeout`](ErrorKind::Timeout) in the phase `lock`, which names the holder; the error of `work`;
+    /// [`LockLost`](ErrorKind::LockLost) when `work` returned `Ok`, but the lock was not held any more;
+    /// [`Usage`](ErrorKind::Usage) for a database without such locks, such as SQLite; and those of
+    /// [`session`](DatabaseManager::session).
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -68,11 +69,11 @@ impl DatabaseManager {
         })
     }
 
-    /// The same, but returns `None` at once when somebody else holds the lock.
+    /// As [`with_lock`](DatabaseManager::with_lock), but returns `None` at once if somebody else holds the lock.
     ///
     /// # Errors
     ///
-    /// As [`with_lock`](DatabaseManager::with_lock), but for the timeout.
+    /// As [`with_lock`](DatabaseManager::with_lock), except the timeout.
     ///
     /// ```no_run
     /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -111,7 +112,7 @@ impl<'s> Lock<'_, 's> {
         self.name
     }
 
-    /// Asks the server whether the lock is still held. It takes 5 s at most, and may be called from any thread.
+    /// Asks the server whether the lock is still held. It takes at most 5 s, and may be called from any thread.
     ///
     /// # Errors
     ///
@@ -171,7 +172,7 @@ fn hold<R, E: From<Error>>(
     }
 }
 
-/// A limit of the task's or the program's end must not leave a lock behind, or make one look lost.
+/// The task's deadline and cancellation do not apply here: they must not leave a lock behind, or make one look lost.
 fn in_own_time<R>(session: &mut Session<'_>, ask: impl FnOnce(&mut Session<'_>) -> R) -> R {
     let _apart = context::without_limits();
     let usual = session.set_limit(ANSWER_LIMIT);

@@ -44,7 +44,8 @@ use crate::manager::DatabaseManager;
 use crate::settings::MigrateOnStart;
 
 impl DatabaseManager {
-    /// Everything about the migrations of the database: a limit to go to, a callback, undoing, repairing.
+    /// Returns the handle for everything else about migrations: a target version, progress, dry runs, undoing,
+    /// repairing, baselines.
     ///
     /// ```no_run
     /// let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -55,16 +56,16 @@ impl DatabaseManager {
         Migrations::new(self)
     }
 
-    /// Applies the migrations that are pending, oldest first, and stops at the first that fails.
+    /// Applies the pending migrations, oldest first, and stops at the first that fails. Returns what was applied.
     ///
-    /// The files are `migrations/{database}/V<version>__<description>.sql`, and after them
-    /// `R__<description>.sql`, which are applied again whenever they have changed. Each runs in one transaction
-    /// together with its row in the table `schema_version`: it is applied and recorded, or it leaves
-    /// nothing behind. Before anything runs, every file is checked against the history. Of several
-    /// programs that run this at once, one works and the others wait. `MIGRATION_TIMEOUT` limits each file,
-    /// and the wait. What the database says meanwhile (`RAISE NOTICE`, `PRINT`) is in the log.
+    /// The files are `migrations/{database}/V<version>__<description>.sql`, and after them `R__<description>.sql`,
+    /// which are applied again whenever they have changed. Each file runs in one transaction together with its row in
+    /// the table `schema_version`, so it is applied and recorded, or leaves nothing behind. Before anything runs, every
+    /// file is checked against the history. If several programs run this at once, one works and the others wait.
+    /// `MIGRATION_TIMEOUT` (1 h) limits each file, and the wait. Messages of the database (`RAISE NOTICE`, `PRINT`) are
+    /// logged. The guide's page on [migrations](crate::guide::migrations) has the rest.
     ///
-    /// A folder that does not exist has no migrations.
+    /// If the default folder does not exist, there are no migrations; a folder that `MIGRATIONS_DIR` names must exist.
     ///
     /// ```no_run
     /// let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -77,12 +78,12 @@ impl DatabaseManager {
     /// # Errors
     ///
     /// [`Migration`](crate::ErrorKind::Migration) when a file is misnamed, was changed after it was applied, is
-    /// missing, is out of order or has a twin (all such files are named at once, and nothing ran), or when a file
-    /// failed: with its line and column, the statement, and what the database said. Nothing of that file was kept,
-    /// unless it asked for no transaction. Also behind a pooler in transaction mode.
-    /// [`Timeout`](crate::ErrorKind::Timeout) of [`Phase::Lock`](crate::Phase::Lock) when another
-    /// runner held the lock for too long. [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the connection
-    /// broke during a commit: run it again, and the history tells. [`ReadOnly`](crate::ErrorKind::ReadOnly) for a
+    /// missing, is out of order or has the same version as another file (all such files are named at once, and nothing
+    /// ran); when a file failed (with line, column, statement and the database's message; nothing of that file was
+    /// kept, unless it has `no-transaction`); and behind a pooler in transaction mode.
+    /// [`Timeout`](crate::ErrorKind::Timeout) of [`Phase::Lock`](crate::Phase::Lock) when another runner held the lock
+    /// for too long. [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown) when the connection broke during a commit:
+    /// run it again, the history shows whether the file was applied. [`ReadOnly`](crate::ErrorKind::ReadOnly) for a
     /// database that is read-only.
     pub fn run_migrations(&self) -> Result<MigrationReport> {
         self.migrations().run()
@@ -90,8 +91,8 @@ impl DatabaseManager {
 
     /// Which migrations have been applied, and which are pending. Changes nothing.
     ///
-    /// A database without the table `schema_version` has none applied, and one that is read-only has
-    /// none at all. A file that was changed or is missing is told in the log, at WARN.
+    /// Without the table `schema_version` nothing counts as applied. A database with `READ_ONLY` has no migrations at
+    /// all. Changed or missing files are logged at `WARN`.
     ///
     /// ```no_run
     /// let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -102,13 +103,13 @@ impl DatabaseManager {
     ///
     /// # Errors
     ///
-    /// [`Migration`](crate::ErrorKind::Migration) when a file is misnamed or has a twin, for then nobody can say what
-    /// is pending; and those of a query.
+    /// [`Migration`](crate::ErrorKind::Migration) when a file is misnamed or two files have the same version, because
+    /// then it is not clear what is pending; and those of a query.
     pub fn migration_status(&self) -> Result<MigrationStatus> {
         self.migrations().status()
     }
 
-    /// What [`run_migrations`](DatabaseManager::run_migrations) would run, with the SQL. Changes nothing.
+    /// Returns what [`run_migrations`](DatabaseManager::run_migrations) would run, with the SQL. Changes nothing.
     ///
     /// ```no_run
     /// let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -120,14 +121,14 @@ impl DatabaseManager {
     ///
     /// # Errors
     ///
-    /// [`Migration`](crate::ErrorKind::Migration) for everything that would keep it from running, all at once; and
-    /// those of a query.
+    /// [`Migration`](crate::ErrorKind::Migration) with all problems that would prevent a run; and those of a query.
     pub fn plan_migrations(&self) -> Result<MigrationPlan> {
         self.migrations().plan()
     }
 
-    /// Everything that can be found without running anything: files that are changed, missing, misnamed, out of order,
-    /// failed or unfit; what is pending; what cannot be undone. Changes nothing.
+    /// Returns everything that can be found without running anything: files that are changed, missing, misnamed, out of
+    /// order, failed, or that contain statements which cannot run; pending files; versions that cannot be undone.
+    /// Changes nothing.
     ///
     /// ```no_run
     /// let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -139,7 +140,7 @@ impl DatabaseManager {
     ///
     /// # Errors
     ///
-    /// Those of reading the files and of a query. What is found is no error.
+    /// Those of reading the files and of a query. Findings are not errors.
     pub fn validate_migrations(&self) -> Result<MigrationValidation> {
         self.migrations().validate()
     }
@@ -147,8 +148,8 @@ impl DatabaseManager {
     /// Undoes the versions above `to`, the newest first, by their files `U<version>__<description>.sql`. `"0"` undoes
     /// all of them.
     ///
-    /// Each file runs in one transaction, in which the row is taken out of `schema_version`. Repeatable migrations are
-    /// forgotten, so that the next run applies them.
+    /// Each file runs in one transaction, which also removes its row from `schema_version`. Repeatable migrations are
+    /// removed from the history, so that the next run applies them again.
     ///
     /// ```no_run
     /// let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -158,8 +159,8 @@ impl DatabaseManager {
     ///
     /// # Errors
     ///
-    /// [`Migration`](crate::ErrorKind::Migration) when a version has no file that undoes it, or `to` was not applied:
-    /// then nothing ran. Otherwise as [`run_migrations`](DatabaseManager::run_migrations).
+    /// [`Migration`](crate::ErrorKind::Migration) when a version has no undo file, or `to` was not applied: then
+    /// nothing ran. Otherwise as [`run_migrations`](DatabaseManager::run_migrations).
     pub fn undo_migrations(&self, to: &str) -> Result<MigrationReport> {
         self.migrations().to(to).undo()
     }
@@ -169,8 +170,8 @@ impl DatabaseManager {
 ///
 /// # Errors
 ///
-/// For `run`, those of [`DatabaseManager::run_migrations`]. A mere check never fails: what it finds, and
-/// what keeps it from looking, is told in the log at WARN.
+/// For `run`, those of [`DatabaseManager::run_migrations`]. A check never fails: its findings, and errors in finding
+/// out, are logged at `WARN`.
 pub(crate) fn on_first_use(manager: &DatabaseManager) -> Result<()> {
     let settings = manager.settings();
     let database = manager.name();

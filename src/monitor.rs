@@ -65,7 +65,7 @@ impl Monitor {
     ) -> Result<Monitor> {
         let failed = |error: io::Error| {
             Error::new(ErrorKind::Io, "the monitor cannot listen on its address")
-                .with_hint("is another process there? port 0 takes any that is free")
+                .with_hint("does another process use the port? port 0 chooses a free one")
                 .with_source(error)
         };
         let listener = TcpListener::bind(address).map_err(failed)?;

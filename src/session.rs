@@ -188,7 +188,7 @@ impl<'a> Session<'a> {
         }
         if statement.traits.changes_quoting {
             return Err(Error::usage("standard_conforming_strings is not switched off by text")
-                .with_hint("texts are read as if it was on; a string with escapes is written E'…'"));
+                .with_hint("batchdb reads texts as if it were on; write E'…' for a string with escapes"));
         }
         if self.settings.read_only {
             self.refuse_writes(statement)?;
@@ -207,8 +207,9 @@ impl<'a> Session<'a> {
         if statement.traits.writes {
             return Err(error);
         }
-        Err(error
-            .with_hint("it calls a function that may write, which nothing behind the driver would refuse"))
+        Err(error.with_hint(
+            "it calls a function that may write, and this database would not refuse that by itself",
+        ))
     }
 
     /// Adds database and operation to an error, and counts, logs and audits the call with its number of rows (the first

@@ -48,16 +48,16 @@ pub(crate) use self::{
     target::{Driver, OdbcPlace, OdbcTarget, PostgresTarget, SslMode, Target},
 };
 
-/// What a manager does about migrations when it connects for the first time: the key `MIGRATE_ON_START`.
+/// What happens to pending migrations at the first connection: the key `MIGRATE_ON_START`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum MigrateOnStart {
-    /// It looks for pending migrations and logs them.
+    /// Pending migrations are logged.
     #[default]
     Check,
-    /// It applies them.
+    /// Pending migrations are applied.
     Run,
-    /// It does nothing.
+    /// Nothing happens.
     Off,
 }
 
@@ -72,20 +72,20 @@ impl MigrateOnStart {
     }
 }
 
-/// As what a text goes to SQL Server: the key `TEXT_PARAMETERS`. No other database has two kinds of text.
+/// How texts are sent to SQL Server: the key `TEXT_PARAMETERS`. Other databases have only one kind of text.
 ///
-/// An `nvarchar` that is compared with a `varchar` column makes the server convert the column, row by row, and leave its
-/// index unused. A `CAST(:name AS …)` in the statement goes before any of these.
+/// If an `nvarchar` parameter is compared with a `varchar` column, the server converts the column row by row, and does
+/// not use its index. A `CAST(:name AS …)` in the statement overrides this setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum TextParameters {
-    /// `varchar` where the text is ASCII, else `nvarchar`: right for columns of both kinds.
+    /// `varchar` if the text is ASCII, else `nvarchar`: works for columns of both kinds.
     #[default]
     Auto,
-    /// `varchar` always. A text that is not ASCII is refused, because nobody here knows which letters the code page of
-    /// the server has, and it puts `?` in the place of the others.
+    /// Always `varchar`. A text that is not ASCII is refused, because the server's code page is not known, and the
+    /// server would replace unknown characters by `?`.
     Varchar,
-    /// `nvarchar` always: one type, and so one plan, for each statement of a database whose columns are `nvarchar`.
+    /// Always `nvarchar`: each statement has a single plan. For databases whose text columns are all `nvarchar`.
     Nvarchar,
 }
 
@@ -110,19 +110,19 @@ impl TextParameters {
 
 /// The checked settings of one database.
 ///
-/// They come from keys of the form `{ENVIRONMENT}_{SCOPE}_{NAME}_{KEY}`, such as
-/// `PRODUCTION_GLOBAL_RPA_DB_POOL_SIZE`. The scope is a flow's name or `GLOBAL`. Who wins, first to last:
+/// They come from keys of the form `{ENVIRONMENT}_{SCOPE}_{NAME}_{KEY}`, such as `PRODUCTION_GLOBAL_RPA_DB_POOL_SIZE`.
+/// The scope is a flow's name or `GLOBAL`. The first of these that sets a key wins:
 ///
 /// 1. what the program sets in the builder,
 /// 2. the flow's scope: the process environment, then the file `envs/.env.{environment}`,
 /// 3. the scope `GLOBAL`: the process environment, then the file,
 /// 4. the keys for all databases, `{ENVIRONMENT}_GLOBAL_DATABASE_TIMEOUT` and
 ///    `{ENVIRONMENT}_GLOBAL_CONNECTION_POOL_SIZE`,
-/// 5. the default. [`reference`](Settings::reference) lists all keys with theirs.
+/// 5. the default. [`reference`](Settings::reference) lists all keys with their defaults.
 ///
-/// An empty value counts as not set. `${VAR}` in a value is replaced from the process environment, in a
-/// connection string after it was split, so that a secret needs no encoding. A bare `$x` is left as it is, and
-/// so is everything between single quotes in the file.
+/// An empty value counts as not set. `${VAR}` in a value is replaced from the process environment; in a connection
+/// string after it was split, so that a secret needs no encoding. A bare `$x` is not replaced, nor is anything between
+/// single quotes in the file. The guide's page on [settings](crate::guide::settings) has the rest.
 ///
 /// `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -236,7 +236,7 @@ impl Settings {
         &self.environment
     }
 
-    /// The flow whose scope goes before `GLOBAL`.
+    /// The flow whose scope overrides `GLOBAL`.
     #[must_use]
     pub fn flow(&self) -> Option<&str> {
         self.flow.as_deref()
@@ -248,13 +248,13 @@ impl Settings {
         self.target.dialect()
     }
 
-    /// How many connections are kept when they are idle.
+    /// How many idle connections the pool keeps open.
     #[must_use]
     pub fn pool_size(&self) -> u32 {
         self.pool_size
     }
 
-    /// How many connections there may be above [`pool_size`](Settings::pool_size).
+    /// How many connections beyond [`pool_size`](Settings::pool_size) may be open at a peak.
     #[must_use]
     pub fn max_overflow(&self) -> u32 {
         self.max_overflow
@@ -266,7 +266,7 @@ impl Settings {
         self.pool_timeout
     }
 
-    /// The limit on one statement, and on one fetch of a long result.
+    /// The limit on one statement, and on each fetch of a streamed result.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
@@ -278,7 +278,7 @@ impl Settings {
         self.connect_timeout
     }
 
-    /// When a call that repeats itself, or a transaction, is attempted again.
+    /// When a transaction, or another call that retries, is retried.
     pub fn retry_policy(&self) -> &RetryPolicy {
         &self.retry
     }
@@ -289,13 +289,13 @@ impl Settings {
         self.read_only
     }
 
-    /// The folder of the migrations.
+    /// The folder of the migration files.
     #[must_use]
     pub fn migrations_dir(&self) -> &Path {
         &self.migrations_dir
     }
 
-    /// What is done about migrations on the first connection.
+    /// What happens to pending migrations at the first connection.
     #[must_use]
     pub fn migrate_on_start(&self) -> MigrateOnStart {
         self.migrate_on_start
@@ -307,7 +307,7 @@ impl Settings {
         self.target.describe()
     }
 
-    /// All keys with their defaults and what they mean, as a Markdown table.
+    /// All keys with their defaults and meanings, as a Markdown table.
     ///
     /// ```
     /// let table = batchdb::Settings::reference();
@@ -318,11 +318,12 @@ impl Settings {
         keys::reference()
     }
 
-    /// The names of all databases for which an environment has a connection string, in the scope `GLOBAL`.
+    /// The names of all databases that have a connection string in the scope `GLOBAL` of an environment.
     ///
-    /// `None` stands for what a handle takes: for the environment `BATCHDB_ENVIRONMENT`, else `PREFECT_ENVIRONMENT`,
-    /// else `development`; for the folder that holds `envs` and `migrations` `BATCHDB_HOME`, else the working
-    /// directory. Keys are in upper case, so a name is spelled as its folder of migrations is, else in lower case.
+    /// The first argument is the environment, the second the folder that holds `envs` and `migrations`. `None` stands
+    /// for the same defaults as for a handle: `BATCHDB_ENVIRONMENT`, else `PREFECT_ENVIRONMENT`, else `development`;
+    /// and `BATCHDB_HOME`, else the working directory. Because keys are in upper case, a name is written like its
+    /// folder of migrations, if there is one, else in lower case.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What a program tells its monitoring: all pools, all operations, and the process itself.
+//! Metrics for monitoring: all pools, all operations, and the process itself.
 
 mod process;
 mod prometheus;
@@ -13,7 +13,7 @@ use crate::manager::DatabaseManager;
 use crate::metrics::{self as counts, OperationCounts, Recorder};
 use crate::pool::{self, PoolStatus};
 
-/// Everything that is counted in this process, at one moment.
+/// A snapshot of everything that is counted in this process.
 ///
 /// Counts begin with the pool of a database and end with it.
 ///
@@ -32,7 +32,7 @@ pub struct Metrics {
     pub process: ProcessMetrics,
 }
 
-/// What happened on one pool.
+/// The counts of one pool.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct DatabaseMetrics {
@@ -40,10 +40,10 @@ pub struct DatabaseMetrics {
     pub database: String,
     /// The operations that were called at least once.
     pub operations: Vec<OperationMetrics>,
-    /// How often no connection could be had, by the kind of the error: a pool that is used up, a server that is away, a
-    /// login that is refused. The calls that wanted one are not among the operations, because they did not begin.
+    /// Failed checkouts, by the kind of the error: pool exhausted, server unreachable, login refused. The calls that
+    /// needed the connection are not counted among the operations, because they did not begin.
     pub checkout_errors: Vec<ErrorCount>,
-    /// Further attempts of calls that had failed.
+    /// Retries: further attempts of calls that had failed.
     pub retries: u64,
     /// Migrations that were applied.
     pub migrations: u64,
@@ -53,7 +53,7 @@ pub struct DatabaseMetrics {
     pub pool: PoolStatus,
 }
 
-/// An error that a call has met.
+/// An error of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LastError {
@@ -63,37 +63,38 @@ pub struct LastError {
     pub operation: &'static str,
     /// The error's kind, as `ErrorKind` shows it.
     pub kind: String,
-    /// The error as it shows itself: without values and without the driver's text.
+    /// The error's `Display`: without values and without the driver's text.
     pub message: String,
 }
 
-/// What one operation did, such as `execute_query`.
+/// The counts of one operation, such as `execute_query`.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct OperationMetrics {
     /// The operation's name.
     pub operation: &'static str,
-    /// How often it was called, failures included.
+    /// How often it was called, including failures.
     pub calls: u64,
     /// How often it failed, by the kind of the error.
     pub errors: Vec<ErrorCount>,
-    /// Of a hundred calls, how many succeeded.
+    /// The percentage of calls that succeeded.
     pub success_percent: f64,
     /// Rows returned or changed.
     pub rows: u64,
-    /// How long the calls took together, in milliseconds, without the wait for a connection.
+    /// The total time of the calls in milliseconds, without the wait for a connection.
     pub total_ms: f64,
-    /// What half of the calls did not exceed, in milliseconds.
+    /// The median time in milliseconds.
     pub p50_ms: f64,
-    /// What 95 of a hundred did not exceed.
+    /// The 95th percentile in milliseconds.
     pub p95_ms: f64,
-    /// What 99 of a hundred did not exceed.
+    /// The 99th percentile in milliseconds.
     pub p99_ms: f64,
-    /// How many calls took at most so many seconds, for each bound of the histogram; `None` is no bound.
+    /// The histogram: for each upper bound in seconds, how many calls took at most that long; `None` is the bucket
+    /// without a bound.
     pub buckets: Vec<(Option<f64>, u64)>,
 }
 
-/// How often one kind of error came.
+/// The number of errors of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ErrorCount {
@@ -103,7 +104,7 @@ pub struct ErrorCount {
     pub count: u64,
 }
 
-/// Everything that is counted in this process, at this moment.
+/// Returns everything that is counted in this process, at this moment.
 ///
 /// ```
 /// let metrics = batchdb::metrics();
@@ -120,7 +121,7 @@ pub fn metrics() -> Metrics {
 }
 
 impl DatabaseManager {
-    /// What happened on the pool of this handle since it was made, by whichever handle.
+    /// Returns the counts of this handle's pool since the pool was made, by all its handles.
     ///
     /// ```no_run
     /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -136,7 +137,8 @@ impl DatabaseManager {
 }
 
 impl Metrics {
-    /// The metrics in the text form that Prometheus reads. The guide's page on monitoring has the names.
+    /// The metrics in the text format of Prometheus. The guide's page on [monitoring](crate::guide::monitoring#metrics)
+    /// lists the names.
     #[must_use]
     pub fn to_prometheus(&self) -> String {
         prometheus::text(self)

@@ -1,13 +1,12 @@
-//! What a program's own tests need. With the feature `testing`.
+//! Tools for the tests of your own program. With the feature `testing`.
 //!
-//! [`EmbeddedPostgres`] is a real PostgreSQL server, made for the test and gone with it, so that a test says what
-//! production will do.
-//! [`TestDatabase`] is a database of a test's own on a server that is there.
+//! [`EmbeddedPostgres`] is a real, temporary PostgreSQL server. [`TestDatabase`] is a database for one test, on any
+//! PostgreSQL server.
 //!
-//! [`assert_round_trip`] says whether migrations can be undone.
+//! [`assert_round_trip`] checks that migrations can be undone.
 //!
-//! [`MockDatabase`] is no server at all: it answers what the test has said, to handles that are real.
-//! [`FaultInjector`] makes the connections of either fail by chance, at named points.
+//! [`MockDatabase`] needs no server: it answers what the test has specified, through real handles. [`FaultInjector`]
+//! injects random faults at named points, into real or mock connections.
 
 #[cfg(unix)]
 mod embedded_postgres;

@@ -29,14 +29,13 @@ use uuid::Uuid;
 
 /// One SQL value.
 ///
-/// Both databases give the same variant for the same kind of thing, whatever its width: every integer
-/// is an [`Int`](Value::Int), `numeric` and `decimal` keep every digit, nothing passes through a float.
-/// What no variant holds (an infinite date, a range, an address) is the [`Text`](Value::Text) that the server
-/// itself prints, and which it takes back as a parameter. The guide has the whole
-/// [table of types](crate::guide::types).
+/// All databases give the same variant for the same kind of data, whatever its width: every integer is an
+/// [`Int`](Value::Int), `numeric` and `decimal` keep every digit, nothing is converted through a float. What no variant
+/// can hold (an infinite date, a range, an address) is the [`Text`](Value::Text) that the server itself prints, which
+/// it accepts as a parameter. The guide has the [tables of types](crate::guide::types).
 ///
-/// `Debug` prints the kind of the value and not the value, so that a row may be logged by mistake
-/// without publishing anybody's data. Use [`to_json`](Value::to_json) to see what is inside.
+/// `Debug` prints only the type of the value, so that a row that is logged by mistake does not reveal anybody's data.
+/// Use [`to_json`](Value::to_json) to see the value.
 ///
 /// ```
 /// use batchdb::Value;
@@ -55,10 +54,11 @@ pub enum Value {
     Bool(bool),
     /// Every integer type, SQL Server's unsigned `tinyint` included.
     Int(i64),
-    /// `real` and `double precision`, and a `numeric` that is `NaN` or infinite. A `real` widens exactly.
+    /// `real` and `double precision`, and a `numeric` that is `NaN` or infinite. A `real` is converted to `f64`
+    /// exactly.
     Float(f64),
-    /// `numeric`, `decimal`, and `money` through ODBC: exact, of any size. Boxed, as JSON, bytes and lists are, so that
-    /// a cell is no larger than a text: a large result is mostly that.
+    /// `numeric`, `decimal`, and `money` through ODBC: exact, of any size. Boxed, like JSON, bytes and lists, to keep a
+    /// value small, because a large result consists mostly of values.
     Decimal(Box<BigDecimal>),
     /// Every text type, and whatever has no variant of its own.
     Text(Text),
@@ -78,11 +78,11 @@ pub enum Value {
     Uuid(Uuid),
     /// `json`, `jsonb`.
     Json(Box<serde_json::Value>),
-    /// A PostgreSQL array, with lists in it where it has several dimensions, and the list of an `IN (:ids)`.
+    /// A PostgreSQL array (nested lists for several dimensions), or the list for an `IN (:ids)`.
     List(Box<[Value]>),
 }
 
-/// The memory of a document beside its own place.
+/// The memory of a JSON document, without the value itself.
 fn json_weight(json: &serde_json::Value) -> usize {
     use serde_json::Value as Json;
 
@@ -104,7 +104,7 @@ impl Value {
         matches!(self, Value::Null)
     }
 
-    /// The name of the kind, for messages: `text`, `integer`, `timestamp with time zone`, …
+    /// The name of the type, for messages: `text`, `integer`, `timestamp with time zone`, …
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -126,7 +126,7 @@ impl Value {
         }
     }
 
-    /// The memory that the value takes, as nearly as matters for a bound on it.
+    /// The approximate memory that the value uses.
     pub(crate) fn weight(&self) -> usize {
         let beside = match self {
             Value::Text(text) => text.len(),
@@ -138,7 +138,7 @@ impl Value {
         size_of::<Value>() + beside
     }
 
-    /// The text, where the value is one.
+    /// The text, if the value is one.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -147,7 +147,7 @@ impl Value {
         }
     }
 
-    /// The integer, where the value is one.
+    /// The integer, if the value is one.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         match self {
@@ -216,7 +216,7 @@ value_from! {
     serde_json::Value => |json| Value::Json(Box::new(json)),
 }
 
-/// A `u64` beyond `i64::MAX` and a `usize` become exact decimals: no integer type of a database holds them.
+/// A number beyond `i64::MAX` becomes an exact decimal, because no integer type of a database can hold it.
 impl From<u64> for Value {
     fn from(number: u64) -> Value {
         i64::try_from(number).map_or_else(|_| Value::from(BigDecimal::from(number)), Value::Int)

@@ -49,7 +49,7 @@ pub(super) fn without_headers(
             ErrorKind::Syntax,
             "the table, or a column that a header of the file names, cannot be seen",
         )
-        .with_hint("case counts; a file without headers is told by `without_header`")
+        .with_hint("the case of names matters; for a file without a header line use `without_header`")
         .with_effect(error.effect());
     };
     let is_known = |name: &str| match engine {

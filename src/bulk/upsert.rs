@@ -106,7 +106,7 @@ impl Session<'_> {
         }
         if keys.is_empty() {
             return Err(
-                Error::params("no key columns were given").with_hint("name those that tell rows apart")
+                Error::params("no key columns were given").with_hint("name the columns that identify a row")
             );
         }
         match Engine::of(self)? {
@@ -115,7 +115,7 @@ impl Session<'_> {
                 Ok(sql::texts(engine, target, &keys, equal))
             }
             None => Err(Error::usage("how rows are replaced in this database is not known")
-                .with_hint("PostgreSQL, SQL Server and SQLite are known")),
+                .with_hint("it works on PostgreSQL, SQL Server and SQLite")),
         }
     }
 
@@ -167,7 +167,7 @@ impl Session<'_> {
 fn not_kept(kept: u64, keys: u64) -> Error {
     let message = format!("the database kept the rows of {kept} of {keys} keys");
     Error::new(ErrorKind::RowCount, message)
-        .with_hint("a trigger of the table leaves rows out; upsert them by `execute_many`")
+        .with_hint("a trigger of the table skips rows; upsert them by `execute_many`, which allows that")
 }
 
 /// An error of the temporary table is reported as one of the target table.

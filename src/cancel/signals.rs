@@ -31,7 +31,7 @@ pub(super) fn token() -> Result<CancelToken> {
     })
     .map_err(|error| {
         Error::usage("the handler of the signals SIGINT and SIGTERM cannot be installed")
-            .with_hint("one that is there already can call `cancel` on a token of its own")
+            .with_hint("let the existing handler call `cancel` on a token of your own")
             .with_source(error)
     })?;
     *known = Some(token.clone());

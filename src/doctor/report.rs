@@ -1,4 +1,4 @@
-//! The shapes of what `diagnose` tells.
+//! The result types of `diagnose`.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// What became of a step.
+/// The outcome of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -15,7 +15,7 @@ pub enum StepOutcome {
     Passed,
     /// It works, and something should be looked at.
     Warning,
-    /// The way ends here.
+    /// It failed, and the diagnosis ends here.
     Failed,
 }
 
@@ -29,18 +29,18 @@ impl fmt::Display for StepOutcome {
     }
 }
 
-/// One step of the way to a database.
+/// One step of the diagnosis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct DiagnosisStep {
     /// `settings`, `driver`, `file`, `name`, `tcp`, `tls`, `login`, `permissions`, `round trip`, `server`, `clock`,
-    /// `migrations` or `versions`; `session` where the pool gives no connection behind a login that succeeded.
+    /// `migrations` or `versions`; `session` if the login succeeded but the pool gives no connection.
     pub name: &'static str,
     /// What became of it.
     pub outcome: StepOutcome,
     /// What was found, without secrets.
     pub facts: Vec<String>,
-    /// What is wrong, or should be looked at. The database's own words may quote data.
+    /// What is wrong, or should be looked at. Messages of the database may quote data.
     pub problems: Vec<String>,
     /// What to do about it.
     pub advice: Vec<String>,
@@ -61,7 +61,7 @@ impl DiagnosisStep {
     }
 }
 
-/// The way to a database, step by step, up to its end or to where it stops.
+/// The diagnosis of a connection, step by step, up to the last step or to the one that failed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Diagnosis {
@@ -69,20 +69,20 @@ pub struct Diagnosis {
     pub database_name: String,
     /// The worst outcome of a step.
     pub verdict: StepOutcome,
-    /// The steps, in their order. Behind one that has failed there is none.
+    /// The steps, in order. A failed step is the last one.
     pub steps: Vec<DiagnosisStep>,
     /// When it was made.
     pub timestamp: DateTime<Utc>,
 }
 
 impl Diagnosis {
-    /// The step at which the way ends before its end.
+    /// The step that failed, if one did.
     #[must_use]
     pub fn failed(&self) -> Option<&DiagnosisStep> {
         self.steps.iter().find(|step| step.outcome == StepOutcome::Failed)
     }
 
-    /// The step of this name, where it was made.
+    /// The step of this name, if it was done.
     #[must_use]
     pub fn step(&self, name: &str) -> Option<&DiagnosisStep> {
         self.steps.iter().find(|step| step.name == name)

@@ -91,7 +91,9 @@
 //!
 //! One thread reads and one writes. Columns are matched by name. An error on either side ends both at once, with
 //! nothing copied. The page on [types](super::types) says how each type is converted. SQLite's driver, for example,
-//! returns a `REAL` with 15 digits, so not every float survives a trip through it.
+//! returns a `REAL` with 15 digits, so not every float survives a trip through it. Two tables of one SQLite file are
+//! copied without `StepAPI=1`: with it, the reading side locks the file until the last row is read, and the copy ends
+//! with a timeout. Within one database `INSERT … SELECT` is better in any case.
 //!
 //! # To a file
 //!

@@ -122,5 +122,4 @@
 //!
 //! The grace period is 20 s by default. Kubernetes kills after 30 s, Docker after 10 s unless told otherwise. A second
 //! signal ends the process at once. Outside a fan-out, [`with_cancel`](crate::with_cancel) does the same for the calls
-//! of a closure. A token inside of another's reach, such as that of a fan-out within `with_cancel`, does not replace
-//! it: either of the two cancels the work.
+//! of a closure. Tokens add up: a fan-out with its own token inside `with_cancel` is cancelled by either of the two.

@@ -46,7 +46,7 @@
 //! ```no_run
 //! use batchdb::DatabaseManager;
 //!
-//! // DEVELOPMENT_RPA1_RPA_DB_… goes before DEVELOPMENT_GLOBAL_RPA_DB_…, and `pool_size` before both.
+//! // DEVELOPMENT_RPA1_RPA_DB_… overrides DEVELOPMENT_GLOBAL_RPA_DB_…, and `pool_size` overrides both.
 //! let rpa = DatabaseManager::builder("rpa_db").flow("rpa1").pool_size(20).build()?;
 //! # Ok::<(), batchdb::Error>(())
 //! ```

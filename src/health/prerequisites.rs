@@ -15,14 +15,15 @@ pub struct Prerequisites {
 }
 
 impl Prerequisites {
-    /// Asks that every database be healthy. Without it one healthy database is enough, as `degraded` is
-    /// accepted.
+    /// Requires every database to be healthy. Without it one healthy database is enough, because the overall status
+    /// `degraded` is accepted.
     pub fn require_all(mut self) -> Prerequisites {
         self.all = true;
         self
     }
 
-    /// Whether the flow may start. Says in the log which database is in the way.
+    /// Whether the flow may start. The log names every database that is not healthy: at `ERROR` if the flow may not
+    /// start, else at `WARN`.
     #[must_use]
     pub fn passed(&self) -> bool {
         let passed = match self.report.overall_status {
@@ -52,7 +53,7 @@ impl Prerequisites {
         passed
     }
 
-    /// What was found.
+    /// The health report.
     #[must_use]
     pub fn report(&self) -> &HealthReport {
         &self.report

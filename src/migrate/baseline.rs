@@ -99,7 +99,7 @@ fn refuse_rows(history: &History, tx: &mut Session<'_>) -> Result<()> {
         0 => Ok(()),
         rows => {
             Err(Error::migration(format!("there is a history already: {} has {rows} rows", history.table()))
-                .with_hint("a baseline is for a database whose migrations were not kept so far"))
+                .with_hint("a baseline is for a database without a migration history"))
         }
     }
 }

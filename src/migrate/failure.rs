@@ -139,7 +139,7 @@ pub(crate) fn failure(script: &Script, failed: Failed, kept: Kept, settings: &Se
             format!("the connection broke while \"{file}\" was being committed"),
         )
         .with_effect(Effect::Unknown)
-        .with_hint("run the migrations again: its row in the history tells whether it was")
+        .with_hint("run the migrations again: the history shows whether it was committed")
         .with_source(cause);
     }
     let place = match &at {
@@ -161,9 +161,9 @@ pub(crate) fn failure(script: &Script, failed: Failed, kept: Kept, settings: &Se
             .with_codes(error.sqlstate(), error.native_code());
     let told = match (hint(&error), kept) {
         (Some(hint), _) => told.with_hint(hint),
-        (None, Kept::Before) => {
-            told.with_hint("look at what it has done, then `repair`: accept it as done, or have it forgotten")
-        }
+        (None, Kept::Before) => told.with_hint(
+            "check what it has done, then `repair`: accept it as done, or forget it to run it again",
+        ),
         (None, _) => told,
     };
     // Whoever has said stop wants to hear that it was that, and nothing that is wrong with the file.

@@ -73,7 +73,7 @@ pub(crate) fn still_held(session: &mut Session<'_>, history: &History, file: &st
         Some(lock) if !lock.is_held(session)? => Err(Error::migration(format!(
             "\"{file}\" has freed {TITLE}, and the files after it were not run"
         ))
-        .with_hint("take `DISCARD ALL` or the call that frees all locks out of it")),
+        .with_hint("remove `DISCARD ALL`, or the call that frees all locks, from the file")),
         _ => Ok(()),
     }
 }

@@ -67,22 +67,22 @@ impl<'m> Migrations<'m> {
         Migrations { manager, to: None, wait: None, progress: None }
     }
 
-    /// The version to go to, such as `V003` or `3`: the last that is applied, or the last that is not undone. Default:
-    /// the newest file.
+    /// The target version, such as `V003` or `3`: the last one to be applied, or the last one that is not undone.
+    /// Default: the newest file.
     ///
-    /// Repeatable migrations are not applied as long as a version is left out.
+    /// As long as a version is left out, repeatable migrations are not applied.
     pub fn to(mut self, version: &str) -> Self {
         self.to = Some(version.to_owned());
         self
     }
 
-    /// How long another runner is waited for. Default: `MIGRATION_TIMEOUT`.
+    /// How long to wait for another runner. Default: `MIGRATION_TIMEOUT`.
     pub fn wait(mut self, limit: Duration) -> Self {
         self.wait = Some(limit);
         self
     }
 
-    /// Called when a file begins and when it is done, for a progress bar. Default: nobody.
+    /// Sets a callback that is called when a file begins and when it is done. Default: none.
     pub fn on_progress(mut self, progress: impl Fn(&MigrationProgress<'_>) + 'm) -> Self {
         self.progress = Some(Box::new(progress));
         self
@@ -92,15 +92,15 @@ impl<'m> Migrations<'m> {
     ///
     /// # Errors
     ///
-    /// As there; and `Migration`, when no file has the version to go to.
+    /// As there; and `Migration` when no file has the target version.
     pub fn run(&self) -> Result<MigrationReport> {
         self.timed("run_migrations", "applied", run::up)
     }
 
-    /// Applies what is pending in one transaction and rolls it back, so that a file that would fail fails now and nothing
-    /// is changed. Files without a transaction are left out and named in the report; what builds on them fails.
+    /// Applies what is pending in one transaction and rolls it back: a file that would fail fails now, and nothing is
+    /// changed. Files with `no-transaction` are left out and named in the report; files that depend on them fail.
     ///
-    /// It takes the locks and the time of a real run.
+    /// It takes the same locks and the same time as a real run.
     ///
     /// # Errors
     ///
@@ -113,11 +113,11 @@ impl<'m> Migrations<'m> {
     ///
     /// # Errors
     ///
-    /// As there; and `Usage`, when no version was given.
+    /// As there; and `Usage` when no target version was set.
     pub fn undo(&self) -> Result<MigrationReport> {
         if self.to.is_none() {
             return Err(Error::usage("undoing needs the version to go back to")
-                .with_hint("give it by `to`; 0 undoes everything")
+                .with_hint("set it with `to`; 0 undoes everything")
                 .in_database(&self.manager.settings().database));
         }
         self.timed("undo_migrations", "undone", run::down)
@@ -201,7 +201,7 @@ impl<'m> Migrations<'m> {
         })
     }
 
-    /// Everything that was ever done, oldest first: the rows of `schema_version_history`.
+    /// Returns everything that was ever done, oldest first: the rows of `schema_version_history`.
     ///
     /// # Errors
     ///
@@ -210,8 +210,8 @@ impl<'m> Migrations<'m> {
         self.call("migration_events", |session| History::locate(session)?.events(session))
     }
 
-    /// Repairs what the history says of one version (or of a repeatable migration by its name), or all that has the
-    /// same trouble. Changes nothing but the history.
+    /// Repairs the history of one version (or of one repeatable migration, by its name), or of all that have the same
+    /// problem. Changes only the history, never the database's own tables.
     ///
     /// ```no_run
     /// use batchdb::Repair;
@@ -223,7 +223,7 @@ impl<'m> Migrations<'m> {
     ///
     /// # Errors
     ///
-    /// [`Migration`](ErrorKind::Migration) when what is named needs no such repair; and as for
+    /// [`Migration`](ErrorKind::Migration) when the named migration does not need this repair; and as for
     /// [`run`](Migrations::run).
     pub fn repair(&self, how: Repair, only: Option<&str>) -> Result<RepairReport> {
         let report = self.changing("repair", |session, history| {
@@ -245,7 +245,8 @@ impl<'m> Migrations<'m> {
         Ok(report)
     }
 
-    /// Begins to keep the migrations of a database that was made without: everything up to `version` is there.
+    /// Records that the database already has everything up to `version`, for a database that was made without
+    /// migrations.
     ///
     /// # Errors
     ///
@@ -257,13 +258,13 @@ impl<'m> Migrations<'m> {
         })
     }
 
-    /// Takes over the history of another tool, and returns how many migrations it had. What was applied before counts as
-    /// applied, a file that was changed since as changed.
+    /// Takes over the history of another tool, and returns the number of its migrations. What was applied there counts
+    /// as applied; a file that was changed since counts as changed.
     ///
     /// # Errors
     ///
-    /// [`Migration`](ErrorKind::Migration) when there is no such history, a migration of it failed, or there is one of
-    /// ours already; and as for [`run`](Migrations::run).
+    /// [`Migration`](ErrorKind::Migration) when there is no such history, when it contains a failed migration, or when
+    /// batchdb's own history already has rows; and as for [`run`](Migrations::run).
     pub fn baseline_from(&self, tool: ForeignHistory) -> Result<usize> {
         self.changing("baseline", |session, history| {
             let files = read_files(self.manager.settings())?;
@@ -271,8 +272,8 @@ impl<'m> Migrations<'m> {
         })
     }
 
-    /// Writes a new, empty migration file with the next number, and with `undo` the file that undoes it. Returns their
-    /// paths. Nothing is connected.
+    /// Creates a new, empty migration file with the next version number, and with `undo` also its undo file. Returns
+    /// their paths. Nothing is connected.
     ///
     /// # Errors
     ///

@@ -13,18 +13,17 @@ use crate::migrate::plan::{self, Applied};
 use crate::migrate::run::last_rank;
 use crate::session::Session;
 
-/// What is done about a row of the history, or for want of one.
+/// The kinds of repair of the migration history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Repair {
-    /// A migration that failed counts as applied: somebody has done by hand what was left of it. For a version that is
-    /// named and was never run it makes the row, and runs nothing. An undo that failed counts as done: its version as
-    /// not applied.
+    /// A failed migration counts as applied: somebody has finished it by hand. A named version that was never run is
+    /// recorded as applied, without running it. A failed undo counts as done: its version is not applied any more.
     AcceptAsDone,
-    /// A migration that failed is forgotten, so that it is run again; and so is one whose file is gone. Where an undo failed it is the
-    /// attempt that is forgotten: the version counts as applied, and may be undone again.
+    /// A failed migration is removed from the history, so that it runs again; so is one whose file is missing. For a
+    /// failed undo only the attempt is removed: the version counts as applied, and can be undone again.
     Forget,
-    /// The text that the file has now counts as the one that was applied.
+    /// The present text of the file counts as the one that was applied.
     AcceptText,
 }
 
@@ -152,8 +151,10 @@ fn refuse_without_files(files: &Files, mends: &[Mend<'_>]) -> Result<()> {
     if lost == 0 || (files.found && !files.versioned.is_empty()) {
         return Ok(());
     }
-    Err(Error::migration(format!("there is no file of any version, and {lost} rows of the history would be forgotten"))
-        .with_hint("look whether the folder of the migrations is the right one; a single version is forgotten by its name"))
+    Err(Error::migration(format!(
+        "there is no file of any version, and {lost} rows of the history would be forgotten"
+    ))
+    .with_hint("check that the migrations folder is the right one; to forget a single version, name it"))
 }
 
 /// The file of the version that an undo was to undo, where the folder has none any more: the two are named alike.

@@ -46,7 +46,7 @@ pub(crate) fn read_files(settings: &Settings) -> Result<Files> {
         let folder = settings.migrations_dir.display();
         return Err(Error::config(format!("the folder of the migrations, \"{folder}\", is not there"))
             .with_hint(
-                "MIGRATIONS_DIR or the builder names it: correct it, or leave it out where there are none",
+                "MIGRATIONS_DIR or the builder names it: correct it, or remove it if there are no migrations",
             ));
     }
     Ok(files)
@@ -219,7 +219,7 @@ fn checked_down<'f>(
     let to = to.filter(|to| to.counting_number() != Some(0) || has(to));
     if let Some(unknown) = to.filter(|to| !has(to)) {
         return Err(Error::migration(format!("the version {unknown} was not applied"))
-            .with_hint("name the version that is to be the last one, or 0 for none"));
+            .with_hint("name the version that shall remain as the last one, or 0 for none"));
     }
     let plan = plan::down(files, rows, to).map_err(|problems| refusal(&problems))?;
     let texts = plan.steps.iter().map(|step| step.script);

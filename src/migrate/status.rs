@@ -1,4 +1,4 @@
-//! What callers are told of migrations.
+//! The public reports about migrations.
 
 use std::time::Duration;
 
@@ -9,28 +9,28 @@ use crate::migrate::files::Files;
 use crate::migrate::plan::{self, Applied};
 use crate::migrate::problem::{FindingKind, Problem};
 
-/// Where a database stands among its migrations.
+/// The state of a database's migrations.
 ///
 /// As JSON: `{"current_version":"V003","pending_migrations":["V004"],"total_migrations":3,
-/// "last_migration":"2026-01-15T10:30:00Z","history":[…]}`. A history without rows is left out, and so are problems where
-/// there are none.
+/// "last_migration":"2026-01-15T10:30:00Z","history":[…]}`. An empty history and an empty list of problems are left
+/// out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MigrationStatus {
     /// The highest version that was applied, as the file's name spells it; `None` before the first.
     pub current_version: Option<String>,
-    /// What has not been applied, in the order in which it would be: versions, then repeatable migrations that are new
-    /// or have changed.
+    /// The pending migrations, in the order in which they would be applied: versions, then repeatable migrations that
+    /// are new or have changed.
     pub pending_migrations: Vec<String>,
     /// How many migrations have been applied.
     pub total_migrations: usize,
-    /// When the last of them was applied.
+    /// When the last one was applied.
     pub last_migration: Option<DateTime<Utc>>,
     /// The rows of `schema_version`, in the order in which they were made.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<MigrationRecord>,
-    /// What keeps the next run from being done, as far as names and history tell: files that are changed, missing, out
-    /// of order or failed. The texts of files are looked at by [`Migrations::validate`](crate::Migrations::validate).
+    /// Problems that prevent the next run, as far as file names and history show them: files that are changed, missing,
+    /// out of order or failed. [`Migrations::validate`](crate::Migrations::validate) also checks the SQL of the files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<MigrationFinding>,
 }
@@ -43,7 +43,7 @@ pub struct MigrationRecord {
     pub version: String,
     /// What it does, in the words of the file's name.
     pub description: String,
-    /// The file's name when it was applied.
+    /// The file's name at the time when it was applied.
     pub file: String,
     /// What became of it.
     pub state: MigrationState,
@@ -63,12 +63,11 @@ pub struct MigrationRecord {
 pub enum MigrationState {
     /// It was applied.
     Applied,
-    /// It runs without a transaction and did not come to its end; no other runs before it is repaired.
+    /// It has `no-transaction` and did not finish; nothing else runs before it is repaired.
     Failed,
-    /// It runs without a transaction, has not come to its end, and somebody holds the lock of the migrations: it is being
-    /// run now.
+    /// It has `no-transaction` and is being run now: it has not finished, and somebody holds the migration lock.
     Running,
-    /// Up to this version the database was made without migrations.
+    /// A baseline: up to this version the database was made without migrations.
     Baseline,
 }
 
@@ -113,7 +112,7 @@ impl MigrationRecord {
     }
 }
 
-/// What a run of the migrations did, or a rehearsal would have done.
+/// What a run of the migrations did, or what a dry run would have done.
 ///
 /// ```no_run
 /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -129,12 +128,12 @@ pub struct MigrationReport {
     /// The migrations that were undone, in order: the newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub undone: Vec<AppliedMigration>,
-    /// The files that a rehearsal could not run, because they have no transaction.
+    /// The files that a dry run could not run, because they have `no-transaction`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_rehearsed: Vec<String>,
     /// The version of the database after the run.
     pub current_version: Option<String>,
-    /// How long the whole run took, the wait for other runners included. In JSON: `duration_ms`.
+    /// How long the whole run took, including the wait for other runners. In JSON: `duration_ms`.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
 }
@@ -158,7 +157,7 @@ pub struct AppliedMigration {
 pub struct MigrationPlan {
     /// The migrations that would run.
     pub steps: Vec<PlannedMigration>,
-    /// What is odd and keeps nothing from being run, such as a gap in the numbers.
+    /// Warnings, which do not prevent a run, such as a gap in the version numbers.
     pub warnings: Vec<String>,
 }
 
@@ -172,7 +171,7 @@ pub struct PlannedMigration {
     pub description: String,
     /// The file's name.
     pub file: String,
-    /// The text of the file. Placeholders stand as they are: their values may be secrets.
+    /// The text of the file. Placeholders are not replaced, because their values may be secrets.
     pub sql: String,
     /// Whether it runs in a transaction, so that it is applied as a whole or not at all.
     pub in_transaction: bool,
@@ -182,7 +181,7 @@ pub struct PlannedMigration {
     pub out_of_order: bool,
 }
 
-/// All that was found of files and history without running anything.
+/// Everything that was found in files and history without running anything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MigrationValidation {
@@ -214,7 +213,7 @@ impl MigrationValidation {
         MigrationValidation { findings }
     }
 
-    /// Whether nothing keeps migrations from being run. Pending ones, and versions that cannot be undone, do not.
+    /// Whether nothing prevents a run. Pending migrations, and versions that cannot be undone, do not.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         !self.findings.iter().any(|finding| finding.kind.is_problem())
@@ -242,17 +241,17 @@ pub struct MigrationEvent {
     pub message: Option<String>,
 }
 
-/// How far a run is. Given to the callback of [`Migrations::on_progress`](crate::Migrations::on_progress).
+/// The progress of a run. Passed to the callback of [`Migrations::on_progress`](crate::Migrations::on_progress).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MigrationProgress<'p> {
     /// The file's name.
     pub file: &'p str,
-    /// Its place among the files of this run, from 1.
+    /// Its number among the files of this run, from 1.
     pub number: usize,
     /// How many files this run has.
     pub total: usize,
-    /// How long it took, when it is done; `None` when it begins.
+    /// How long it took if it is done; `None` when it begins.
     pub finished: Option<Duration>,
 }
 

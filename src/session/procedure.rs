@@ -128,7 +128,7 @@ impl Session<'_> {
             Dialect::Postgres => (call(&procedure, &params), false),
             Dialect::Sqlite | Dialect::Odbc => {
                 return Err(Error::usage("how procedures are called there is not known to batchdb")
-                    .with_hint("send the database's own words by `execute` or `query_sets`"));
+                    .with_hint("send the database's own statement by `execute` or `query_sets`"));
             }
         };
         let mut sets = Vec::new();

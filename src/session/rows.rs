@@ -116,7 +116,7 @@ impl Session<'_> {
             return Err(Error::usage(
                 "the statement writes, and what it returns would be lost if its reader failed",
             )
-            .with_hint("write first, in a transaction of its own, and read what it left")
+            .with_hint("write first, by a separate call, and then read the rows")
             .during(operation)
             .in_database(&self.settings.database));
         }
@@ -282,7 +282,7 @@ fn ended_early() -> Error {
         "a query of this session was ended before its last row, which closed the connection and undid what was not \
          committed",
     )
-    .with_hint("make it the last call of its session, read it to its end, or say LIMIT")
+    .with_hint("make it the last call of its session, read it to its end, or use LIMIT")
 }
 
 impl Iterator for RowIter<'_> {

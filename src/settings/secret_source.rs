@@ -38,9 +38,10 @@ pub trait SecretSource: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Why it cannot be had. The error becomes the source of an [`ErrorKind::Config`](crate::ErrorKind::Config), or of the
-    /// [`ErrorKind::Auth`](crate::ErrorKind::Auth) of a login that was refused: its text is in
-    /// [`report`](crate::Error::report) and in no message, and must not hold a secret all the same.
+    /// The reason why there is no connection string. It becomes the source of an
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), or of the [`ErrorKind::Auth`](crate::ErrorKind::Auth) of a
+    /// refused login. Its text appears only in [`report`](crate::Error::report), but must not contain a secret all the
+    /// same.
     fn connection_string(&self, database: &str) -> Result<String, Box<dyn Error + Send + Sync>>;
 }
 

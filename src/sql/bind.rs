@@ -81,7 +81,7 @@ impl Template {
                 "the list `{}` is not alone behind IN",
                 self.names[place.name]
             ))
-            .with_hint("a list may stand in `IN (:ids)` and `NOT IN (:ids)`, without lists inside of it"));
+            .with_hint("lists are for `IN (:ids)` and `NOT IN (:ids)`, and must not contain lists"));
         }
         let text = if is_plain {
             Arc::clone(&self.plain)
@@ -114,7 +114,7 @@ impl Template {
         let missing = list_names(missing.map(|name| &**name));
         let given = list_names(given.iter());
         Error::params(format!("not given: {missing}")).with_hint(if given.is_empty() {
-            "the statement was given no parameters; write `\\:` for a colon that begins no name".to_owned()
+            "no parameters were given; write `\\:` for a colon that is not a parameter".to_owned()
         } else {
             format!("given: {given}")
         })

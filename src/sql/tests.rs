@@ -144,7 +144,7 @@ fn names_must_fit() {
         Postgres,
         "SELECT :a",
         params! {},
-        "not given: `a` (the statement was given no parameters; write `\\:` for a colon that begins no name)",
+        "not given: `a` (no parameters were given; write `\\:` for a colon that is not a parameter)",
     );
     check_refused(
         Sqlite,
@@ -229,7 +229,7 @@ fn lists_are_written_out_elsewhere() {
     ] {
         check_args(dialect, sql, params! { ids: Vec::<i32>::new() }, text, &[]);
     }
-    let hint = " (a list may stand in `IN (:ids)` and `NOT IN (:ids)`, without lists inside of it)";
+    let hint = " (lists are for `IN (:ids)` and `NOT IN (:ids)`, and must not contain lists)";
     for sql in ["x = :ids", "x IN (:ids, 3)", "f(:ids)"] {
         let message = format!("the list `ids` is not alone behind IN{hint}");
         check_refused(SqlServer, sql, params! { ids: vec![1] }, &message);

@@ -1,9 +1,9 @@
-//! At most so many starts in a second.
+//! A limit on starts per second.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Hands out the points at which something may start, evenly spread.
+/// Hands out start times, evenly spread.
 #[derive(Debug)]
 pub(super) struct Pace {
     interval: Duration,
@@ -12,14 +12,14 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// `None` for what is no limit.
+    /// `None` if there is no limit.
     pub(super) fn per_second(starts: f64) -> Option<Pace> {
         let interval = Duration::try_from_secs_f64(1.0 / starts).ok().filter(|_| starts > 0.0)?;
         Some(Pace { interval, next: Mutex::new(None) })
     }
 
-    /// When the start that is asked for at `now` may be. The point is taken: nobody else gets it. `None`, and it stays
-    /// to be taken, where it is not before the `end`.
+    /// The start time for a request made at `now`; it is reserved for the caller. `None` if it is not before `end`;
+    /// then nothing is reserved.
     pub(super) fn next(&self, now: Instant, end: Option<Instant>) -> Option<Instant> {
         // A point is whole, so that a panic elsewhere leaves nothing half done here.
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Whether a failed task is run again. Decides only: the clock and the waiting are elsewhere.
+//! Whether a failed task is run again. This module only decides; the clock and the waiting are elsewhere.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ pub(super) enum Next {
 }
 
 impl Retry {
-    /// What follows on the failure of attempt number `attempt`, with so much time `left`. `stopped`: the fan-out
-    /// was told to stop.
+    /// What follows after attempt number `attempt` has failed, with this much time `left`. `stopped`: the fan-out was
+    /// cancelled.
     pub(super) fn next(&self, attempt: u32, error: &TaskError, left: Duration, stopped: bool) -> Next {
         let kind = error.as_batchdb().map(crate::error::Error::kind);
         if kind == Some(ErrorKind::Cancelled) {
@@ -33,7 +33,7 @@ impl Retry {
         if stopped && (left.is_zero() || self.again(attempt, error)) {
             return Next::End(TaskState::Cancelled);
         }
-        // An error that is not ours may well be one of our timeouts in the caller's own wrapping.
+        // An error of another type may be a wrapper around one of our timeouts.
         if left.is_zero() && matches!(kind, None | Some(ErrorKind::Timeout(_))) {
             return Next::End(TaskState::TimedOut);
         }
@@ -93,7 +93,7 @@ mod tests {
         let retry = Retry { most: 1, ..Retry::default() };
         let checkout = TaskError::new(Error::timeout(Phase::Checkout, LEFT));
         assert_eq!(retry.next(1, &checkout, LEFT, true), Next::End(TaskState::Cancelled));
-        // What would not have been run again anyway has failed by itself.
+        // A task that would not have been retried anyway has failed by itself.
         assert_eq!(retry.next(2, &checkout, LEFT, true), Next::End(TaskState::Failed));
         assert_eq!(retry.next(1, &ours(ErrorKind::Constraint), LEFT, true), Next::End(TaskState::Failed));
         let mine = TaskError::new("mine");

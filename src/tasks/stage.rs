@@ -29,7 +29,7 @@ pub(super) struct Running<'w, T, R> {
     name: Namer<T>,
     retry: Retry,
     timeout: Option<Duration>,
-    /// Who may tell it to stop: as it was asked for, and as it was given to the stages that follow.
+    /// What can stop this stage, and is passed on to the stages that follow.
     asked: Option<Stop>,
     /// The same, and the fan-out itself.
     stop: Option<Stop>,
@@ -37,7 +37,7 @@ pub(super) struct Running<'w, T, R> {
     fail_fast: Option<CancelToken>,
     pace: Option<Pace>,
     tally: Mutex<Tally>,
-    /// How many of its tasks may run at a time, where that is fewer than the fan-out has workers.
+    /// How many of its tasks may run at a time, if fewer than the workers of the fan-out.
     permits: Option<Permits>,
     workers: usize,
     total: AtomicUsize,
@@ -80,7 +80,7 @@ impl<'w, T, R> Running<'w, T, R> {
         }
     }
 
-    /// Who may tell the stage to stop, and with it those that follow.
+    /// What can stop this stage and the stages that follow.
     pub(super) fn asked(&self) -> Option<Stop> {
         self.asked.clone()
     }
@@ -95,7 +95,7 @@ impl<'w, T, R> Running<'w, T, R> {
         self.total.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The task of an item of the input, unless the fan-out was refused, or told to stop before its turn.
+    /// Runs the task of an input item, unless the fan-out was refused, or cancelled before its turn.
     pub(super) fn start(&self, index: usize, item: &T, refusal: Option<&Error>) -> TaskRecord<R> {
         match refusal {
             None => self.run(index, item, Stop::is_told),
@@ -105,17 +105,17 @@ impl<'w, T, R> Running<'w, T, R> {
         }
     }
 
-    /// The task that follows on one of the stage before, if that one completed.
+    /// Runs the task that follows one of the previous stage, if that one completed.
     pub(super) fn follow(&self, before: &TaskRecord<T>, refusal: Option<&Error>) -> TaskRecord<R> {
         if let Some(value) = before.value() {
-            // What an item has achieved is not given up while there is grace.
+            // During the grace period an item may still go through its remaining stages.
             return self.run(before.index, value, Stop::is_over);
         }
         let error = match refusal {
             Some(error) => TaskError::new(error.clone()),
             None => TaskError::new("the stage before this one did not complete"),
         };
-        // The name that this stage would give needs the value that is missing.
+        // This stage cannot name the task, because there is no value to name it by.
         let record = TaskRecord::not_started(before.index, Arc::clone(&before.name), error);
         if refusal.is_none() {
             self.report(&record);
@@ -123,7 +123,7 @@ impl<'w, T, R> Running<'w, T, R> {
         record
     }
 
-    /// Ends the stage: one line in the log for all its tasks.
+    /// Ends the stage: logs one line for all its tasks.
     pub(super) fn finish(self, records: Vec<TaskRecord<R>>, refusal: Option<Error>) -> TaskResults<R> {
         let results = TaskResults::new(records, refusal);
         let completed = results.counts().get(&TaskState::Completed).copied().unwrap_or_default();
@@ -152,11 +152,11 @@ impl<'w, T, R> Running<'w, T, R> {
         log_line::event(level, message, &fields);
     }
 
-    /// The record of an item's task, whatever panics on the way: a worker that died of it would take the record along,
-    /// and who waits for that would wait for ever.
+    /// Makes the record of an item's task, whatever panics on the way. If a worker died of a panic, its record would be
+    /// lost, and the caller would wait for it for ever.
     fn run(&self, index: usize, item: &T, too_late: impl FnOnce(&Stop) -> bool) -> TaskRecord<R> {
-        // The work is caught where it is called. What comes here is a destructor of its error, or of what it panicked
-        // with, or the program's logger.
+        // Panics of the work itself are caught where it is called. Here come only those of the destructor of its error
+        // or panic payload, and of the program's logger.
         guarded(|| self.attempt(index, item, too_late)).unwrap_or_else(|error| {
             let record = TaskRecord {
                 index,
@@ -219,8 +219,8 @@ impl<'w, T, R> Running<'w, T, R> {
         record
     }
 
-    /// Waits for the turn of the next start, where there may be so many in a second only; less where the stage is told to
-    /// stop. False at once where the turn does not come before the `end`.
+    /// With `per_second`, waits for the turn of the next start; the wait ends early on cancellation. Returns false at
+    /// once if the turn comes after `end`.
     fn await_turn(&self, end: Deadline) -> bool {
         let Some(pace) = &self.pace else { return true };
         let now = Instant::now();
@@ -238,7 +238,7 @@ impl<'w, T, R> Running<'w, T, R> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            // The rule on retries is the caller's code as well, and is caught with the work.
+            // The `retry_if` rule is the caller's code too, so its panics are caught as well.
             let caught = catch_unwind(AssertUnwindSafe(|| {
                 (self.work)(item).map_err(|error| {
                     let left = context::deadline().left(Instant::now());
@@ -263,11 +263,12 @@ impl<'w, T, R> Running<'w, T, R> {
     ///
     /// # Errors
     ///
-    /// How the task has ended, when the fan-out was told to stop meanwhile, or the task's time ends before its turn.
+    /// The final state of the task, if the fan-out was cancelled meanwhile, or the task's time would end before its
+    /// turn.
     fn pause(&self, attempt: u32, error: &TaskError) -> Result<(), TaskState> {
         let mut fields: Vec<Field<'_>> =
             vec![("attempt", attempt.into()), ("delay_ms", milliseconds(self.retry.delay).into())];
-        // Only our own text is known to be free of values.
+        // Only our own error texts are known to contain no values.
         fields.extend(error.as_batchdb().map(|error| ("error", Value::from_display(error))));
         log_line::event(Level::Warn, "a task failed and is run again", &fields);
         let in_time = context::pause(self.retry.delay) && self.await_turn(context::deadline());
@@ -279,7 +280,7 @@ impl<'w, T, R> Running<'w, T, R> {
     }
 
     fn name_of(&self, index: usize, item: &T) -> Arc<str> {
-        // A name is not worth a task: one that panics gives way to the plain one.
+        // If the naming function panics, the task gets its default name.
         let name = guarded(|| (self.name)(index, item));
         name.unwrap_or_else(|_| options::default_name(index)).into()
     }
@@ -306,7 +307,7 @@ impl<'w, T, R> Running<'w, T, R> {
     }
 }
 
-/// Runs what may panic.
+/// Runs something that may panic.
 ///
 /// # Errors
 ///
@@ -315,7 +316,7 @@ pub(super) fn guarded<V>(run: impl FnOnce() -> V) -> Result<V, TaskError> {
     catch_unwind(AssertUnwindSafe(run)).map_err(crash)
 }
 
-/// What a panic says. Its payload is of any type, and one that panics again when it is dropped is not dropped twice.
+/// The text of a panic. Its payload may be of any type; if dropping it panics again, it is not dropped a second time.
 fn crash(payload: Box<dyn Any + Send>) -> TaskError {
     let error = TaskError::panicked(payload.as_ref());
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
@@ -351,7 +352,7 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// What is counted under these locks is whole after each step, so that a panic leaves nothing half done.
+/// The state under these locks is consistent after each step, so a poisoned lock can be used.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

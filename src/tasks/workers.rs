@@ -1,7 +1,7 @@
 //! The threads of a fan-out: the one room of rayon.
 //!
-//! [`map_tasks`](super::map_tasks) has a pool of rayon's. A pool is made for each fan-out and ended with it. A shared one would hand a waiting worker some other
-//! task, which then waits for a connection that the first one holds.
+//! [`map_tasks`](super::map_tasks) makes a rayon pool for each fan-out and ends it with the fan-out. A shared pool
+//! could give a waiting worker another task, which then waits for a connection that the first task holds.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,20 +12,20 @@ use ::rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::context::{self, Context, Entered, FanOut, UnderWay};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The workers to start for so many items when so many were asked for.
+/// The number of workers to start, for this many items when this many were asked for.
 pub(super) fn count(wanted: Option<usize>, items: usize) -> usize {
     let wanted = wanted.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     wanted.min(items).max(1)
 }
 
-/// Gives every item to `work`, on threads of its own, and returns what came of them in their order.
+/// Runs `work` for every item, on threads of its own, and returns the results in order.
 ///
 /// Items are started in their order: each worker takes the next one when it is free. The calling thread
 /// only waits.
 ///
 /// # Errors
 ///
-/// No item was started, because the calling thread is itself a worker, or threads could not be started.
+/// When the calling thread is itself a worker, or threads could not be started. Then no item was started.
 pub(super) fn fan_out<T: Sync, P: Send>(
     items: &[T],
     workers: usize,
@@ -55,7 +55,7 @@ pub(super) fn fan_out<T: Sync, P: Send>(
     };
     let parts = apart_from_rayon(run).map_err(no_threads)?;
     let mut done: Vec<(usize, P)> = parts.into_iter().flatten().collect();
-    // Each worker's part is in order already, which is what this sort is quick at.
+    // Each worker's results are already in order, which makes this sort fast.
     done.sort_by_key(|(index, _)| *index);
     Ok(done.into_iter().map(|(_, outcome)| outcome).collect())
 }
@@ -95,8 +95,8 @@ impl Crew {
         context::enter(self.context.clone())
     }
 
-    /// Starts one of the workers on a plain thread. Rayon's would not do where workers wait for work: a job that is
-    /// for all of its threads, started by a task, would wait for those.
+    /// Starts one of the workers on a plain thread. Rayon's threads cannot be used for workers that wait for items: a
+    /// rayon broadcast by a task would wait for these workers.
     pub(super) fn spawn<'s>(
         &'s self,
         scope: &'s Scope<'s, '_>,
@@ -112,8 +112,8 @@ impl Crew {
     }
 }
 
-/// Waits in a way that leaves the calling thread alone: a worker of somebody's own rayon pool would
-/// otherwise run another job of that pool meanwhile, with whatever the caller holds.
+/// Waits by blocking the calling thread. Otherwise, if the caller is a worker of another rayon pool, rayon would run
+/// another job of that pool on it meanwhile, with everything that the caller holds.
 fn apart_from_rayon<R: Send>(run: impl FnOnce() -> R + Send) -> R {
     if ::rayon::current_thread_index().is_none() {
         return run();

@@ -23,14 +23,14 @@ mod tests;
 const HOST: &str = "127.0.0.1";
 const USER: &str = "postgres";
 
-/// A throw-away PostgreSQL cluster: made from the server that is installed on this machine, reached by TCP on
-/// 127.0.0.1 with a password (SCRAM), and gone when it is dropped.
+/// A temporary PostgreSQL server, made from the PostgreSQL that is installed on this machine. It listens on 127.0.0.1
+/// with a password (SCRAM), and is removed when the value is dropped.
 ///
-/// It does not outlive the program, however that ends: by a panic, by Ctrl-C, or killed. A guardian process holds the
-/// other end of a pipe, and when the program's end closes it stops the server and removes its files.
+/// It does not outlive the program, even if that panics, is ended by Ctrl-C, or is killed: a guardian process holds the
+/// other end of a pipe, and when the pipe closes, it stops the server and removes its files.
 ///
-/// The server runs without `fsync`, which makes it fast, and right for tests only. When the program runs as root, the
-/// server runs as the user `postgres`, or `nobody` where there is none.
+/// The server runs without `fsync`, which makes it fast, but suitable for tests only. If the program runs as root, the
+/// server runs as the user `postgres`, or as `nobody` if that does not exist.
 ///
 /// ```no_run
 /// use batchdb::testing::EmbeddedPostgres;
@@ -56,7 +56,7 @@ struct State {
 }
 
 impl EmbeddedPostgres {
-    /// Makes a cluster and starts its server. Takes one to five seconds, most of them in `initdb`.
+    /// Creates and starts a server. Takes one to five seconds, most of them in `initdb`.
     ///
     /// # Errors
     ///
@@ -66,29 +66,29 @@ impl EmbeddedPostgres {
         EmbeddedPostgres::builder().start()
     }
 
-    /// Options of a cluster.
+    /// Begins a server with options.
     pub fn builder() -> EmbeddedPostgresBuilder {
         EmbeddedPostgresBuilder::default()
     }
 
-    /// The one cluster that all tests of this process may share, started by the first that asks. Give each test a
-    /// database of its own by [`create_database`](EmbeddedPostgres::create_database).
+    /// Returns a server that all tests of this process share; the first call starts it. Give each test a database of
+    /// its own by [`create_database`](EmbeddedPostgres::create_database).
     ///
     /// # Errors
     ///
-    /// As for [`start`](EmbeddedPostgres::start); a start that failed is not tried again.
+    /// As for [`start`](EmbeddedPostgres::start); a failed start is not repeated.
     pub fn shared() -> Result<&'static EmbeddedPostgres> {
         static SHARED: OnceLock<Result<EmbeddedPostgres>> = OnceLock::new();
         SHARED.get_or_init(EmbeddedPostgres::start).as_ref().map_err(Error::clone)
     }
 
-    /// The connection string of the database `postgres`, as its superuser. It holds the password.
+    /// The connection string of the database `postgres`, as superuser. It contains the password.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_for("postgres")
     }
 
-    /// The connection string of a database. It holds the password.
+    /// The connection string of a database, as superuser. It contains the password.
     #[must_use]
     pub fn url_for(&self, database: &str) -> String {
         let (password, database) = (percent_encoded(&self.password), percent_encoded(database));
@@ -101,7 +101,7 @@ impl EmbeddedPostgres {
         HOST
     }
 
-    /// The port of the server. It stays the same over a [`restart`](EmbeddedPostgres::restart).
+    /// The port of the server. A [`restart`](EmbeddedPostgres::restart) does not change it.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -147,18 +147,18 @@ impl EmbeddedPostgres {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Database`] when the server refuses, for instance because it has such a database.
+    /// [`ErrorKind::Database`] when the server refuses, for example because the database exists.
     pub fn create_database(&self, name: &str) -> Result<()> {
         let name = name.replace('"', "\"\"");
         self.psql("postgres", &format!("CREATE DATABASE \"{name}\"")).map(drop)
     }
 
-    /// Runs a script in `psql`, in a session of its own, and returns what it prints: a line for each row, `|` between
-    /// the columns. It stands beside the code under test: to look at what that did, or to disturb it.
+    /// Runs a script in `psql`, in a session of its own, and returns its output: a line for each row, with `|` between
+    /// the columns. Use it to check what the code under test did, or to interfere with it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Database`] when a statement fails, with the server's words as its source; [`ErrorKind::Config`]
+    /// [`ErrorKind::Database`] when a statement fails, with the server's message as its source; [`ErrorKind::Config`]
     /// when there is no `psql`.
     pub fn psql(&self, database: &str, script: &str) -> Result<String> {
         let beside_server = self.programs.join("psql");
@@ -200,7 +200,7 @@ impl EmbeddedPostgres {
             .with_source(std::io::Error::other(words)))
     }
 
-    /// Stops the server at once, as at a power cut. What was committed is there after a
+    /// Stops the server at once, as in a power failure. Committed data is there after a
     /// [`restart`](EmbeddedPostgres::restart).
     ///
     /// # Errors
@@ -212,7 +212,7 @@ impl EmbeddedPostgres {
         state.guardian.stop()
     }
 
-    /// Starts the server on its old port, after a [`stop`](EmbeddedPostgres::stop) if it runs.
+    /// Starts the server again on the same port; if it is running, it is stopped first.
     ///
     /// # Errors
     ///

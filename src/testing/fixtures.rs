@@ -1,4 +1,4 @@
-//! Rows that a test begins with.
+//! Initial rows of a test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,15 +10,15 @@ use crate::params::Params;
 use crate::transfer::ImportOptions;
 use crate::value::Value;
 
-/// Puts the objects of a JSON array into a table, one row each, all or nothing. Returns how many they are.
+/// Inserts the objects of a JSON array into a table, one row each, all or nothing. Returns the number of rows.
 ///
-/// The keys are the columns. A key that an object lacks is `NULL` in its row. Texts become what the column is (a date, a
-/// number); arrays and objects are JSON. A number keeps every digit that the fixture has.
+/// The keys are the columns. A missing key is `NULL`. Texts are converted to the column's type (a date, a number);
+/// arrays and objects are JSON. Numbers keep all their digits.
 ///
 /// # Errors
 ///
-/// [`Params`](crate::ErrorKind::Params) when the text is no JSON array of objects; what the database says, with the
-/// number of the row.
+/// [`Params`](crate::ErrorKind::Params) when the text is not a JSON array of objects; and those of the database, with
+/// the number of the row.
 ///
 /// ```no_run
 /// # let db = batchdb::DatabaseManager::new("rpa_db")?;
@@ -54,14 +54,15 @@ pub fn load_json(db: &DatabaseManager, table: &str, text: &str) -> Result<u64> {
     db.execute_many(&sql, records)
 }
 
-/// Puts the rows of a CSV text into a table, all or nothing: its first line names the columns. Returns how many they are.
+/// Inserts the rows of a CSV text into a table, all or nothing. The first line names the columns. Returns the number of
+/// rows.
 ///
 /// An empty field is `NULL`, and `""` the empty text; [`import_csv`](DatabaseManager::import_csv) has the rest, and
 /// other formats.
 ///
 /// # Errors
 ///
-/// As `import_csv`: [`Data`](crate::ErrorKind::Data) for what is no CSV; what the database says, with the line.
+/// As `import_csv`: [`Data`](crate::ErrorKind::Data) for invalid CSV; and those of the database, with the line.
 ///
 /// ```no_run
 /// # let db = batchdb::DatabaseManager::new("rpa_db")?;

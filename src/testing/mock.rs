@@ -1,4 +1,4 @@
-//! A database that answers what a test has said.
+//! A mock database.
 
 mod answer;
 mod call;
@@ -20,14 +20,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::manager::DatabaseManager;
 use crate::settings::MigrateOnStart;
 
-/// A database without a server, for tests of code that uses one.
+/// A mock database, for tests of code that uses a database.
 ///
-/// The handle that it gives is a real one: parameters are checked, statements wait for a connection of a real pool,
-/// transactions are begun, committed, rolled back and attempted again, limits are kept. Only what the server would
-/// say is the test's own word. It speaks PostgreSQL's SQL.
+/// Its handle is a real [`DatabaseManager`]: it checks parameters, uses a pool, begins, commits, rolls back and retries
+/// transactions, and keeps time limits. Only the server's answers come from the test. The SQL dialect is PostgreSQL's.
 ///
-/// Each statement is answered by the first expectation that fits it and is not used up; one that fits none is an
-/// error. The mock must live as long as its handles are used.
+/// Each statement is answered by the first expectation that matches it and is not used up; without one it is an error.
+/// The mock must live as long as its handles are used.
 ///
 /// ```
 /// use batchdb::testing::{MockAnswer, MockDatabase};
@@ -80,7 +79,7 @@ impl Book {
 }
 
 impl MockDatabase {
-    /// A mock of the database called `name`, which answers nothing yet.
+    /// A mock of the database called `name`, without expectations.
     #[must_use]
     pub fn new(name: &str) -> MockDatabase {
         let book = Arc::new(Book::default());
@@ -88,8 +87,8 @@ impl MockDatabase {
         MockDatabase { name: name.to_owned(), number: scripted::register(&script), book }
     }
 
-    /// The connection string that leads to this mock. Code that makes its own handles, by
-    /// [`DatabaseManager::new`], finds the mock where a setting or the process environment says so.
+    /// The connection string that leads to this mock. Code that makes its own handles by [`DatabaseManager::new`] uses
+    /// the mock if the settings of its database have this connection string.
     ///
     /// ```
     /// let mock = batchdb::testing::MockDatabase::new("rpa_db");
@@ -104,44 +103,44 @@ impl MockDatabase {
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config), when the environment holds settings of this name that are wrong.
+    /// [`Config`](crate::ErrorKind::Config) when the environment has wrong settings for this name.
     pub fn manager(&self) -> Result<DatabaseManager> {
         self.builder().build()
     }
 
-    /// The same with settings of the test's own: limits, the size of the pool, attempts.
+    /// A builder for a handle on the mock with other settings: time limits, pool size, attempts.
     pub fn builder(&self) -> DatabaseManagerBuilder {
         DatabaseManager::builder(&self.name)
             .connection_string(self.connection_string())
             .migrate_on_start(MigrateOnStart::Off)
     }
 
-    /// Begins an expectation of one text, with its `:name` parameters. Spaces, line ends, comments and the case of
-    /// words that are not quoted do not count.
+    /// Begins an expectation for one statement text, with its `:name` parameters. Spaces, line ends, comments and the
+    /// case of unquoted words do not matter.
     #[must_use = "an expectation counts once it has an answer"]
     pub fn on(&self, sql: &str) -> Expectation<'_> {
         self.expect(Matcher::text(sql))
     }
 
-    /// Begins an expectation of all texts of one form, in which `%` stands for anything: `INSERT INTO job %`.
+    /// Begins an expectation for all texts that match a pattern, in which `%` stands for anything: `INSERT INTO job %`.
     #[must_use = "an expectation counts once it has an answer"]
     pub fn on_like(&self, pattern: &str) -> Expectation<'_> {
         self.expect(Matcher::pattern(pattern))
     }
 
-    /// Begins an expectation of the calls that `matches` says yes to.
+    /// Begins an expectation for the calls for which `matches` returns true.
     #[must_use = "an expectation counts once it has an answer"]
     pub fn on_call(&self, matches: impl Fn(&MockCall) -> bool + Send + Sync + 'static) -> Expectation<'_> {
         self.expect(Matcher::by(matches))
     }
 
-    /// Begins an expectation of new connections. Without one they are made at once.
+    /// Begins an expectation for new connections. Without one they succeed at once.
     #[must_use = "an expectation counts once it has an answer"]
     pub fn on_connect(&self) -> Expectation<'_> {
         self.expect(Matcher::Connect)
     }
 
-    /// Begins an expectation of commits. Without one they succeed.
+    /// Begins an expectation for commits. Without one they succeed.
     #[must_use = "an expectation counts once it has an answer"]
     pub fn on_commit(&self) -> Expectation<'_> {
         self.expect(Matcher::Commit)
@@ -151,7 +150,7 @@ impl MockDatabase {
         Expectation::new(&self.book, matcher)
     }
 
-    /// All that happened so far, in order: statements, and how transactions began and ended.
+    /// All events so far, in order: statements, and the beginnings and ends of transactions.
     #[must_use]
     pub fn events(&self) -> Vec<MockEvent> {
         self.book.entries().events.clone()
@@ -163,30 +162,29 @@ impl MockDatabase {
         self.events().into_iter().filter_map(MockEvent::into_call).collect()
     }
 
-    /// The statements so far that have the form of `pattern`, in which `%` stands for anything.
+    /// The statements so far that match `pattern`, in which `%` stands for anything.
     #[must_use]
     pub fn calls_like(&self, pattern: &str) -> Vec<MockCall> {
         let matcher = Matcher::pattern(pattern);
         self.calls().into_iter().filter(|call| matcher.fits(call)).collect()
     }
 
-    /// The statements whose effect stayed: those outside of transactions that succeeded, and those of transactions
-    /// that were committed.
+    /// The statements that took effect: successful ones outside transactions, and those of committed transactions.
     #[must_use]
     pub fn committed(&self) -> Vec<MockCall> {
         call::committed(&self.events())
     }
 
-    /// Forgets what happened so far; the expectations stay, with what they have left.
+    /// Forgets the events so far; the expectations and their remaining uses stay.
     pub fn clear_calls(&self) {
         self.book.entries().events.clear();
     }
 
-    /// Checks that each expectation was met: as often as it said, or at least once.
+    /// Checks that each expectation was used as often as it said, or at least once.
     ///
     /// # Panics
     ///
-    /// When one was not, with its text and how often it was used.
+    /// If one was not; the message has its text and how often it was used.
     #[track_caller]
     pub fn assert_all_used(&self) {
         let unmet: Vec<String> =

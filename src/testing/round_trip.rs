@@ -82,17 +82,17 @@ const SQLITE: &str = "
     SELECT type || ' ' || name || ' ' || coalesce(sql, '') AS line FROM sqlite_master
     WHERE tbl_name NOT LIKE 'schema!_version%' ESCAPE '!' AND name <> 'sqlite_sequence'";
 
-/// Checks that each version of the migrations can be undone, on an empty scratch database: applies them one by one,
-/// undoes them one by one and applies them all again, and compares the schema after each step with that of the way up.
+/// Checks, on an empty scratch database, that each version of the migrations can be undone: applies them one by one,
+/// undoes them one by one and applies them all again. After each step it compares the schema with the one of the first
+/// way up.
 ///
-/// It compares tables, columns, indexes, constraints, views, triggers, functions and types; of rows it knows nothing, nor
-/// of owners and privileges.
-/// Repeatable migrations are applied at the end, twice.
+/// It compares tables, columns, indexes, constraints, views, triggers, functions and types, but no rows, owners or
+/// privileges. Repeatable migrations are applied at the end, twice.
 ///
 /// # Panics
 ///
-/// When a file fails, an undo file is missing, or a schema is not what it was: the message names the version and each
-/// thing that is left over or lost.
+/// If a file fails, an undo file is missing, or a schema differs: the message names the version and everything that is
+/// left over or missing.
 ///
 /// ```no_run
 /// # #[cfg(unix)] {

@@ -1,4 +1,4 @@
-//! A database of a test's own, on a server that is there.
+//! A database for one test, on an existing server.
 
 mod scratch;
 mod template;
@@ -13,14 +13,14 @@ use crate::error::{Error, Result};
 use crate::manager::DatabaseManager;
 use crate::settings::{MigrateOnStart, Secret};
 
-/// A PostgreSQL database for one test: made empty or migrated, and dropped at the end of the test.
+/// A PostgreSQL database for one test: created empty or migrated, and dropped at the end of the test.
 ///
-/// It is used as a handle. Of many tests that want the same migrations only the first runs them; the others get a copy
-/// of what it made, which takes PostgreSQL some ten milliseconds. What a test that was killed left behind is dropped by
-/// a later one, an hour after it was made; what the copies are made of, when nobody has wanted it for a week.
+/// It dereferences to its handle. If many tests use the same migrations, only the first one runs them; the others get a
+/// copy of the result, which takes PostgreSQL some ten milliseconds. A database that a killed test has left behind is
+/// dropped by a later test, one hour after it was created; a template for copies, when it was not used for a week.
 ///
-/// It works only where it can do no harm: not in an environment called production, and it drops no database that it
-/// has not made and marked itself.
+/// For safety it refuses environments whose name begins with `prod`, `prd` or `live`, and drops only databases that it
+/// has created and marked itself.
 ///
 /// ```no_run
 /// use batchdb::params;
@@ -38,7 +38,7 @@ pub struct TestDatabase {
     scratch: Option<Scratch>,
 }
 
-/// How a [`TestDatabase`] is made.
+/// The options of a [`TestDatabase`].
 #[must_use = "nothing is made before `create`"]
 pub struct TestDatabaseBuilder {
     server: String,
@@ -48,7 +48,7 @@ pub struct TestDatabaseBuilder {
 }
 
 impl TestDatabase {
-    /// Begins a test database on the server of this URL, whose user may create databases there.
+    /// Begins a test database on the server of this URL. The URL's user must be allowed to create databases.
     pub fn on(url: &str) -> TestDatabaseBuilder {
         TestDatabaseBuilder {
             server: url.to_owned(),
@@ -58,7 +58,7 @@ impl TestDatabase {
         }
     }
 
-    /// Where the database is, for code that makes its own handles. It holds the password.
+    /// The connection string, for code that makes its own handles. It contains the password.
     #[must_use]
     pub fn connection_string(&self) -> &str {
         &self.connection_string
@@ -70,17 +70,17 @@ impl TestDatabase {
         &self.manager
     }
 
-    /// Leaves the database there, to be looked at; says what it is called on the server. No later test drops it.
+    /// Keeps the database for inspection, and returns its name on the server. No later test drops it.
     #[must_use = "somebody must drop it by this name"]
     pub fn keep(mut self) -> String {
         self.scratch.take().map(Scratch::keep).unwrap_or_default()
     }
 
-    /// Drops the database now. Dropping the value does the same, and can only log what went wrong.
+    /// Drops the database now. Dropping the value does the same, but can only log an error.
     ///
     /// # Errors
     ///
-    /// What the server says.
+    /// Those of the server.
     pub fn close(mut self) -> Result<()> {
         self.end()
     }
@@ -121,19 +121,19 @@ impl fmt::Debug for TestDatabaseBuilder {
 }
 
 impl TestDatabaseBuilder {
-    /// What the handle is called in the program. Default: `test`.
+    /// The database name of the handle. Default: `test`.
     pub fn name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
     }
 
-    /// The folder of the migrations that the database begins with. Default: none, it is empty.
+    /// The folder of the migrations that are applied first. Default: none, the database is empty.
     pub fn migrations(mut self, folder: impl Into<PathBuf>) -> Self {
         self.migrations = Some(folder.into());
         self
     }
 
-    /// What stands for `${name}` in the migrations. Default: `MIGRATION_PLACEHOLDERS`, which this adds to.
+    /// The value of `${name}` in the migrations, in addition to `MIGRATION_PLACEHOLDERS`.
     pub fn placeholder(mut self, name: &str, value: impl Into<String>) -> Self {
         self.placeholders.push((name.to_owned(), Secret::new(value)));
         self
@@ -143,9 +143,9 @@ impl TestDatabaseBuilder {
     ///
     /// # Errors
     ///
-    /// [`Usage`](crate::ErrorKind::Usage) in an environment called production; [`Config`](crate::ErrorKind::Config) when
-    /// the URL is none of PostgreSQL's; [`Io`](crate::ErrorKind::Io) when the folder of migrations cannot be read; what
-    /// connecting, creating and migrating give.
+    /// [`Usage`](crate::ErrorKind::Usage) in a production environment; [`Config`](crate::ErrorKind::Config) when the
+    /// URL is not a PostgreSQL URL; [`Io`](crate::ErrorKind::Io) when the folder of migrations cannot be read; and
+    /// those of connecting, creating and migrating.
     pub fn create(self) -> Result<TestDatabase> {
         let admin = builder("batchdb_test_server", &self.server).build()?;
         refuse_production(admin.settings().environment())?;

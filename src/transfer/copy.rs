@@ -59,8 +59,10 @@ pub fn copy_query(
     table: &str,
     options: BulkOptions<'_>,
 ) -> Result<BulkReport, BulkFailure> {
-    let params = params.into_params()?;
-    copy("copy_query", from, move |_| (sql.to_owned(), params), to, table, false, options)
+    const COPY: &str = "copy_query";
+    let params = params.into_params();
+    let params = params.map_err(|error| error.during(COPY).in_database(&from.settings().database))?;
+    copy(COPY, from, move |_| (sql.to_owned(), params), to, table, false, options)
 }
 
 /// Copies all rows of a table into a table of another database. See [`copy_query`].
@@ -120,7 +122,7 @@ fn copy(
         return Err(Error::usage(
             "both sides of the copy are one pool of a single connection, and each needs its own",
         )
-        .with_hint("raise POOL_SIZE or MAX_OVERFLOW, or say INSERT … SELECT")
+        .with_hint("raise POOL_SIZE or MAX_OVERFLOW, or use INSERT … SELECT")
         .during(operation)
         .in_database(&from.settings().database)
         .into());

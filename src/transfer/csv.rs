@@ -193,7 +193,7 @@ impl<R: Read> Reader<R> {
             }
             if self.bytes.len() > MOST_BYTES {
                 return Err(wrong(opened, record.len(), "a record of more than 1 GiB begins")
-                    .with_hint("is there a quote that nobody closed?"));
+                    .with_hint("is there an unclosed quote?"));
             }
         }
     }

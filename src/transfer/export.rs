@@ -89,11 +89,11 @@ impl Session<'_> {
         sink: impl Write,
         options: ExportOptions<'_>,
     ) -> Result<u64> {
-        let named = |error: Error| error.during(EXPORT);
-        let mut writer = Writer::new(sink, options.format).map_err(named)?;
         let database = self.settings().database.clone();
+        let named = |error: Error| error.during(EXPORT).in_database(&database);
+        let mut writer = Writer::new(sink, options.format).map_err(named)?;
         let rows = self.rows_of_reading(EXPORT, sql, params)?;
-        pour(rows, &mut writer, options.progress).map_err(|error| named(error).in_database(&database))
+        pour(rows, &mut writer, options.progress).map_err(named)
     }
 
     /// Writes the rows of a query to a file that is complete or not there at all.

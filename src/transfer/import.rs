@@ -198,7 +198,7 @@ struct Rows<R> {
     null: String,
     /// The first record, where its fields had to be counted.
     ahead: bool,
-    /// What the delimiter may be instead, by the looks of the first record.
+    /// Another likely delimiter, judged by the first record.
     doubt: Option<char>,
     lines: Lines,
     /// The error that ended it.
@@ -300,15 +300,15 @@ impl<R: Read> Iterator for &mut Rows<R> {
     }
 }
 
-/// A record that has not one field for each that is wanted.
+/// The error for a record with more or fewer fields than wanted.
 fn wrong_count(record: &Record, wanted: usize) -> Error {
     let (line, found) = (record.line, record.len());
     let message = format!("line {line}: it has {found} fields, and should have {wanted}");
     Error::new(ErrorKind::Data, message)
-        .with_hint("is there a delimiter in a field without quotes, or an end missing?")
+        .with_hint("is there a delimiter in an unquoted field, or is the line cut off?")
 }
 
-/// An error that follows from a wrong delimiter, where there is a doubt, asks about that.
+/// Adds the question whether the delimiter is right to an error that may follow from a wrong one.
 fn doubting(error: Error, doubt: Option<char>) -> Error {
     match (doubt, error.kind()) {
         (Some(other), ErrorKind::Data | ErrorKind::Syntax) => error
@@ -345,7 +345,7 @@ fn fields(headers: &[String], options: &ImportOptions<'_>) -> Result<Vec<Field>>
         if let Some(twin) = twin {
             let message = format!("the fields {} and {} are for one column", twin + 1, fields.len() + 1);
             return Err(Error::new(ErrorKind::Data, message).with_hint(
-                "rename one, or leave it out; a file without headers is told by `without_header`",
+                "rename one, or leave it out; for a file without a header line use `without_header`",
             ));
         }
         let bytes = column.as_ref().is_some_and(|column| options.bytes.contains(column));

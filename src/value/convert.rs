@@ -9,11 +9,11 @@ use uuid::Uuid;
 use super::{Interval, Text, Value, calendar, exact_json, to_integer};
 use crate::error::{Error, Result};
 
-/// A type that a [`Value`] can be read as.
+/// A Rust type that a [`Value`] can be read as.
 ///
-/// A conversion is exact or an error: an integer that does not fit, a decimal with a fraction asked for
-/// as an integer, and a decimal asked for as a float are errors. Text is parsed where the target has one
-/// standard spelling (UUID, JSON, ISO dates, decimals), because SQLite stores these as text.
+/// A conversion is exact or an error. Errors are an integer that does not fit, a decimal with a fraction read as an
+/// integer, and a decimal read as a float. A text is parsed if the target type has one standard text form (UUID, JSON,
+/// ISO dates, decimals), because SQLite stores these as text.
 ///
 /// ```
 /// use batchdb::{FromValue, Result, Row, Value};
@@ -37,7 +37,7 @@ pub trait FromValue: Sized {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode), which names both types and never the value.
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode), which names both types but never the value.
     fn from_value(value: &Value) -> Result<Self>;
 }
 
@@ -145,9 +145,9 @@ fn parse<T: FromStr>(value: &Value, text: &str, wanted: &str) -> Result<T> {
 fn misspelt(value: &Value, wanted: &str) -> Error {
     let error = Error::decode(format!("a value of type {} does not spell {wanted}", value.kind()));
     match wanted {
-        "a date" | "a time" | "a timestamp" | "a timestamp with time zone" => {
-            error.with_hint("what Rust cannot hold, such as infinity, comes as text: read it as String")
-        }
+        "a date" | "a time" | "a timestamp" | "a timestamp with time zone" => error.with_hint(
+            "a value that the Rust type cannot hold, such as infinity, is a text: read it as String",
+        ),
         _ => error,
     }
 }

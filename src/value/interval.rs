@@ -10,13 +10,14 @@ use crate::error::{Error, Result};
 
 const SECOND: i64 = 1_000_000;
 
-/// A length of time as PostgreSQL's `interval` has it: months, days and microseconds, each with a sign of its own.
+/// A duration like PostgreSQL's `interval`: months, days and microseconds, each with its own sign.
 ///
-/// The three are kept apart, because a month has no fixed number of days, and a day that begins or ends
-/// daylight saving time has no 24 hours. Two intervals are equal when all three are: a day is not 24 hours.
+/// The three are kept apart, because a month has no fixed number of days, and a day on which daylight saving time
+/// begins or ends does not have 24 hours. Two intervals are equal if all three parts are: one day is not equal to 24
+/// hours.
 ///
-/// `Display` writes ISO 8601, which PostgreSQL reads in turn; a sign stands before each number. `parse` reads
-/// that and PostgreSQL's own output form.
+/// `Display` writes ISO 8601 with a sign for each number, which PostgreSQL can read. `parse` reads that, and
+/// PostgreSQL's own output form.
 ///
 /// ```
 /// use batchdb::Interval;
@@ -34,9 +35,9 @@ const SECOND: i64 = 1_000_000;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Interval {
-    /// Months; twelve are a year.
+    /// Months; a year is twelve of them.
     pub months: i32,
-    /// Days of the calendar.
+    /// Calendar days.
     pub days: i32,
     /// Microseconds.
     pub microseconds: i64,
@@ -81,7 +82,7 @@ impl FromStr for Interval {
 
     /// # Errors
     ///
-    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode), when the text is no interval, or one that does not fit.
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when the text is not an interval, or is out of range.
     fn from_str(text: &str) -> Result<Interval> {
         let parsed = match text.strip_prefix('P') {
             Some(iso) => from_iso(iso),
@@ -199,7 +200,7 @@ impl TryFrom<Interval> for TimeDelta {
     fn try_from(interval: Interval) -> Result<TimeDelta> {
         if interval.months != 0 || interval.days != 0 {
             return Err(Error::decode("an interval with months or days has no fixed length")
-                .with_hint("read it as Interval, or have the SQL compute what is meant"));
+                .with_hint("read it as Interval, or convert it in the SQL"));
         }
         Ok(TimeDelta::microseconds(interval.microseconds))
     }

@@ -15,9 +15,9 @@ use crate::error::{Error, Result};
 impl Value {
     /// The value as JSON.
     ///
-    /// Every integer is a number, also one beyond 2⁵³. Decimals, dates, times, intervals (ISO 8601) and UUIDs are
-    /// strings, so that no reader rounds them; bytes are a string of hexadecimal digits; a float that JSON cannot
-    /// spell is the string `NaN`, `inf` or `-inf`.
+    /// Every integer is a number, also beyond 2⁵³. Decimals, dates, times, intervals (ISO 8601) and UUIDs are strings,
+    /// so that no reader rounds them. Bytes are a string of hexadecimal digits. A float that JSON cannot express is the
+    /// string `NaN`, `inf` or `-inf`.
     ///
     /// ```
     /// use batchdb::Value;

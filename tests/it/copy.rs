@@ -333,6 +333,14 @@ fn an_error_names_the_call_that_the_program_has_made() {
         (table("t", "t"), to.name(), "copy_table"),
         (query("SELECT nope FROM t", "t"), from.name(), "copy_query"),
         (query("SELECT id FROM t", "t"), to.name(), "copy_query"),
+        (query("SELECT :id AS id", "t"), from.name(), "copy_query"),
+        (
+            copy_query(&from, "SELECT 1", batchdb::record(&7), &to, "t", BulkOptions::new())
+                .unwrap_err()
+                .error,
+            from.name(),
+            "copy_query",
+        ),
         (copy_table(&own, "t", &own, "t", BulkOptions::new()).unwrap_err().error, own.name(), "copy_table"),
     ] {
         assert_eq!((error.operation(), error.database()), (Some(call), Some(side)), "{}", error.report());

@@ -139,6 +139,11 @@ fn a_file_is_there_as_a_whole_or_not_at_all() {
     let nowhere = folder.path().join("no/where.csv");
     let error = db.export_to_path("SELECT 1", (), nowhere, ExportOptions::csv()).unwrap_err();
     assert!(error.kind() == ErrorKind::Io && error.to_string().contains("where.csv"), "{error}");
+    let unreadable = ExportOptions::csv_as(CsvFormat::new().delimiter('"'));
+    let wrong = db.export("SELECT 1", (), Vec::new(), unreadable).unwrap_err();
+    for error in [error, wrong] {
+        assert_eq!((error.operation(), error.database()), (Some("export"), Some(db.name())), "{error}");
+    }
 }
 
 /// A table with all that is easily lost, and the same one empty.

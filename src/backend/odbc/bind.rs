@@ -114,7 +114,7 @@ fn argument(value: &Value, flavor: Flavor, texts: TextParameters) -> Result<Argu
         Value::Json(json) => worded(checked(&json.to_string(), flavor)?, flavor, texts)?,
         Value::List(_) => {
             return Err(Error::params("a list cannot be a parameter of its own here")
-                .with_hint("lists stand in IN (:name)"));
+                .with_hint("lists are for IN (:name)"));
         }
     })
 }

@@ -227,7 +227,7 @@ impl Step<'_> {
         }
         let message = format!("the database counted {counted} of {rows} rows");
         Err(Error::new(ErrorKind::RowCount, message)
-            .with_hint("a trigger of the table leaves rows out; insert them by `execute_many`"))
+            .with_hint("a trigger of the table skips rows; use `execute_many`, which allows that"))
     }
 
     /// Finds the row that a statement failed of. Where each of them goes in by itself, nothing has failed.

@@ -171,8 +171,8 @@ impl PgConnection {
         self.broken = true;
         let effect = if self.in_transaction { Effect::RolledBack } else { Effect::NotSent };
         Err(error.with_kind(ErrorKind::Connect).with_effect(effect).with_hint(
-            "the session has lost statements that the driver needs: to DISCARD ALL or DEALLOCATE ALL, or to a pooler \
-             in transaction mode, which wants STATEMENT_CACHE=0",
+            "prepared statements of the driver are gone: by DISCARD ALL or DEALLOCATE ALL, or by a pooler in transaction \
+             mode, which needs STATEMENT_CACHE=0",
         ))
     }
 

@@ -241,7 +241,7 @@ impl PgConnection {
                 ErrorKind::RowCount,
                 format!("the server kept {counted} of {rows} rows from record {} on", before + 1),
             )
-            .with_hint("a trigger of the table leaves rows out; insert them by `execute_many`"));
+            .with_hint("a trigger of the table skips rows; use `execute_many`, which allows that"));
         }
         Ok(Section { rows, left_over, full })
     }

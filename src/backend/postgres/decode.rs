@@ -1,7 +1,7 @@
-//! Values from PostgreSQL: the binary form of each type that we know, exactly.
+//! Decodes values from PostgreSQL: the binary form of every known type, exactly.
 //!
-//! What no type of Rust holds (infinite dates, ranges, addresses, …) comes as the text that the server would
-//! print, which its input function reads back.
+//! A value that no Rust type can hold (infinite dates, ranges, addresses, …) becomes the text that the server would
+//! print, which its input function can read again.
 
 mod nested;
 mod network;
@@ -26,7 +26,7 @@ pub(super) enum Decoder {
     Int4,
     Int8,
     Oid,
-    /// A count of 64 bits without a sign.
+    /// An unsigned number of 64 bits.
     Xid8,
     Float4,
     Float8,
@@ -43,7 +43,7 @@ pub(super) enum Decoder {
     Uuid,
     Json,
     Jsonb,
-    /// A text behind the version of its form.
+    /// A text after a version number.
     JsonPath,
     Network,
     MacAddress,
@@ -52,13 +52,13 @@ pub(super) enum Decoder {
     Tid,
     Void,
     Array(Box<Decoder>),
-    /// `int2vector` and `oidvector`: arrays that the server spells in another way.
+    /// `int2vector` and `oidvector`: arrays with a different text form.
     Vector(Box<Decoder>),
     Range(Box<Decoder>),
     Multirange(Box<Decoder>),
     /// The types of its fields with their numbers, as the driver looked them up.
     Composite(Arc<[(u32, Decoder)]>),
-    /// A row without a type of its own: its value says which types its fields have.
+    /// A row without a named type: the value itself says which types its fields have.
     Record,
 }
 
@@ -67,7 +67,7 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// `Decode` for a type whose binary form we do not know: text of it would be garbage.
+    /// `Decode` for a type whose binary form is not known: a text made of it would be garbage.
     pub(super) fn of(ty: &Type) -> Result<Decoder> {
         Ok(match *ty {
             Type::BOOL => Decoder::Bool,
@@ -239,7 +239,7 @@ fn utf8(bytes: &[u8]) -> Result<&str> {
     })
 }
 
-/// `"char"`: one byte, of which 0 is no character at all.
+/// `"char"`: one byte; 0 stands for the empty text.
 fn char(bytes: &[u8]) -> Result<String> {
     match bytes {
         [0] => Ok(String::new()),
@@ -250,7 +250,7 @@ fn char(bytes: &[u8]) -> Result<String> {
     }
 }
 
-/// The text behind a version, of which there is only 1.
+/// The text after the version number, which is always 1.
 fn versioned(bytes: &[u8]) -> Result<&str> {
     match bytes {
         [1, text @ ..] => utf8(text),
@@ -258,7 +258,7 @@ fn versioned(bytes: &[u8]) -> Result<&str> {
     }
 }
 
-/// Takes the parts of a value from its front.
+/// Reads the parts of a value, from its beginning.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -276,7 +276,7 @@ impl<'a> Reader<'a> {
         Ok(self.u32()?.cast_signed())
     }
 
-    /// A value behind its length, or NULL.
+    /// A value after its length, or NULL.
     fn value(&mut self) -> Result<Option<&'a [u8]>> {
         match self.i32()? {
             -1 => Ok(None),
@@ -284,7 +284,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Nothing may be left.
+    /// Checks that nothing is left.
     fn end(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(malformed()) }
     }

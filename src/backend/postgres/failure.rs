@@ -74,8 +74,8 @@ impl Failed {
 pub(super) fn perhaps_waits_for_itself(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Timeout(_) => error.with_hint(
-            "with STATEMENT_CACHE=0 a long result waits for itself where a column has a type of the database's own \
-             (an enum, a composite type): cast it to text in the SQL",
+            "with STATEMENT_CACHE=0 a long result blocks itself if a column has a user-defined type (an enum, a \
+             composite type): cast it to text in the SQL",
         ),
         _ => error,
     }

@@ -1,4 +1,4 @@
-//! What a mock says.
+//! The answers of a mock.
 
 use std::time::Duration;
 
@@ -32,22 +32,21 @@ impl MockAnswer {
         MockAnswer { rows: rows.into_iter().collect(), ..MockAnswer::default() }
     }
 
-    /// So many rows were changed.
+    /// A number of changed rows.
     #[must_use]
     pub fn changed(rows: u64) -> MockAnswer {
         MockAnswer { changed: rows, ..MockAnswer::default() }
     }
 
-    /// An error of this kind, which may be tried again as one of the real database may: a
-    /// [`Conflict`](ErrorKind::Conflict) and a [`Throttled`](ErrorKind::Throttled) statement were undone, a
-    /// [`Connect`](ErrorKind::Connect) was never sent, the outcome of a [`Timeout`](ErrorKind::Timeout) in the phase
-    /// `query` nobody knows.
+    /// An error of this kind. Whether it is transient is as with a real database: for [`Conflict`](ErrorKind::Conflict)
+    /// and [`Throttled`](ErrorKind::Throttled) the statement was undone, for [`Connect`](ErrorKind::Connect) it was
+    /// never sent; for [`Timeout`](ErrorKind::Timeout) in the phase `query` the outcome is unknown.
     #[must_use]
     pub fn error(kind: ErrorKind) -> MockAnswer {
         MockAnswer { error: Some(error(kind)), ..MockAnswer::default() }
     }
 
-    /// The same, and the server takes this time for it. A call that has less fails with a timeout.
+    /// The same answer after a delay. A call that has less time fails with a timeout.
     #[must_use]
     pub fn after(mut self, latency: Duration) -> MockAnswer {
         self.latency = latency;

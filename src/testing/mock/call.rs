@@ -1,4 +1,4 @@
-//! What a mock was asked.
+//! The recorded calls of a mock.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::value::Value;
 
 /// One statement that reached a mock.
 ///
-/// `Debug` prints the text, and the names and kinds of the parameters.
+/// `Debug` prints the text, and the names and types of the parameters.
 #[derive(Clone, PartialEq)]
 pub struct MockCall {
     connection: u64,
@@ -75,7 +75,7 @@ impl MockCall {
         &self.rows
     }
 
-    /// Whether it ran inside of a transaction.
+    /// Whether it ran inside a transaction.
     #[must_use]
     pub fn in_transaction(&self) -> bool {
         self.in_transaction
@@ -96,11 +96,11 @@ impl fmt::Debug for MockCall {
     }
 }
 
-/// One thing that happened on a mock. Connections are told apart by a number.
+/// One event on a mock. Connections are identified by a number.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum MockEvent {
-    /// A connection was asked for; with the kind of the error, where it was refused.
+    /// A connection was requested; with the kind of the error if it was refused.
     Connected {
         /// Which one.
         connection: u64,
@@ -121,7 +121,7 @@ pub enum MockEvent {
         /// By which statement.
         sql: String,
     },
-    /// A transaction was committed; with the kind of the error, where the commit failed.
+    /// A commit; with the kind of the error if it failed.
     Committed {
         /// On which connection.
         connection: u64,

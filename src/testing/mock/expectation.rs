@@ -1,4 +1,4 @@
-//! What a mock expects, and what it says to it.
+//! The expectations of a mock, and their answers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::error::ErrorKind;
 use crate::params::Params;
 use crate::row::Row;
 
-/// What a mock expects, on its way to an answer. It counts from the call that gives it one:
+/// An expectation that has no answer yet. It takes effect with the call that gives it one:
 /// [`returns`](Expectation::returns), [`changes`](Expectation::changes), [`fails`](Expectation::fails) or
 /// [`answers`](Expectation::answers).
 #[must_use = "an expectation counts once it has an answer"]
@@ -73,32 +73,32 @@ impl<'m> Expectation<'m> {
         Expectation { book, matcher, params: None, times: Times::AtLeastOnce, latency: Duration::ZERO }
     }
 
-    /// Only with these values: each parameter that is named here must be equal. Values are compared in the form that
-    /// they have as [`Value`](crate::Value), so that `7_i32` and `7_i64` are one and `7` and `"7"` are two.
+    /// Matches only calls with these parameter values; parameters that are not named here may have any value. Values
+    /// are compared as [`Value`](crate::Value)s, so `7_i32` equals `7_i64`, but `7` does not equal `"7"`.
     pub fn with(mut self, params: Params) -> Expectation<'m> {
         self.params = Some(params);
         self
     }
 
-    /// Is met exactly once, and leaves further calls to the expectations after it.
+    /// Must be used exactly once; further calls go to later expectations.
     pub fn once(self) -> Expectation<'m> {
         self.times(1)
     }
 
-    /// Is met exactly so many times, and leaves further calls to the expectations after it. Default: any number, but
+    /// Must be used exactly this many times; further calls go to later expectations. Default: any number of times, but
     /// at least once.
     pub fn times(mut self, times: u64) -> Expectation<'m> {
         self.times = Times::Exactly(times);
         self
     }
 
-    /// May also not be met at all.
+    /// May also not be used at all.
     pub fn optional(mut self) -> Expectation<'m> {
         self.times = Times::AnyNumber;
         self
     }
 
-    /// The server takes this time for it. A call that has less fails with a timeout.
+    /// Delays the answer by this time. A call that has less time fails with a timeout.
     pub fn after(mut self, latency: Duration) -> Expectation<'m> {
         self.latency = latency;
         self
@@ -109,7 +109,7 @@ impl<'m> Expectation<'m> {
         self.says(MockAnswer::rows(rows));
     }
 
-    /// Answers that so many rows were changed.
+    /// Answers with this number of changed rows.
     pub fn changes(self, rows: u64) {
         self.says(MockAnswer::changed(rows));
     }
@@ -119,7 +119,7 @@ impl<'m> Expectation<'m> {
         self.says(MockAnswer::error(kind));
     }
 
-    /// Answers with what `answer` makes of the call.
+    /// Answers with the result of `answer` for the call.
     pub fn answers(self, answer: impl Fn(&MockCall) -> MockAnswer + Send + Sync + 'static) {
         let answer = Answer::By(Arc::new(answer), self.latency);
         self.end(answer);

@@ -174,9 +174,8 @@ impl Turn {
         let waited = DONE.wait_timeout_while(busy, left, |busy| busy.contains(name));
         let (mut busy, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         if waited.timed_out() {
-            return Err(Error::timeout(Phase::Lock, LIMIT).with_hint(
-                "another test of this program runs the same migrations and does not come to an end",
-            ));
+            return Err(Error::timeout(Phase::Lock, LIMIT)
+                .with_hint("another test of this program runs the same migrations and does not finish"));
         }
         busy.insert(name.to_owned());
         Ok(Turn(name.to_owned()))

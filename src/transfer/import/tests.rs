@@ -72,7 +72,7 @@ fn one_field_with_another_delimiter_in_it_asks_whether_the_delimiter_is_right() 
     refused("id,n\n1;5,2\n", ImportOptions::new().format(CsvFormat::new().delimiter(';')), "with ',' in it");
     // What has no such thing in it, or in quotes, or several fields, is only told.
     for text in ["id\n1,2\n", "\"id;n\"\n1,2\n", "id;n,x\n1\n"] {
-        refused(text, ImportOptions::new(), "in a field without quotes");
+        refused(text, ImportOptions::new(), "in an unquoted field");
     }
 }
 

@@ -95,7 +95,7 @@ impl OdbcConnection {
                  which one a value is in",
                 column.name
             ))
-            .with_hint("cast it to text, say AT TIME ZONE instead of SET, or use PostgreSQL's own protocol")),
+            .with_hint("cast it to text, use AT TIME ZONE instead of SET, or use PostgreSQL's own protocol")),
         }
     }
 }

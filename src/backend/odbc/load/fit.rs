@@ -153,7 +153,7 @@ fn check(value: &Value, held: Held, flavor: Flavor) -> Result<()> {
         Value::TimestampTz(_) if held.is_point_without_zone() => Err(Error::params(
             "a point in time was given for a column without a time zone, which would drop its offset",
         )
-        .with_hint("give a NaiveDateTime or a NaiveDate in the zone that the column is in")),
+        .with_hint("give a NaiveDateTime or a NaiveDate in the time zone of the column")),
         Value::Timestamp(at) if held == Held::Date && at.time() != NaiveTime::MIN => {
             Err(cut("a time of the day"))
         }

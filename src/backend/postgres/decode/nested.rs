@@ -32,7 +32,7 @@ impl<'a> Array<'a> {
             dimensions.push((length, reader.i32()?));
             size = size.checked_mul(length).ok_or_else(malformed)?;
         }
-        // No room is made for what is merely announced.
+        // Memory is not allocated for an announced length.
         let mut elements = Vec::new();
         for _ in 0..size {
             elements.push(reader.value()?);
@@ -41,14 +41,14 @@ impl<'a> Array<'a> {
         Ok(Array { dimensions, elements })
     }
 
-    /// Whether an index of it begins at another place than 1. An empty array has none.
+    /// Whether one of its dimensions does not start at index 1. An empty array has no dimensions.
     fn begins_elsewhere(&self) -> bool {
         !self.elements.is_empty() && self.dimensions.iter().any(|(_, lowest)| *lowest != 1)
     }
 }
 
-/// An array as a list, with lists in it where it has several dimensions. One whose indices do not begin at 1 is the text
-/// that the server prints, because a list would go back as another array.
+/// An array as a list, with nested lists for several dimensions. An array whose index does not start at 1 becomes the
+/// text that the server prints, because a list would be sent back as a different array.
 pub(super) fn array(bytes: &[u8], element: &Decoder) -> Result<Value> {
     let read = Array::read(bytes)?;
     if read.begins_elsewhere() {
@@ -87,7 +87,7 @@ fn list(Array { dimensions, elements }: Array<'_>, element: &Decoder) -> Result<
     Ok(Value::from(values))
 }
 
-/// An array within another value: `{1,NULL,"a b"}`, with its indices where they do not begin at 1.
+/// An array within another value: `{1,NULL,"a b"}`, with its index bounds if they do not start at 1.
 pub(super) fn print_array(bytes: &[u8], element: &Decoder) -> Result<String> {
     print(Array::read(bytes)?, element)
 }
@@ -147,7 +147,7 @@ fn quoted(out: &mut String, plain: &str, escape: impl Fn(char) -> String) {
     out.push('"');
 }
 
-/// What a part of a row, or of a range, must be quoted for, besides white space.
+/// Characters for which a part of a row or a range must be quoted, besides white space.
 const ODD_IN_ROWS: &str = "(),\"\\";
 const ODD_IN_RANGES: &str = "()[],\"\\";
 
@@ -199,9 +199,9 @@ pub(super) fn multirange(bytes: &[u8], element: &Decoder) -> Result<String> {
     Ok(format!("{{{}}}", ranges.join(",")))
 }
 
-/// A row within a column: `(1,"a b",)`. The value itself says which types its fields have, by their numbers; `known` are
-/// the fields of the row's type as the driver looked them up, including user-defined types. The type may have been changed
-/// since then, so the numbers in the value decide.
+/// A row in a column: `(1,"a b",)`. The value itself contains the type numbers of its fields. `known` are the fields of
+/// the row's type as the driver looked them up, including user-defined types. The type may have been changed since then,
+/// so the numbers in the value decide.
 pub(super) fn composite(bytes: &[u8], known: &[(u32, Decoder)]) -> Result<String> {
     let mut reader = Reader(bytes);
     let count = reader.u32()?;

@@ -1,4 +1,4 @@
-//! Numbers that are not a machine's, and bits.
+//! Numerics, and bits.
 
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::{BigInt, Sign};
@@ -34,7 +34,7 @@ pub(super) fn numeric(bytes: &[u8]) -> Result<Value> {
     // How many decimal digits behind the point the last of the base-10,000 digits ends.
     let written = (i64::from(count) - 1 - i64::from(weight)) * 4;
     let scale = i64::from(scale);
-    // 38 decimal digits fit 128 bits, which most numbers need not fill; the rest go the long way.
+    // 38 decimal digits fit into 128 bits, which is enough for most numbers; the others take the slow way.
     if count <= 8 {
         let mut sum = 0_i128;
         for digit in digits {

@@ -1,4 +1,4 @@
-//! Dates, times and intervals. What chrono cannot hold comes as text: an infinity, a year beyond 262142, 24:00.
+//! Dates, times and intervals. What chrono cannot hold becomes a text: an infinity, a year beyond 262142, 24:00.
 
 use chrono::{NaiveTime, TimeDelta};
 
@@ -56,7 +56,7 @@ fn of_day(micros: i64) -> Option<NaiveTime> {
     NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos)
 }
 
-/// The end of the day is a time in PostgreSQL and in nothing else.
+/// 24:00 is a valid time in PostgreSQL, but not in chrono.
 const MIDNIGHT: &str = "24:00:00";
 
 pub(super) fn time(micros: i64) -> Result<Value> {
@@ -67,7 +67,7 @@ pub(super) fn time(micros: i64) -> Result<Value> {
     }
 }
 
-/// A time with a zone, which counts seconds to the west.
+/// A time with an offset, which is stored in seconds west of Greenwich.
 pub(super) fn time_tz(bytes: &[u8]) -> Result<String> {
     let mut reader = Reader(bytes);
     let micros = i64::from_be_bytes(fixed(reader.take(8)?)?);

@@ -1,4 +1,4 @@
-//! What the server would take and change without a word, and is therefore refused here. Pure.
+//! Refuses values that the server would accept but silently change. Pure.
 
 use chrono::{NaiveTime, Timelike};
 use postgres::types::{Kind, Type};
@@ -10,19 +10,19 @@ use crate::value::{Value, to_double, to_integer, to_single};
 /// The most bytes of a `name`, in a server that was built as all are (`NAMEDATALEN`).
 const NAME_BYTES: usize = 63;
 
-/// Checks a value, which is not NULL, for a parameter of this type, which is no domain.
+/// Checks a value (not NULL) for a parameter of this type (not a domain).
 ///
 /// # Errors
 ///
-/// `Params`: why the type cannot hold the value as it is.
+/// `Params`, with the reason why the type cannot hold the value exactly.
 pub(super) fn check(value: &Value, ty: &Type) -> Result<()> {
     match value {
         Value::List(items) => list(items, ty),
-        // Of a longer text the server would keep the first byte.
+        // The server would keep only the first byte of a longer text.
         _ if *ty == Type::CHAR && text::of(value, ty)?.len() > 1 => {
             Err(Error::params("a parameter of type \"char\" holds one byte, and the value's text has more"))
         }
-        // The binary form of a longer name is refused, but of its text the server would keep so many bytes.
+        // The server refuses a longer name in binary, but truncates it in text form.
         _ if *ty == Type::NAME && text::of(value, ty)?.len() > NAME_BYTES => Err(Error::params(format!(
             "a parameter of type name holds {NAME_BYTES} bytes, and the value's text has more"
         ))),
@@ -43,7 +43,7 @@ pub(super) fn check(value: &Value, ty: &Type) -> Result<()> {
         }
         Value::TimestampTz(at) if !holds_text(ty) => {
             if matches!(*ty, Type::TIMESTAMP | Type::DATE | Type::TIME | Type::TIMETZ) {
-                // The server would drop the offset and keep the clock's reading: another point in time.
+                // The server would drop the offset and keep the local time, which is a different point in time.
                 return Err(Error::params(format!(
                     "a point in time was given for a parameter of type {}, which has none",
                     ty.name()
@@ -135,9 +135,9 @@ fn float(number: f64, ty: &Type) -> Result<()> {
     }
 }
 
-/// The input function of `money` reads a text by `lc_monetary`, in which a point may stand between thousands: `1.50` would
-/// be 150. All of a kind are refused, and not those with a fraction only, so that the first row tells it. An integer has
-/// nothing that a locale could read in two ways.
+/// The input function of `money` reads a text by `lc_monetary`. If the point separates thousands there, `1.50` would be
+/// 150. All decimals and floats are refused, not only those with a fraction, so that already the first row shows the
+/// problem. Integers are read the same in every locale.
 fn no_money() -> Error {
     Error::params("a decimal or a float was given for a parameter of type money, which reads its text by the server's locale")
         .with_hint("cast it in the SQL (:amount::numeric), or let the column be numeric")
@@ -145,13 +145,13 @@ fn no_money() -> Error {
 
 /// The integer that a float is.
 pub(super) fn whole(number: f64) -> Option<i64> {
-    /// 2⁶³, which is the first that no `i64` holds.
+    /// 2⁶³, the first number beyond `i64`.
     const END: f64 = 9_223_372_036_854_775_808.0;
     #[allow(clippy::cast_possible_truncation, reason = "the guard admits integers in range only")]
     (number.fract() == 0.0 && (-END..END).contains(&number)).then_some(number as i64)
 }
 
-/// PostgreSQL keeps microseconds and no leap second; what is finer would be cut off without a word.
+/// PostgreSQL stores microseconds and no leap seconds; nanoseconds would be dropped silently.
 fn micros(time: &impl Timelike) -> Result<()> {
     match time.nanosecond() {
         1_000_000_000.. => Err(Error::params("a time parameter is a leap second, and PostgreSQL has none")),
@@ -182,7 +182,7 @@ fn list(items: &[Value], ty: &Type) -> Result<()> {
     let element = match ty.kind() {
         _ if is_json(ty) => return Ok(()),
         Kind::Array(element) => base(element),
-        // A type that is not known may be anything, and the server reads the text of the list.
+        // An unknown type may accept lists, so the server gets the text of the list.
         _ if *ty == Type::UNKNOWN => ty,
         _ => {
             return Err(Error::params(format!("a list was given for a parameter of type {}", ty.name())).with_hint(

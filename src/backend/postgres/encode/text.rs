@@ -1,4 +1,4 @@
-//! The text that the server's input function reads.
+//! The text form that the server's input functions read.
 
 use postgres::types::{Kind, Type};
 
@@ -8,7 +8,7 @@ use crate::backend::postgres::spelling;
 use crate::error::Result;
 use crate::value::{Value, to_integer};
 
-/// The text of a value for a parameter of this type, which is no domain.
+/// The text of a value for a parameter of this type (not a domain).
 pub(super) fn of(value: &Value, ty: &Type) -> Result<String> {
     Ok(match value {
         Value::List(_) if is_json(ty) => value.to_json().to_string(),
@@ -21,7 +21,7 @@ pub(super) fn of(value: &Value, ty: &Type) -> Result<String> {
                 array(items, element)?
             }
         }
-        // These input functions read digits, and neither the `.00` nor the exponent of a number that is whole.
+        // These input functions read only digits, not the `.00` or the exponent of a whole number.
         Value::Decimal(number) if is_integer(ty) => {
             to_integer(number).map_or_else(|| spelling::of(value), |whole| whole.to_string())
         }
@@ -31,7 +31,7 @@ pub(super) fn of(value: &Value, ty: &Type) -> Result<String> {
         // The float of 4 bytes that the binary form would be: the digits of the longer one may be nearer to another.
         #[allow(clippy::cast_possible_truncation, reason = "a column of type real keeps fewer digits")]
         Value::Float(number) if *ty == Type::FLOAT4 => spelling::single(*number as f32),
-        // What is read as a word should be one.
+        // A value that the server parses as a keyword is sent as that keyword.
         Value::Bool(flag) => flag.to_string(),
         other => spelling::of(other),
     })
