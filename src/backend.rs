@@ -65,6 +65,10 @@ pub(crate) struct LoadTarget {
     pub(crate) columns: Arc<[Box<str>]>,
     /// The table that it stands for, where it is one of the session: what that one's columns are, its catalog says, and of
     /// this one not every catalog does, or not all.
+    #[cfg_attr(
+        not(feature = "odbc"),
+        allow(dead_code, reason = "`COPY` is told by PostgreSQL's own description")
+    )]
     pub(crate) stands_for: Option<Box<LoadTarget>>,
 }
 

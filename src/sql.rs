@@ -41,7 +41,9 @@ use crate::params::Params;
 use crate::value::Value;
 
 #[cfg(feature = "odbc")]
-pub(crate) use batch::{COUNT, with_count};
+pub(crate) use batch::with_count;
+#[cfg(feature = "odbc")]
+pub(crate) use insert::COUNT;
 pub(crate) use insert::{BoundRow, Places, PlainInsert, counted};
 pub(crate) use object::{ObjectName, parts as object_parts};
 pub(crate) use obstacle::{ObstacleKind, obstacles};

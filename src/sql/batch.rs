@@ -1,5 +1,6 @@
 //! Batches of T-SQL that say themselves what a driver does not tell. Pure.
 
+use super::insert::COUNT;
 use super::lexer::{Token, tokens};
 use crate::dialect::Dialect;
 
@@ -29,9 +30,6 @@ const OTHERS: &[&str] = &[
     "ROLLBACK",
     "SAVE",
 ];
-
-/// The column of the count that [`with_count`] asks for.
-pub(crate) const COUNT: &str = "batchdb_changed";
 
 /// The text with a question behind it for how many rows its last statement has changed; `None` where the text is not, or
 /// does not end in, a statement that changes rows: the answer would be about something else, or the question would

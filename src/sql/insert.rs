@@ -8,13 +8,15 @@
 use std::sync::{Arc, OnceLock};
 
 use super::Statement;
-use super::batch::COUNT;
 use super::lexer::{Kind, Token, tokens};
 use super::template::Template;
 use crate::dialect::Dialect;
 use crate::error::Result;
 use crate::params::Params;
 use crate::value::Value;
+
+/// The column in which a batch of T-SQL tells how many rows it has changed.
+pub(crate) const COUNT: &str = "batchdb_changed";
 
 /// The parameters of one statement that were fastest on PostgreSQL and SQLite; SQL Server takes 2,100.
 const PARAMETERS: usize = 2_000;
