@@ -18,7 +18,7 @@ use crate::row::Row;
 use crate::session::Session;
 use crate::sql::{self, BoundRow, PlainInsert, Template};
 
-use records::{Pace, Records, Window};
+use records::{HEAD, Pace, Records, Window};
 use table::Way;
 
 const OPERATION: &str = "execute_many";
@@ -157,16 +157,17 @@ impl Session<'_> {
         while !records.ended {
             let most = match (way, places) {
                 (Way::OneByOne, _) => 1,
-                (Way::Loaded, Some(_)) => load::MOST_ROWS,
+                (Way::Loaded, Some(_)) => HEAD,
                 _ => insert.sizes()[0] * STATEMENTS,
             };
             let mut window = records.window(insert, pace.rows(most)).map_err(|error| self.named(error))?;
-            let (rows, began) = (window.rows.len(), Instant::now());
+            let began = Instant::now();
             changed += match (way, places) {
                 // For so few records, starting a load or a savepoint costs more than it saves.
-                _ if rows < FEW => self.singles(insert, &mut window.rows, window.first)?,
+                _ if window.rows.len() < FEW => self.singles(insert, &mut window.rows, window.first)?,
                 (Way::Loaded, Some(into)) => {
-                    let (count, refused) = self.loaded(insert, into, &mut window)?;
+                    let rest = (&mut *records, pace.rows(load::MOST_ROWS));
+                    let (count, refused) = self.loaded(insert, into, &mut window, rest)?;
                     if refused {
                         (way, places) = (Way::Together, None);
                     }
@@ -174,7 +175,7 @@ impl Session<'_> {
                 }
                 _ => self.window(insert, &mut window)?,
             };
-            pace.took(rows, began.elapsed());
+            pace.took(window.rows.len(), began.elapsed());
         }
         Ok(changed)
     }

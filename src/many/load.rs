@@ -1,48 +1,60 @@
 //! Records as the rows of a load (`COPY`), used if that has the same effect as statements and is faster.
 //!
-//! The records are there before the load begins. For the server a load is one statement, and an iterator that is slow must
-//! not keep it open until `statement_timeout`.
+//! For the server a load is one statement, and an iterator that is slow must not keep it open until `statement_timeout`. So
+//! the first records are there before the load begins, and only if these came quickly it takes the next ones itself.
 
-use super::records::Window;
+use super::records::{Records, Window};
 use super::{OPERATION, is_refusal};
 use crate::backend::{LoadTarget, RowSource};
 use crate::error::{ErrorKind, Result};
+use crate::params::IntoParams;
 use crate::session::Session;
-use crate::sql::{BoundRow, Places, PlainInsert};
+use crate::sql::{Places, PlainInsert};
 use crate::value::Value;
 
 /// How many records are kept until they are in the database.
 pub(super) const MOST_ROWS: usize = 20_000;
 
 /// The records of a window as a source of rows; each is kept in case the load is refused.
-struct Kept<'w> {
+struct Kept<'w, I> {
+    insert: &'w PlainInsert,
     places: &'w Places,
-    rows: std::slice::Iter<'w, BoundRow>,
-    /// How many records were given before the next one.
-    given: u64,
+    window: &'w mut Window,
+    records: &'w mut Records<I>,
+    /// The most records that the window may have.
+    most: usize,
+    /// How many of them were given.
+    at: usize,
+    ended: bool,
 }
 
-impl RowSource for Kept<'_> {
+impl<P: IntoParams, I: Iterator<Item = P>> RowSource for Kept<'_, I> {
     fn next(&mut self, row: &mut Vec<Value>) -> Result<bool> {
-        let Some(record) = self.rows.next() else { return Ok(false) };
-        self.places.fill(record, row);
-        self.given += 1;
+        if self.at == self.window.rows.len() && !self.records.one_more(self.window, self.insert, self.most)? {
+            self.ended = true;
+            return Ok(false);
+        }
+        self.places.fill(&self.window.rows[self.at], row);
+        self.at += 1;
         Ok(true)
     }
 
     fn given(&self) -> u64 {
-        self.given
+        self.window.first - 1 + self.at as u64
     }
 }
 
 impl Session<'_> {
-    /// Loads the records of a window. The flag is true if the load was refused and statements did the work instead.
-    pub(super) fn loaded(
+    /// Loads the records of a window, and takes more, up to `most`, if these came quickly. The flag is true if the load was
+    /// refused and statements did the work instead.
+    pub(super) fn loaded<P: IntoParams>(
         &mut self,
         insert: &PlainInsert,
         places: &Places,
         window: &mut Window,
+        (records, most): (&mut Records<impl Iterator<Item = P>>, usize),
     ) -> Result<(u64, bool)> {
+        let most = if window.is_quick() { most } else { window.rows.len() };
         let target = LoadTarget {
             table: insert.table().to_owned(),
             name: places.table.clone(),
@@ -51,10 +63,11 @@ impl Session<'_> {
         };
         let loaded = self.transaction(|savepoint| {
             savepoint.load_step(OPERATION, |connection, budget| connection.begin_load(&target, budget))?;
-            let mut source = Kept { places, rows: window.rows.iter(), given: window.first - 1 };
+            let mut source =
+                Kept { insert, places, window: &mut *window, records, most, at: 0, ended: false };
             let mut count = 0;
             // If the rows are large, one step does not take all of them.
-            while !source.rows.as_slice().is_empty() {
+            while !source.ended {
                 count += savepoint
                     .load_step(OPERATION, |connection, budget| connection.load(&mut source, budget))?;
             }

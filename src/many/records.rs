@@ -22,11 +22,27 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// The records of one window should take this part of the limit on a statement.
 const PART: u32 = 4;
 
+/// How many records show whether they come quickly, and in what time they do. Then the next ones are taken while a load
+/// is open, so that this process and the server work at the same time.
+pub(super) const HEAD: usize = 512;
+const QUICK: Duration = Duration::from_millis(20);
+
 /// Records that were bound to the statement but are not in the database yet.
 pub(super) struct Window {
     /// The number of the first record, from 1.
     pub(super) first: u64,
     pub(super) rows: Vec<BoundRow>,
+    bytes: usize,
+    began: Instant,
+    /// The last record that was taken came within [`QUICK`].
+    quick: bool,
+}
+
+impl Window {
+    /// Whether more records can be taken while a load is open.
+    pub(super) fn is_quick(&self) -> bool {
+        self.quick && self.rows.len() >= HEAD
+    }
 }
 
 /// The records that are still to come.
@@ -69,19 +85,39 @@ impl<P: IntoParams, I: Iterator<Item = P>> Records<I> {
     /// `Timeout` or `Cancelled`, if the limit on the whole call passes meanwhile.
     pub(super) fn window(&mut self, insert: &PlainInsert, rows: usize) -> Result<Window> {
         let began = Instant::now();
-        let mut window = Window { first: self.given + 1, rows: Vec::new() };
-        let mut bytes = 0;
-        while window.rows.len() < rows && bytes < MOST_BYTES {
-            self.limit.check()?;
-            let bind = |record: P| insert.bind(record.into_params()?);
-            let Some(row) = self.next(bind) else { break };
-            bytes += row.weight();
-            window.rows.push(row);
-            if began.elapsed() >= PATIENCE {
-                break;
+        let mut window = Window { first: self.given + 1, rows: Vec::new(), bytes: 0, began, quick: true };
+        while self.one_more(&mut window, insert, rows)? {}
+        Ok(window)
+    }
+
+    /// Takes one more record into a window that has room for it. False if none came, or the window is full: of records, of
+    /// bytes, or of the time that was spent on it.
+    ///
+    /// # Errors
+    ///
+    /// As [`window`](Records::window).
+    pub(super) fn one_more(
+        &mut self,
+        window: &mut Window,
+        insert: &PlainInsert,
+        most: usize,
+    ) -> Result<bool> {
+        if window.rows.len() >= most || window.bytes >= MOST_BYTES {
+            return Ok(false);
+        }
+        // The clock is not free.
+        if window.rows.len() < HEAD || window.rows.len().is_multiple_of(8) {
+            let spent = window.began.elapsed();
+            window.quick = spent < QUICK;
+            if spent >= PATIENCE && !window.rows.is_empty() {
+                return Ok(false);
             }
         }
-        Ok(window)
+        self.limit.check()?;
+        let Some(row) = self.next(|record: P| insert.bind(record.into_params()?)) else { return Ok(false) };
+        window.bytes += row.weight();
+        window.rows.push(row);
+        Ok(true)
     }
 }
 
