@@ -161,6 +161,15 @@ impl Session<'_> {
                 _ => insert.sizes()[0] * STATEMENTS,
             };
             let mut window = records.window(insert, pace.rows(most)).map_err(|error| self.named(error))?;
+            if let (Way::Loaded, Some(_)) = (way, places)
+                && window.rows.len() == HEAD
+                && !window.is_quick()
+            {
+                // They are all taken before the load begins.
+                records
+                    .fill(&mut window, insert, pace.rows(load::MOST_ROWS))
+                    .map_err(|error| self.named(error))?;
+            }
             let began = Instant::now();
             changed += match (way, places) {
                 // For so few records, starting a load or a savepoint costs more than it saves.

@@ -1,7 +1,8 @@
 //! Records as the rows of a load (`COPY`), used if that has the same effect as statements and is faster.
 //!
 //! For the server a load is one statement, and an iterator that is slow must not keep it open until `statement_timeout`. So
-//! the first records are there before the load begins, and only if these came quickly it takes the next ones itself.
+//! the first records are there before the load begins, and only if these came quickly it takes the next ones itself. If one
+//! of those keeps it waiting and the server ends it for that, statements write what has come.
 
 use super::records::{Records, Window};
 use super::{OPERATION, is_refusal};
@@ -11,6 +12,10 @@ use crate::params::IntoParams;
 use crate::session::Session;
 use crate::sql::{Places, PlainInsert};
 use crate::value::Value;
+
+/// PostgreSQL's code for a statement that was ended: by `statement_timeout`, or by somebody else's cancel. (Our own
+/// timeout has no code.)
+const ENDED: &str = "57014";
 
 /// How many records are kept until they are in the database.
 pub(super) const MOST_ROWS: usize = 20_000;
@@ -77,6 +82,9 @@ impl Session<'_> {
             // Statements give the error that a loop would give, and name the record even if the server did not.
             Err(error) if is_refusal(&error) || error.kind() == ErrorKind::RowCount => {
                 Ok((self.window(insert, window)?, true))
+            }
+            Err(error) if window.has_stalled() && error.sqlstate() == Some(ENDED) => {
+                Ok((self.window(insert, window)?, false))
             }
             loaded => Ok((loaded?, false)),
         }

@@ -34,14 +34,23 @@ pub(super) struct Window {
     pub(super) rows: Vec<BoundRow>,
     bytes: usize,
     began: Instant,
-    /// The last record that was taken came within [`QUICK`].
+    /// When the last record came.
+    last: Instant,
+    /// The first [`HEAD`] records came within [`QUICK`].
     quick: bool,
+    /// A record was waited for so long that the server may have ended a statement that was open meanwhile.
+    stalled: bool,
 }
 
 impl Window {
     /// Whether more records can be taken while a load is open.
     pub(super) fn is_quick(&self) -> bool {
-        self.quick && self.rows.len() >= HEAD
+        self.quick
+    }
+
+    /// Whether a record was long in coming.
+    pub(super) fn has_stalled(&self) -> bool {
+        self.stalled
     }
 }
 
@@ -85,9 +94,21 @@ impl<P: IntoParams, I: Iterator<Item = P>> Records<I> {
     /// `Timeout` or `Cancelled`, if the limit on the whole call passes meanwhile.
     pub(super) fn window(&mut self, insert: &PlainInsert, rows: usize) -> Result<Window> {
         let began = Instant::now();
-        let mut window = Window { first: self.given + 1, rows: Vec::new(), bytes: 0, began, quick: true };
-        while self.one_more(&mut window, insert, rows)? {}
+        let (first, rows_taken) = (self.given + 1, Vec::new());
+        let mut window =
+            Window { first, rows: rows_taken, bytes: 0, began, last: began, quick: false, stalled: false };
+        self.fill(&mut window, insert, rows)?;
         Ok(window)
+    }
+
+    /// Takes records into a window until it has `most`, or fewer if they are large or come slowly.
+    ///
+    /// # Errors
+    ///
+    /// As [`window`](Records::window).
+    pub(super) fn fill(&mut self, window: &mut Window, insert: &PlainInsert, most: usize) -> Result<()> {
+        while self.one_more(window, insert, most)? {}
+        Ok(())
     }
 
     /// Takes one more record into a window that has room for it. False if none came, or the window is full: of records, of
@@ -102,21 +123,20 @@ impl<P: IntoParams, I: Iterator<Item = P>> Records<I> {
         insert: &PlainInsert,
         most: usize,
     ) -> Result<bool> {
-        if window.rows.len() >= most || window.bytes >= MOST_BYTES {
+        let is_late = window.last.duration_since(window.began) >= PATIENCE;
+        if window.rows.len() >= most || window.bytes >= MOST_BYTES || is_late {
             return Ok(false);
-        }
-        // The clock is not free.
-        if window.rows.len() < HEAD || window.rows.len().is_multiple_of(8) {
-            let spent = window.began.elapsed();
-            window.quick = spent < QUICK;
-            if spent >= PATIENCE && !window.rows.is_empty() {
-                return Ok(false);
-            }
         }
         self.limit.check()?;
         let Some(row) = self.next(|record: P| insert.bind(record.into_params()?)) else { return Ok(false) };
         window.bytes += row.weight();
         window.rows.push(row);
+        let now = Instant::now();
+        window.stalled |= now.duration_since(window.last) >= PATIENCE;
+        window.last = now;
+        if window.rows.len() == HEAD {
+            window.quick = now.duration_since(window.began) < QUICK;
+        }
         Ok(true)
     }
 }

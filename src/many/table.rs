@@ -14,7 +14,7 @@ use crate::value::Value;
 
 /// Asks PostgreSQL whether the table and all its partitions are plain: no triggers except those of foreign keys, no
 /// rules, no row-level security, no foreign key to itself (nor from a partition to the whole table or back), and no
-/// user-defined function or operator in a default, in a check, or in the check of a domain. A column's type may contain a
+/// user-defined function or operator in a default or a check, of a column or of a domain. A column's type may contain a
 /// domain at any depth: as a domain over a domain, an array, a range or a field. (Functions of the server and of
 /// extensions are allowed, because none of them reads a table; the server's own are not in `pg_depend` at all, so
 /// `statement_timestamp` is found by its name.) Partitions of partitions are looked up in the catalog, because PostgreSQL
@@ -48,7 +48,8 @@ const POSTGRES: &str = "\
       UNION ALL SELECT 'pg_constraint'::regclass, e.oid FROM tree CROSS JOIN LATERAL \
        (SELECT oid FROM pg_constraint WHERE conrelid = tree.part OFFSET 0) e \
       UNION ALL SELECT 'pg_constraint'::regclass, e.oid FROM made CROSS JOIN LATERAL \
-       (SELECT oid FROM pg_constraint WHERE contypid = made.id OFFSET 0) e) \
+       (SELECT oid FROM pg_constraint WHERE contypid = made.id OFFSET 0) e \
+      UNION ALL SELECT 'pg_type'::regclass, y.oid FROM made JOIN pg_type y ON y.oid = made.id AND y.typtype = 'd') \
     SELECT c.relkind IN ('r', 'p') AND NOT c.relhasrules AND NOT c.relrowsecurity \
      AND NOT EXISTS (SELECT 1 FROM tree WHERE relkind = 'f') \
      AND NOT EXISTS (SELECT 1 FROM tree CROSS JOIN LATERAL \
@@ -59,6 +60,8 @@ const POSTGRES: &str = "\
      AND NOT EXISTS (SELECT 1 FROM c CROSS JOIN LATERAL \
       (SELECT pg_get_expr(adbin, adrelid) AS text FROM pg_attrdef WHERE adrelid = c.oid OFFSET 0) e \
       WHERE position('statement_timestamp()' IN e.text) > 0) \
+     AND NOT EXISTS (SELECT 1 FROM made JOIN pg_type y ON y.oid = made.id \
+      WHERE position('statement_timestamp()' IN y.typdefault) > 0) \
      AND NOT EXISTS (SELECT 1 FROM held CROSS JOIN LATERAL ( \
        SELECT coalesce((SELECT CAST(o.oprcode AS oid) FROM pg_operator o \
          WHERE d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid), d.refobjid) AS id FROM pg_depend d \

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::num::NonZeroUsize;
 
 use bigdecimal::BigDecimal;
-use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use odbc_api::DataType;
 use odbc_api::handles::{CData, HasDataType};
 use odbc_sys::{CDataType, Len, NULL_DATA, SqlDataType};
@@ -98,15 +98,15 @@ fn argument(value: &Value, flavor: Flavor, texts: TextParameters) -> Result<Argu
         }
         Value::Date(date) => Argument::text(&dated(*date, "", flavor), flavor),
         // The struct that ODBC has for a time has no fraction.
-        Value::Time(time) => Argument::text(&kept(time, flavor)?.format("%H:%M:%S%.f").to_string(), flavor),
+        Value::Time(time) => Argument::text(&clock(*time, flavor)?, flavor),
         Value::Timestamp(at) if goes_as_struct(at.date(), flavor) => timestamp(*kept(at, flavor)?)?,
         Value::Timestamp(at) => {
-            let clock = kept(at, flavor)?.format(" %H:%M:%S%.f").to_string();
+            let clock = format!(" {}", clock(at.time(), flavor)?);
             Argument::text(&dated(at.date(), &clock, flavor), flavor)
         }
         Value::TimestampTz(at) => {
             let at = at.with_timezone(&whole_minutes(*kept(at, flavor)?.offset()));
-            let clock = at.format(" %H:%M:%S%.f %:z").to_string();
+            let clock = format!(" {} {}", clock(at.time(), flavor)?, at.offset());
             Argument::text(&dated(at.date_naive(), &clock, flavor), flavor)
         }
         Value::Interval(interval) => Argument::text(&interval.to_string(), flavor),
@@ -221,6 +221,16 @@ fn kept<T: Timelike>(time: &T, flavor: Flavor) -> Result<&T> {
         _ => Err(Error::params(format!("a time is finer than the {name} that the database keeps"))
             .with_hint("truncate it first, with chrono's `trunc_subsecs`")),
     }
+}
+
+/// A time of the day. SQL Server reads seven digits of a second and refuses more, where chrono writes three, six or nine.
+fn clock(time: NaiveTime, flavor: Flavor) -> Result<String> {
+    const SEVEN: usize = "00:00:00.0000000".len();
+    let mut text = kept(&time, flavor)?.format("%H:%M:%S%.f").to_string();
+    if flavor != Flavor::Sqlite {
+        text.truncate(SEVEN);
+    }
+    Ok(text)
 }
 
 fn year(date: NaiveDate) -> Result<i16> {

@@ -26,7 +26,7 @@ use super::flavor::Flavor;
 mod fit;
 mod letters;
 
-use fit::Fit;
+use fit::{Fit, of_name};
 use letters::Letters;
 
 /// Parameters of one statement. SQL Server takes 2,100 at most, and more make no database faster.
@@ -121,18 +121,25 @@ impl OdbcConnection {
             if rows.is_empty() && flavor == Flavor::SqlServer {
                 rows = self.look_behind(&ObjectName::of(&asked.table), budget)?;
             }
+            // A user may be denied the catalog of the table; that of the session's own is always told.
+            if rows.is_empty()
+                && target.stands_for.is_some()
+                && let Some((question, args)) = self::question(flavor, target)
+            {
+                rows = self.ask(question, args, budget)?;
+            }
             for row in &rows {
                 let name: String = row.get("name")?;
                 if flavor == Flavor::SqlServer {
-                    collations.push((name.to_lowercase(), row.get::<Option<String>>("letters")?));
+                    collations.push((name.clone(), row.get::<Option<String>>("letters")?));
                 }
                 told.push((name, row.get::<Option<String>>("type")?.unwrap_or_default()));
             }
         }
-        let letters = target.columns.iter().map(|name| {
-            let known = collations.iter().find(|(known, _)| *known == name.to_lowercase());
-            known.and_then(|(_, collation)| collation.clone())
-        });
+        let letters = target
+            .columns
+            .iter()
+            .map(|name| of_name(&collations, name, flavor).and_then(|(_, collation)| collation.clone()));
         let letters = Letters::new(letters);
         Ok(Load { target: target.clone(), fit: Fit::new(&target.columns, &told, flavor), letters })
     }

@@ -201,7 +201,9 @@ fn results(statement: &mut Statement<'_>, work: Work, replies: &Outbox<'_>) -> R
         if columns == 0 {
             // What a trigger counts and returns comes before the count of the statement that fired it.
             counted = statement.row_count().unwrap_or(counted);
-        } else if work.wanted == Wanted::All || (work.wanted == Wanted::First && returned.is_none()) {
+        } else if work.wanted == Wanted::All
+            || (work.wanted == Wanted::First && returned.is_none() && unread.is_none())
+        {
             match describe(statement, columns) {
                 Err(Failure::Ours(error)) if work.to_its_end => {
                     unread.get_or_insert(error);

@@ -64,6 +64,28 @@ fn records_that_come_slowly_leave_no_statement_open_and_no_long_silence() {
 }
 
 #[test]
+fn records_that_stop_coming_for_a_while_lose_none() {
+    let db = fresh("many_stalled").build().unwrap();
+    db.execute("CREATE TABLE t (id integer)", ()).unwrap();
+    db.session(|session| {
+        session.execute("SET statement_timeout = '1s'", ())?;
+        // The first ones come quickly, so that the load takes the others while it is open.
+        let stall = |place: usize| {
+            if [700, 2_000].contains(&place) {
+                sleep(Duration::from_millis(1_500))
+            }
+        };
+        session.execute_many(
+            INSERT,
+            ids(3_000).enumerate().inspect(|(place, _)| stall(*place)).map(|(_, id)| id),
+        )
+    })
+    .unwrap_or_else(|error| panic!("{}", error.report()));
+    assert_eq!(count(&db), 3_000);
+    assert_eq!(count_of(&db, "(SELECT DISTINCT id FROM t) AS s"), 3_000);
+}
+
+#[test]
 fn a_limit_on_the_whole_is_looked_at_while_records_come() {
     let db = postgres("many_whole");
     db.execute("CREATE TABLE t (id integer)", ()).unwrap();
@@ -152,6 +174,11 @@ fn a_name_may_have_a_comment_in_it() {
 fn each_record_has_its_own_time_where_a_statement_has() {
     let db = postgres("many_clock");
     db.execute("CREATE TABLE t (id integer, at timestamptz DEFAULT statement_timestamp())", ()).unwrap();
+    db.execute_many(INSERT, ids(200)).unwrap();
+    assert!(count_of(&db, "(SELECT DISTINCT at FROM t) AS s") > 150);
+    db.execute("CREATE DOMAIN stamp AS timestamptz DEFAULT statement_timestamp()", ()).unwrap();
+    db.execute("DROP TABLE t", ()).unwrap();
+    db.execute("CREATE TABLE t (id integer, at stamp)", ()).unwrap();
     db.execute_many(INSERT, ids(200)).unwrap();
     assert!(count_of(&db, "(SELECT DISTINCT at FROM t) AS s") > 150);
 }

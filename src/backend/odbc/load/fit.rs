@@ -94,12 +94,8 @@ pub(super) struct Fit {
 impl Fit {
     /// By the names of the columns, and what the database says of all that the table has: names and types.
     pub(super) fn new(columns: &[Box<str>], told: &[(String, String)], flavor: Flavor) -> Fit {
-        let is_same = |one: &str, other: &str| match flavor {
-            Flavor::Postgres => one == other,
-            _ => one.to_lowercase() == other.to_lowercase(),
-        };
         let held = |name: &str| {
-            let (_, ty) = told.iter().find(|(known, _)| is_same(known, name))?;
+            let (_, ty) = of_name(told, name, flavor)?;
             Held::of(&ty.to_lowercase(), flavor)
         };
         Fit { columns: columns.iter().map(|name| (name.clone(), held(name))).collect(), flavor }
@@ -185,14 +181,26 @@ fn meant(text: &str, held: Held) -> Option<Value> {
     }
 }
 
+/// What the catalog says of a column: in a database in which case counts, of the one with just this name.
+pub(super) fn of_name<'t, T>(told: &'t [(String, T)], name: &str, flavor: Flavor) -> Option<&'t (String, T)> {
+    let folded = || match flavor {
+        Flavor::Postgres => None,
+        _ => told.iter().find(|(known, _)| known.to_lowercase() == name.to_lowercase()),
+    };
+    told.iter().find(|(known, _)| known == name).or_else(folded)
+}
+
 /// What goes as a text into a column of texts. Of a float SQL Server keeps six digits, and psqlODBC writes more than it has;
 /// of a date for which the column is too short, SQL Server cuts the end.
 fn spelled(value: &Value, flavor: Flavor) -> Option<Value> {
     match value {
         Value::Float(number) => Some(float_text(*number).into()),
         Value::Date(day) if flavor == Flavor::SqlServer => Some(day.to_string().into()),
+        // As the server writes one, which reads no more digits than these; what has more is refused later.
         Value::Timestamp(at) if flavor == Flavor::SqlServer => {
-            Some(at.format("%Y-%m-%d %H:%M:%S%.f").to_string().into())
+            let nanos = at.nanosecond();
+            let fits = nanos < 1_000_000_000 && nanos.is_multiple_of(100);
+            fits.then(|| format!("{}.{:07}", at.format("%Y-%m-%d %H:%M:%S"), nanos / 100).into())
         }
         _ => None,
     }

@@ -1,7 +1,6 @@
 //! What SQL Server makes of a value that is of another kind than its column: a number or the 1st of January 1900 of a text
 //! that says neither, a date of a number, a number of bytes. All of that without a word, and none of it is meant. Pure.
 
-use chrono::NaiveTime;
 use uuid::Uuid;
 
 use super::Held;
@@ -68,7 +67,12 @@ fn check_text(text: &str, held: Held) -> Result<()> {
         Held::Uuid if Uuid::parse_str(text.trim_end()).is_err() => {
             Err(other("a text that is no UUID was given", held))
         }
-        _ if has_day(held) && (!has_digit() || is_time(text)) => {
+        // It would be midnight.
+        Held::Time if !text.contains(':') && !is_time(text) => {
+            Err(other("a text without a time of the day was given", held))
+        }
+        // Four digits would be the 1st of January of that year.
+        _ if has_day(held) && (!has_digit() || is_time(text) || is_year(text)) => {
             Err(other("a text without a date was given", held))
         }
         _ => Ok(()),
@@ -88,9 +92,21 @@ fn is_bit(value: &Value) -> bool {
     }
 }
 
+/// Whether a text begins with a time of the day, such as `8:00`, `08:00:37 PM` or `8 pm`. Every form of a date has more
+/// before its first colon.
 fn is_time(text: &str) -> bool {
+    let text = text.trim().to_ascii_lowercase();
+    let half = text.strip_suffix("am").or_else(|| text.strip_suffix("pm"));
+    let hour = text.split_once(':').map(|(hour, _)| hour).or(half);
+    hour.is_some_and(|hour| {
+        let hour = hour.trim();
+        (1..=2).contains(&hour.len()) && hour.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+fn is_year(text: &str) -> bool {
     let text = text.trim();
-    text.parse::<NaiveTime>().is_ok() || NaiveTime::parse_from_str(text, "%H:%M").is_ok()
+    text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn other(given: &str, held: Held) -> Error {
@@ -118,7 +134,7 @@ fn other(given: &str, held: Held) -> Error {
 #[cfg(test)]
 mod tests {
     use bigdecimal::BigDecimal;
-    use chrono::{NaiveDate, NaiveDateTime};
+    use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
     use super::*;
     use crate::backend::odbc::flavor::Flavor;
@@ -174,9 +190,15 @@ mod tests {
         for ty in ["date", "datetime", "smalldatetime", "datetime2", "datetimeoffset"] {
             refused(ty, "08:00");
             refused(ty, "08:00:37.5 ");
+            refused(ty, "08:00 PM");
+            refused(ty, "8pm");
+            refused(ty, "08:00:00+02:00");
+            refused(ty, "2026");
             refused(ty, NaiveTime::MIN);
         }
         refused("time", NaiveDate::MIN);
+        refused("time", "2026-01-05");
+        refused("time", "20260105");
         refused("money", "1,5");
         refused("bit", "5");
         for (ty, text) in [
@@ -186,6 +208,9 @@ mod tests {
             ("money", "$1.5"),
             ("bit", "True"),
             ("time", "08:00"),
+            ("time", "8 PM"),
+            ("datetime2", "Jan 5 2026 8:00PM"),
+            ("datetime2", "2026-01-05T08:00:37"),
             ("date", "20260105"),
             ("datetime2", "2026-01-05 08:00"),
             ("datetimeoffset", "2026-01-05T08:00:00Z"),
@@ -229,7 +254,7 @@ mod tests {
             (Value::from(1_234_567.891), "1234567.891"),
             (Value::from(1e-7), "1e-7"),
             (Value::from(at.date()), "2026-01-05"),
-            (Value::from(at), "2026-01-05 08:00:37.250"),
+            (Value::from(at), "2026-01-05 08:00:37.2500000"),
         ] {
             assert_eq!(settled("varchar", value).unwrap(), Value::from(text));
         }
