@@ -68,8 +68,9 @@
 //!
 //! `execute_many` always has the effect of a loop. If multi-row statements could differ from that, it sends the records
 //! one by one: for a table with triggers, rules, row-level security or a foreign key to itself, and for a table with a
-//! user-defined function in a default or a check, because that might look at the rows inserted before. While it
-//! waits for records, no statement is open, and after half a second it sends the records that it has. If rows take long,
+//! user-defined function in a default or a check, because that might look at the rows inserted before. While it waits
+//! for slow records, no statement is open, and after half a second it sends the records that it has. (If an iterator was
+//! quick and then stops, the server may end the open `COPY`; statements then write its records.) If rows take long,
 //! it sends fewer at a time, so that together they stay within `TIMEOUT`, which in a loop each record has for itself. With
 //! `STATEMENT_CACHE=0` it uses statements instead of `COPY`.
 //!

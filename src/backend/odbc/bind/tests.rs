@@ -39,6 +39,19 @@ fn text_goes_to_sql_server_as_varchar_where_it_can_and_in_steps_of_size() {
 }
 
 #[test]
+fn a_second_has_no_more_digits_than_sql_server_reads() {
+    let time: chrono::NaiveTime = "08:00:37.1234567".parse().unwrap();
+    for (flavor, length) in
+        [(Flavor::SqlServer, "08:00:37.1234567".len()), (Flavor::Sqlite, "08:00:37.123456700".len())]
+    {
+        assert_eq!(bound(time, flavor).indicator, length as isize);
+    }
+    let at = chrono::NaiveDate::MAX.with_year(2026).unwrap().and_time(time).and_utc();
+    let length = "2026-12-31 08:00:37.1234567 +00:00".len();
+    assert_eq!(bound(at, Flavor::SqlServer).indicator, length as isize);
+}
+
+#[test]
 fn bytes_go_in_steps_of_size() {
     for (length, size) in [(0, 100), (100, 100), (101, 1000), (1001, 8000), (8000, 8000), (8001, 8001)] {
         assert_eq!(bound(vec![0_u8; length], Flavor::SqlServer).size, size, "{length}");
