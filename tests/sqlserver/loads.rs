@@ -110,7 +110,10 @@ pub(crate) fn a_load_keeps_every_letter_or_names_its_record(target: &Target) -> 
     )
     .unwrap();
     let row = db.query_one(&format!("SELECT v, p FROM {table} WHERE id = 3000"), ()).unwrap();
-    assert_eq!((&row["v"], &row["p"]), (&Value::from("1234567.891"), &Value::from("2026-01-05 12:00:00")));
+    assert_eq!(
+        (&row["v"], &row["p"]),
+        (&Value::from("1234567.891"), &Value::from("2026-01-05 12:00:00.0000000"))
+    );
     Ok(())
 }
 

@@ -64,9 +64,10 @@ impl Letters {
     /// The next question: what the server would keep of these letters. [`answered`](Letters::answered) comes before another.
     pub(super) fn question(&self) -> Option<Statement> {
         let page = self.pages.iter().find(|page| !page.new.is_empty())?;
-        // What is kept comes back as Unicode: a driver may not know the code page, and would answer for itself.
+        // It comes back in the code page, as a row of the table would: what the driver cannot read of that is lost as well, and
+        // Babelfish loses letters on that way alone.
         let text = format!(
-            "SELECT CAST(CAST(CAST(? AS nvarchar(max)) COLLATE {} AS varchar(max)) AS nvarchar(max)) AS letters",
+            "SELECT CAST(CAST(? AS nvarchar(max)) COLLATE {} AS varchar(max)) AS letters",
             page.collation
         );
         let args = vec![page.asked().into()];
